@@ -1,0 +1,3 @@
+//! The `apportion` command: wiring only.
+
+fn main() {}

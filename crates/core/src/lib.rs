@@ -1,0 +1,1 @@
+//! Words and rules of Apportion: units, series, forecasts, plans, the guard and the tick. Pure.

@@ -1,0 +1,1 @@
+//! Every contact with the machine: collectors, executors, store, files.

@@ -1,0 +1,1 @@
+//! Sentences in and out: instruction reading and the wording of explanations.

@@ -1,0 +1,1 @@
+//! Tensors only: layers, optimiser, the telemetry Transformer and its recurrent baseline.

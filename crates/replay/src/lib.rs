@@ -1,0 +1,1 @@
+//! Simulated worlds from traces, the peers' algorithms, scores and reports.
