@@ -1,1 +1,36 @@
-//! Words and rules of Apportion: units, series, forecasts, plans, the guard and the tick. Pure.
+//! The words and rules of Apportion, and the loop that joins them. Pure: no clock, no files, no threads, no ambient
+//! randomness; time and seeds are parameters (`clippy.toml` beside `Cargo.toml` holds the line).
+//!
+//! Read in this order: [`workload`], [`metric`], [`series`], [`forecast`], [`knob`], [`plan`], [`guard`], [`tick`].
+
+pub mod decision;
+pub mod forecast;
+pub mod guard;
+pub mod instruction;
+pub mod knob;
+pub mod metric;
+pub mod plan;
+pub mod sample;
+pub mod series;
+pub mod snapshot;
+pub mod stats;
+pub mod tick;
+pub mod time;
+pub mod traits;
+pub mod watch;
+pub mod workload;
+
+pub use decision::{Decision, DecisionId, Outcome, Verdict};
+pub use forecast::{Forecast, LEVELS};
+pub use guard::{Admitted, Guard, GuardLimits, Refusal};
+pub use knob::{Knob, Setting};
+pub use metric::{Kind, Metric, Resource};
+pub use plan::{Assessment, Binding, Change, Counterfactual, Plan, Reason, Want};
+pub use sample::{Batch, Problem, Sample};
+pub use series::Series;
+pub use snapshot::{Capacity, Latest, Snapshot, WorkloadState};
+pub use tick::{LoopState, TickReport, tick};
+pub use time::{Time, Window};
+pub use traits::{Collector, Executor, Forecaster, History, Policy};
+pub use watch::{Harm, Margins, Watch};
+pub use workload::{Mode, Standing, Workload, WorkloadId, WorkloadKind};

@@ -1,1 +1,7 @@
-//! Every contact with the machine: collectors, executors, store, files.
+//! Every contact with the machine and the cluster. The only crate that reads or writes anything outside the process.
+
+pub mod act;
+pub mod cgroupfs;
+pub mod collect;
+pub mod store;
+pub mod trace;

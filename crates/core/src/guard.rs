@@ -1,0 +1,330 @@
+//! The only maker of an [`Admitted`] change. Executors take nothing else, so nothing is written that these rules let not
+//! through. Rules, in the order in which they are tried: known workload and knob, not our own group, no foreign hand,
+//! mode, hold, fresh telemetry, bounds, step limit, memory in use, dead band, cool-down, blast radius.
+//!
+//! What gives more is let through where what takes away must wait: cool-down and blast radius hold back cuts only, since
+//! withholding is what hurts. What undoes an earlier change also passes mode, hold, staleness, step limit and dead band.
+
+use crate::{
+    Change, DecisionId, Knob, Outcome, Resource, Setting, Snapshot, Time, WorkloadId, WorkloadState, metric::name,
+    workload::Mode,
+};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How far the guard lets a plan go.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GuardLimits {
+    /// At most this share is taken away in one step, 0..1.
+    pub cut_share: f64,
+    /// At most this share is added in one step (1 doubles).
+    pub raise_share: f64,
+    /// No cut of a knob for this long after any change of it, seconds.
+    pub cool_down_s: f64,
+    /// At most this share of the workloads is cut per period, 0..1; always at least one.
+    pub blast_share: f64,
+    /// That period, seconds.
+    pub blast_period_s: f64,
+    /// Telemetry older than this freezes sizing, seconds.
+    pub stale_after_s: f64,
+    /// A change smaller than this share of the former value is not worth it, 0..1.
+    pub dead_band_share: f64,
+    /// Memory is never set below what is in use now times one plus this.
+    pub memory_headroom_share: f64,
+}
+
+impl Default for GuardLimits {
+    fn default() -> Self {
+        Self {
+            cut_share: 0.3,
+            raise_share: 4.0,
+            cool_down_s: 300.0,
+            blast_share: 0.25,
+            blast_period_s: 600.0,
+            stale_after_s: 60.0,
+            dead_band_share: 0.1,
+            memory_headroom_share: 0.1,
+        }
+    }
+}
+
+/// Why a change was not let through.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "refusal")]
+pub enum Refusal {
+    /// The workload is gone.
+    UnknownWorkload,
+    /// No executor reaches this knob.
+    Unreachable,
+    /// The group of this process or of init.
+    OwnGroup,
+    /// The proposed value is not a number that can be set.
+    NotANumber,
+    /// Somebody else turned the knob: we step back until a person hands it over again.
+    ForeignChange {
+        /// What we had set.
+        expected: Setting,
+        /// What it is now.
+        found: Setting,
+    },
+    /// This workload is only recommended for.
+    RecommendOnly,
+    /// People said: no changes.
+    Held {
+        /// In their words.
+        why: String,
+    },
+    /// Its telemetry is too old to decide on.
+    Stale {
+        /// Of what.
+        metric: String,
+        /// How old, seconds; `None` when it was never read.
+        age_s: Option<f64>,
+    },
+    /// Too small to be worth a change.
+    DeadBand {
+        /// The change as a share of the former value.
+        share: f64,
+    },
+    /// Changed too recently.
+    CoolDown {
+        /// How long still, seconds.
+        left_s: f64,
+    },
+    /// Too many workloads were cut in this period.
+    BlastRadius {
+        /// Workloads cut in the period.
+        changed: usize,
+        /// How many may be.
+        allowed: usize,
+    },
+}
+
+/// A change that may be carried out. Only [`Guard::admit`] makes one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Admitted {
+    id: DecisionId,
+    change: Change,
+    to: Setting,
+    state: crate::Workload,
+}
+
+impl Admitted {
+    /// Number of the decision.
+    #[must_use]
+    pub const fn id(&self) -> DecisionId {
+        self.id
+    }
+    /// What was proposed.
+    #[must_use]
+    pub const fn change(&self) -> &Change {
+        &self.change
+    }
+    /// The workload whose knob it is.
+    #[must_use]
+    pub const fn workload(&self) -> &crate::Workload {
+        &self.state
+    }
+    /// Which knob.
+    #[must_use]
+    pub const fn knob(&self) -> Knob {
+        self.change.knob
+    }
+    /// What the plan saw the knob at.
+    #[must_use]
+    pub const fn from(&self) -> Setting {
+        self.change.from
+    }
+    /// What to set; the guard may have moved it towards the former value.
+    #[must_use]
+    pub const fn to(&self) -> Setting {
+        self.to
+    }
+}
+
+/// What the guard remembers of one knob.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct KnobMemory {
+    /// What we last set it to.
+    expected: Option<Setting>,
+    /// When.
+    changed: Option<Time>,
+    /// What somebody else set it to, since when we keep off.
+    ceded: Option<Setting>,
+}
+
+/// The guard and its memory, which outlives a restart.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Guard {
+    /// How far plans may go.
+    #[serde(skip)]
+    pub limits: GuardLimits,
+    knobs: BTreeMap<WorkloadId, BTreeMap<Knob, KnobMemory>>,
+    cuts: Vec<(Time, WorkloadId)>,
+}
+
+impl Guard {
+    /// A guard without memory.
+    #[must_use]
+    pub fn new(limits: GuardLimits) -> Self {
+        Self { limits, ..Self::default() }
+    }
+
+    /// Lets a change through, perhaps moderated, or says why not.
+    ///
+    /// # Errors
+    /// The refusal, which the caller records.
+    pub fn admit(&mut self, id: DecisionId, change: &Change, snapshot: &Snapshot) -> Result<Admitted, Refusal> {
+        let state = snapshot.workloads.get(&change.workload).ok_or(Refusal::UnknownWorkload)?;
+        self.check_ownership(change, state)?;
+        if !change.is_undo() {
+            check_standing(state)?;
+            self.check_fresh(change.knob, state, snapshot.now)?;
+        }
+        let to = self.moderate(change, state)?;
+        let change_now = Change { to, ..change.clone() };
+        if !change.is_undo() {
+            self.check_dead_band(&change_now)?;
+            self.check_pace(&change_now, snapshot)?;
+        }
+        Ok(Admitted { id, change: change.clone(), to, state: state.workload.clone() })
+    }
+
+    /// Remembers what came of an admitted change.
+    pub fn note(&mut self, admitted: &Admitted, outcome: &Outcome, now: Time) {
+        let memory = self.memory(&admitted.change.workload, admitted.knob());
+        match outcome {
+            Outcome::Applied { read_back } => {
+                memory.expected = Some(*read_back);
+                memory.changed = Some(now);
+                if (Change { to: admitted.to, ..admitted.change.clone() }).is_cut() {
+                    self.cuts.push((now, admitted.change.workload.clone()));
+                }
+            }
+            Outcome::Drifted { found } if memory.expected.is_some() => memory.ceded = Some(*found),
+            _ => {}
+        }
+    }
+
+    /// A person hands the knobs of a workload over again after a foreign change.
+    pub fn take_over(&mut self, workload: &WorkloadId) {
+        self.knobs.remove(workload);
+    }
+
+    /// The knobs that somebody else took, with what they were set to.
+    pub fn ceded(&self) -> impl Iterator<Item = (&WorkloadId, Knob, Setting)> {
+        self.knobs.iter().flat_map(|(workload, knobs)| {
+            knobs.iter().filter_map(move |(knob, memory)| memory.ceded.map(|found| (workload, *knob, found)))
+        })
+    }
+
+    /// Forgets workloads that are gone and cuts that are past.
+    pub fn forget(&mut self, snapshot: &Snapshot) {
+        self.knobs.retain(|workload, _| snapshot.workloads.contains_key(workload));
+        let period_s = self.limits.blast_period_s;
+        self.cuts.retain(|(time, _)| snapshot.now.since_s(*time) < period_s);
+    }
+
+    fn memory(&mut self, workload: &WorkloadId, knob: Knob) -> &mut KnobMemory {
+        self.knobs.entry(workload.clone()).or_default().entry(knob).or_default()
+    }
+
+    fn check_ownership(&mut self, change: &Change, state: &WorkloadState) -> Result<(), Refusal> {
+        if state.own || change.workload.is_machine() {
+            return Err(Refusal::OwnGroup);
+        }
+        let found = *state.settings.get(&change.knob).ok_or(Refusal::Unreachable)?;
+        let memory = self.memory(&change.workload, change.knob);
+        let Some(expected) = memory.expected else { return Ok(()) };
+        if memory.ceded.is_none() && !expected.same(found, change.knob) {
+            memory.ceded = Some(found);
+        }
+        match memory.ceded {
+            Some(found) => Err(Refusal::ForeignChange { expected, found }),
+            None => Ok(()),
+        }
+    }
+
+    fn check_fresh(&self, knob: Knob, state: &WorkloadState, now: Time) -> Result<(), Refusal> {
+        let metric = knob.demand_metric();
+        let age_s = state.age_s(metric, now);
+        if age_s <= self.limits.stale_after_s {
+            return Ok(());
+        }
+        Err(Refusal::Stale { metric: metric.to_owned(), age_s: age_s.is_finite().then_some(age_s) })
+    }
+
+    /// Bounds, then the step limit, then memory in use: each may only move the value, never past the one before it in weight.
+    fn moderate(&self, change: &Change, state: &WorkloadState) -> Result<Setting, Refusal> {
+        let Setting::Value(wanted) = change.to else { return Ok(Setting::Unlimited) };
+        if !wanted.is_finite() || wanted < 0.0 {
+            return Err(Refusal::NotANumber);
+        }
+        let bounds = state.standing.bounds.get(&change.knob).copied().unwrap_or_default();
+        let mut value = if change.is_undo() { wanted } else { bounds.hold(self.limit_step(change.from, wanted)) };
+        if change.knob.resource() == Resource::Memory {
+            value = value.max(self.memory_floor_bytes(state));
+        }
+        Ok(Setting::Value(value.max(change.knob.smallest())))
+    }
+
+    fn limit_step(&self, from: Setting, wanted: f64) -> f64 {
+        match from {
+            Setting::Unlimited => wanted,
+            Setting::Value(from) => {
+                wanted.clamp(from * (1.0 - self.limits.cut_share), from * (1.0 + self.limits.raise_share))
+            }
+        }
+    }
+
+    fn memory_floor_bytes(&self, state: &WorkloadState) -> f64 {
+        let in_use = state.value(name::MEMORY_WORKING_SET).or_else(|| state.value(name::MEMORY)).unwrap_or(0.0);
+        in_use * (1.0 + self.limits.memory_headroom_share)
+    }
+
+    fn check_dead_band(&self, change: &Change) -> Result<(), Refusal> {
+        let (Setting::Value(from), Setting::Value(to)) = (change.from, change.to) else {
+            return if change.from == change.to { Err(Refusal::DeadBand { share: 0.0 }) } else { Ok(()) };
+        };
+        let share = (to - from).abs() / from.max(f64::MIN_POSITIVE);
+        if share < self.limits.dead_band_share || change.from.same(change.to, change.knob) {
+            return Err(Refusal::DeadBand { share });
+        }
+        Ok(())
+    }
+
+    fn check_pace(&self, change: &Change, snapshot: &Snapshot) -> Result<(), Refusal> {
+        if !change.is_cut() {
+            return Ok(());
+        }
+        let changed = self.knobs.get(&change.workload).and_then(|knobs| knobs.get(&change.knob)?.changed);
+        let left_s = changed.map_or(0.0, |time| self.limits.cool_down_s - snapshot.now.since_s(time));
+        if left_s > 0.0 {
+            return Err(Refusal::CoolDown { left_s });
+        }
+        self.check_blast_radius(&change.workload, snapshot)
+    }
+
+    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
+    fn check_blast_radius(&self, workload: &WorkloadId, snapshot: &Snapshot) -> Result<(), Refusal> {
+        let managed = snapshot.workloads.values().filter(|state| state.standing.mode == Mode::Apply).count();
+        let allowed = ((managed as f64 * self.limits.blast_share).floor() as usize).max(1);
+        let recent = |time: Time| snapshot.now.since_s(time) < self.limits.blast_period_s;
+        let cut: BTreeSet<&WorkloadId> =
+            self.cuts.iter().filter(|(time, _)| recent(*time)).map(|(_, workload)| workload).collect();
+        if cut.contains(workload) || cut.len() < allowed {
+            return Ok(());
+        }
+        Err(Refusal::BlastRadius { changed: cut.len(), allowed })
+    }
+}
+
+fn check_standing(state: &WorkloadState) -> Result<(), Refusal> {
+    if let Some(why) = &state.standing.hold {
+        return Err(Refusal::Held { why: why.clone() });
+    }
+    match state.standing.mode {
+        Mode::Recommend => Err(Refusal::RecommendOnly),
+        Mode::Apply => Ok(()),
+    }
+}

@@ -1,0 +1,283 @@
+//! One turn of the loop: review, forecast, assess, plan, guard, act. The same function runs a machine and a replay; what
+//! differs is behind the traits. It ends by giving one [`Decision`] per proposal worth recording.
+
+use crate::{
+    Assessment, Change, Decision, DecisionId, Executor, Forecast, Forecaster, Guard, Harm, History, Knob, Margins,
+    Metric, Policy, Setting, Snapshot, Time, Verdict, Watch, Window, WorkloadId, WorkloadState, knob,
+    traits::{AssessInput, ForecastInput},
+};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A grid on which series are forecast. The coarsest one with enough history is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resolution {
+    /// Seconds between steps.
+    pub step_s: u32,
+    /// Steps of history looked at.
+    pub context: usize,
+    /// Steps forecast.
+    pub horizon: usize,
+    /// Steps with a value that must be there before this resolution is used.
+    pub enough: usize,
+}
+
+/// When and how workloads are looked at anew.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Cadence {
+    /// Each workload is assessed at least this often, seconds.
+    pub every_s: f64,
+    /// At most so many workloads a tick, so that a tick stays short; those never looked at come first.
+    pub most_per_tick: usize,
+    /// Grids, coarsest first; the last one is used when none has enough.
+    pub resolutions: Vec<Resolution>,
+}
+
+impl Default for Cadence {
+    fn default() -> Self {
+        Self {
+            every_s: 300.0,
+            most_per_tick: 16,
+            resolutions: vec![
+                Resolution { step_s: 300, context: 2_016, horizon: 288, enough: 288 },
+                Resolution { step_s: 60, context: 2_016, horizon: 120, enough: 120 },
+                Resolution { step_s: 10, context: 512, horizon: 64, enough: 0 },
+            ],
+        }
+    }
+}
+
+/// All that the loop remembers from tick to tick.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct LoopState {
+    /// The guard and its memory.
+    pub guard: Guard,
+    /// Cuts being watched.
+    pub watch: Watch,
+    /// Margins raised by harm.
+    pub margins: Margins,
+    /// Number of the next decision.
+    pub next_id: DecisionId,
+    /// Newest forecasts.
+    #[serde(skip)]
+    pub forecasts: BTreeMap<WorkloadId, BTreeMap<Metric, Forecast>>,
+    /// Newest assessments.
+    #[serde(skip)]
+    pub wanted: BTreeMap<WorkloadId, Assessment>,
+    #[serde(skip)]
+    noted: BTreeMap<WorkloadId, BTreeMap<Knob, (Verdict, Setting)>>,
+}
+
+/// The implementations that one loop runs with.
+pub struct Parts<'a> {
+    /// The past.
+    pub history: &'a dyn History,
+    /// Says what will be needed.
+    pub forecaster: &'a dyn Forecaster,
+    /// Decides.
+    pub policy: &'a dyn Policy,
+    /// Turns knobs.
+    pub executor: &'a mut dyn Executor,
+    /// When workloads are looked at anew.
+    pub cadence: &'a Cadence,
+    /// Announced factor on demand of a workload's metric per step of a window; empty for none.
+    pub announced: &'a dyn Fn(&WorkloadId, &Metric, Window) -> Vec<f32>,
+}
+
+/// What one tick did.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct TickReport {
+    /// Decisions worth recording: applied ones, and refusals that are new or have changed.
+    pub decisions: Vec<Decision>,
+    /// What hurt and was taken back.
+    pub harms: Vec<Harm>,
+    /// Workloads that were looked at anew.
+    pub assessed: Vec<WorkloadId>,
+    /// What each workload would be allotted.
+    pub allotted: BTreeMap<WorkloadId, BTreeMap<Knob, f64>>,
+}
+
+/// One turn of the loop at `snapshot.now`.
+pub fn tick(state: &mut LoopState, snapshot: &Snapshot, parts: &mut Parts<'_>) -> TickReport {
+    state.forget(snapshot);
+    let hurt = state.watch.review(snapshot);
+    let assessed = refresh(state, snapshot, parts);
+    let plan = parts.policy.plan(snapshot, &state.wanted);
+    let mut report = TickReport { assessed, allotted: plan.allotted, ..TickReport::default() };
+    for (harm, change) in hurt {
+        state.margins.raise(&harm.workload, harm.knob, snapshot.now);
+        state.wanted.remove(&harm.workload);
+        report.harms.push(harm);
+        report.decisions.extend(carry_out(state, snapshot, parts.executor, change));
+    }
+    let taken_back: BTreeSet<(WorkloadId, Knob)> =
+        report.harms.iter().map(|harm| (harm.workload.clone(), harm.knob)).collect();
+    for change in plan.changes {
+        if !taken_back.contains(&(change.workload.clone(), change.knob)) {
+            report.decisions.extend(carry_out(state, snapshot, parts.executor, change));
+        }
+    }
+    report
+}
+
+impl LoopState {
+    fn forget(&mut self, snapshot: &Snapshot) {
+        self.guard.forget(snapshot);
+        self.wanted.retain(|workload, _| snapshot.workloads.contains_key(workload));
+        self.forecasts.retain(|workload, _| snapshot.workloads.contains_key(workload));
+        self.noted.retain(|workload, _| snapshot.workloads.contains_key(workload));
+    }
+}
+
+/// Guards and carries out one change; gives the decision where it says something new.
+fn carry_out(
+    state: &mut LoopState,
+    snapshot: &Snapshot,
+    executor: &mut dyn Executor,
+    change: Change,
+) -> Option<Decision> {
+    let id = state.next_id;
+    let verdict = match state.guard.admit(id, &change, snapshot) {
+        Err(why) => Verdict::Refused { why },
+        Ok(admitted) => {
+            let outcome = executor.apply(&admitted);
+            state.guard.note(&admitted, &outcome, snapshot.now);
+            if outcome.is_applied() {
+                state.watch.begin(&admitted, snapshot);
+            }
+            Verdict::Admitted { to: admitted.to(), outcome }
+        }
+    };
+    let decision = Decision { id, time: snapshot.now, change, verdict };
+    state.is_new(&decision).then(|| {
+        state.next_id.0 += 1;
+        decision
+    })
+}
+
+impl LoopState {
+    /// A decision is worth a record when a knob was turned, or when the same was not said of it last time.
+    fn is_new(&mut self, decision: &Decision) -> bool {
+        let noted = self.noted.entry(decision.change.workload.clone()).or_default();
+        let now = (decision.verdict.clone(), decision.change.to);
+        let known =
+            noted.get(&decision.change.knob).is_some_and(|before| same_said(before, &now, decision.change.knob));
+        if decision.is_applied() || !known {
+            noted.insert(decision.change.knob, now);
+            return true;
+        }
+        false
+    }
+}
+
+/// The same kind of verdict on nearly the same value.
+fn same_said(before: &(Verdict, Setting), now: &(Verdict, Setting), knob: Knob) -> bool {
+    let near = match (before.1, now.1) {
+        (Setting::Value(a), Setting::Value(b)) => (a - b).abs() <= 0.1 * a.abs().max(b.abs()),
+        (a, b) => a.same(b, knob),
+    };
+    let kind = match (&before.0, &now.0) {
+        (Verdict::Refused { why: a }, Verdict::Refused { why: b }) => {
+            std::mem::discriminant(a) == std::mem::discriminant(b)
+        }
+        (Verdict::Admitted { outcome: a, .. }, Verdict::Admitted { outcome: b, .. }) => {
+            std::mem::discriminant(a) == std::mem::discriminant(b)
+        }
+        _ => false,
+    };
+    near && kind
+}
+
+/// Looks anew at the workloads that are due, oldest first.
+fn refresh(state: &mut LoopState, snapshot: &Snapshot, parts: &Parts<'_>) -> Vec<WorkloadId> {
+    let due = due(state, snapshot, parts.cadence);
+    forecast(state, snapshot, parts, &due);
+    for workload in &due {
+        let Some(known) = snapshot.workloads.get(workload) else { continue };
+        let empty = BTreeMap::new();
+        let (now, margins) = (snapshot.now, &state.margins);
+        let input = AssessInput {
+            now,
+            workload,
+            standing: &known.standing,
+            settings: &known.settings,
+            history: parts.history,
+            forecasts: state.forecasts.get(workload).unwrap_or(&empty),
+            margin: &|knob| margins.factor(workload, knob, now),
+        };
+        let assessment = parts.policy.assess(&input);
+        state.wanted.insert(workload.clone(), assessment);
+    }
+    due
+}
+
+fn due(state: &LoopState, snapshot: &Snapshot, cadence: &Cadence) -> Vec<WorkloadId> {
+    let made = |workload: &WorkloadId| state.wanted.get(workload).map(|assessment| assessment.made);
+    let mut due: Vec<(Option<Time>, &WorkloadId)> = snapshot
+        .workloads
+        .values()
+        .filter(|known| !known.workload.id.is_machine())
+        .map(|known| (made(&known.workload.id), known))
+        .filter(|(made, known)| {
+            let age_s = made.map_or(f64::INFINITY, |made| snapshot.now.since_s(made));
+            age_s >= cadence.every_s || (age_s > 0.0 && outgrown(state, known))
+        })
+        .map(|(made, known)| (made, &known.workload.id))
+        .collect();
+    due.sort();
+    due.into_iter().take(cadence.most_per_tick).map(|(_, workload)| workload.clone()).collect()
+}
+
+/// More is used now than the standing assessment wants to give: look again at once.
+fn outgrown(state: &LoopState, known: &WorkloadState) -> bool {
+    let wants = state.wanted.get(&known.workload.id).map_or(&[][..], |assessment| &assessment.wants);
+    wants.iter().any(|want| known.value(want.knob.demand_metric()).is_some_and(|used| used > want.value))
+}
+
+fn forecast(state: &mut LoopState, snapshot: &Snapshot, parts: &Parts<'_>, due: &[WorkloadId]) {
+    let mut by_horizon: BTreeMap<usize, Vec<ForecastInput>> = BTreeMap::new();
+    for known in due.iter().filter_map(|workload| snapshot.workloads.get(workload)) {
+        for metric in demand_metrics(known) {
+            if let Some((input, horizon)) = forecast_input(known, metric, snapshot.now, parts) {
+                by_horizon.entry(horizon).or_default().push(input);
+            }
+        }
+    }
+    for (horizon, inputs) in by_horizon {
+        let made = parts.forecaster.forecast(&inputs, horizon);
+        for (input, forecast) in inputs.into_iter().zip(made) {
+            state.forecasts.entry(input.workload).or_default().insert(input.metric, forecast);
+        }
+    }
+}
+
+/// The metrics whose demand decides a knob, of those that are measured.
+fn demand_metrics(known: &WorkloadState) -> BTreeSet<Metric> {
+    let metrics = knob::ALL.into_iter().map(|knob| Metric::new(knob.demand_metric()));
+    metrics.filter(|metric| known.latest.contains_key(metric)).collect()
+}
+
+fn forecast_input(
+    known: &WorkloadState,
+    metric: Metric,
+    now: Time,
+    parts: &Parts<'_>,
+) -> Option<(ForecastInput, usize)> {
+    let workload = known.workload.id.clone();
+    let last = parts.cadence.resolutions.last()?;
+    let (resolution, past) = parts
+        .cadence
+        .resolutions
+        .iter()
+        .filter_map(|resolution| {
+            let window = Window::last(now, resolution.step_s, resolution.context);
+            parts.history.series(&workload, &metric, window).map(|past| (resolution, past))
+        })
+        .find(|(resolution, past)| past.present().count() >= resolution.enough || *resolution == last)?;
+    let step_s = i64::from(resolution.step_s);
+    let from_s = past.end().s() + step_s;
+    let horizon = i64::try_from(resolution.horizon).ok()?;
+    let ahead = Window { from_s, to_s: from_s + horizon * step_s, step_s: resolution.step_s };
+    let announced = (parts.announced)(&workload, &metric, ahead);
+    Some((ForecastInput { workload, metric, past, announced }, resolution.horizon))
+}

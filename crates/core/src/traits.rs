@@ -1,0 +1,81 @@
+//! The seams of the house. All object-safe; each has more than one implementer.
+
+use crate::{
+    Admitted, Assessment, Batch, Forecast, Knob, Metric, Outcome, Plan, Series, Setting, Snapshot, Standing, Time,
+    Window, Workload, WorkloadId,
+};
+
+/// Reads a source: the cgroup tree, /proc, a Prometheus server, a trace.
+pub trait Collector {
+    /// Name for people and for the label of its errors.
+    fn name(&self) -> &str;
+    /// What is there at `now`. Never fails as a whole: what could not be read is a [`crate::Problem`] of the batch.
+    fn collect(&mut self, now: Time) -> Batch;
+}
+
+/// Gives the past on a regular grid: the store, or a trace. Demand already corrected for throttling has its own metric name.
+pub trait History {
+    /// The series over a window, gaps as NaN; `None` when nothing of it is known.
+    fn series(&self, workload: &WorkloadId, metric: &Metric, window: Window) -> Option<Series>;
+}
+
+/// One series to be forecast from its own end.
+#[derive(Clone, Debug)]
+pub struct ForecastInput {
+    /// Whose; also the key under which a forecaster may remember its choice.
+    pub workload: WorkloadId,
+    /// Of what.
+    pub metric: Metric,
+    /// The past, oldest first, ending now.
+    pub past: Series,
+    /// Announced factor on demand per future step (1 is nothing announced); empty for none.
+    pub announced: Vec<f32>,
+}
+
+/// Says what will be needed.
+pub trait Forecaster {
+    /// Name as given to `--model` and shown with every forecast.
+    fn name(&self) -> &str;
+    /// One forecast of `horizon` steps for each input, in the same order. A series with too little history still gets an
+    /// honest, wide one.
+    fn forecast(&self, inputs: &[ForecastInput], horizon: usize) -> Vec<Forecast>;
+}
+
+/// Everything a policy may look at for one workload.
+#[derive(Clone, Copy)]
+pub struct AssessInput<'a> {
+    /// The time.
+    pub now: Time,
+    /// Which workload.
+    pub workload: &'a WorkloadId,
+    /// What people have said about it.
+    pub standing: &'a Standing,
+    /// What its knobs are set to.
+    pub settings: &'a std::collections::BTreeMap<Knob, Setting>,
+    /// The past.
+    pub history: &'a dyn History,
+    /// Forecast per metric, those that there are.
+    pub forecasts: &'a std::collections::BTreeMap<Metric, Forecast>,
+    /// Factor on top per knob because of earlier harm (1 is none).
+    pub margin: &'a dyn Fn(Knob) -> f64,
+}
+
+/// Decides. Stateless towards the caller: the same input gives the same output.
+pub trait Policy {
+    /// Name as given to `--policy`.
+    fn name(&self) -> &str;
+    /// What one workload should have, when it is looked at anew.
+    fn assess(&self, input: &AssessInput<'_>) -> Assessment;
+    /// Shares out what there is and proposes changes.
+    fn plan(&self, snapshot: &Snapshot, wanted: &std::collections::BTreeMap<WorkloadId, Assessment>) -> Plan;
+}
+
+/// Turns knobs: the cgroup trees, systemd, the network, a simulated world, or none (a dry run).
+pub trait Executor {
+    /// Name for people.
+    fn name(&self) -> &str;
+    /// What a knob is set to; `None` when this executor cannot reach it.
+    fn observe(&self, workload: &Workload, knob: Knob) -> Option<Setting>;
+    /// Turns one knob: observe, compare, write, read back. Never panics; what went wrong is an outcome.
+    fn apply(&mut self, change: &Admitted) -> Outcome;
+}

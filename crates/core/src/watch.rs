@@ -1,0 +1,213 @@
+//! Watches what happened after a cut, and takes back what hurt.
+
+use crate::{
+    Admitted, Binding, Change, DecisionId, Knob, Reason, Resource, Setting, Snapshot, Time, WorkloadId, WorkloadState,
+    metric::name,
+};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// When a cut counts as having hurt.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WatchLimits {
+    /// How long after a cut, seconds.
+    pub window_s: f64,
+    /// Share of enforcement periods throttled, above what it was before.
+    pub throttled_share: f64,
+    /// Share of time under pressure (PSI some), above what it was before.
+    pub pressure_share: f64,
+    /// Latency against what it was before.
+    pub latency_factor: f64,
+    /// How many looks in a row must show it (an OOM kill counts at once).
+    pub looks: u32,
+}
+
+impl Default for WatchLimits {
+    fn default() -> Self {
+        Self { window_s: 300.0, throttled_share: 0.05, pressure_share: 0.1, latency_factor: 1.3, looks: 2 }
+    }
+}
+
+/// What showed that a change hurt.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Harm {
+    /// The change.
+    pub of: DecisionId,
+    /// Whose.
+    pub workload: WorkloadId,
+    /// Which knob.
+    pub knob: Knob,
+    /// The signal, by the metric's name.
+    pub signal: String,
+    /// Its value before the change.
+    pub before: f64,
+    /// Its value now.
+    pub now: f64,
+    /// Seconds after the change.
+    pub after_s: f64,
+}
+
+/// Signals of harm at one time; what is not measured is `None`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Signals {
+    throttled_share: Option<f64>,
+    memory_pressure: Option<f64>,
+    io_pressure: Option<f64>,
+    oom_kills: Option<f64>,
+    latency_s: Option<f64>,
+}
+
+impl Signals {
+    fn of(state: &WorkloadState) -> Self {
+        let throttled = state.value(name::CPU_THROTTLED_PERIODS);
+        let periods = state.value(name::CPU_PERIODS).filter(|periods| *periods > 0.0);
+        Self {
+            throttled_share: throttled.zip(periods).map(|(throttled, periods)| (throttled / periods).min(1.0)),
+            memory_pressure: state.value(name::MEMORY_PRESSURE),
+            io_pressure: state.value(name::IO_PRESSURE),
+            oom_kills: state.value(name::OOM_KILLS),
+            latency_s: state.value(name::LATENCY),
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Watched {
+    id: DecisionId,
+    former: Setting,
+    since: Time,
+    before: Signals,
+    looks: u32,
+}
+
+/// The open watches.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Watch {
+    /// When a cut counts as having hurt.
+    #[serde(skip)]
+    pub limits: WatchLimits,
+    open: BTreeMap<WorkloadId, BTreeMap<Knob, Watched>>,
+}
+
+impl Watch {
+    /// Begins to watch an applied change, where it is a cut; an applied raise ends the watch of an earlier cut.
+    pub fn begin(&mut self, admitted: &Admitted, snapshot: &Snapshot) {
+        let (workload, knob) = (&admitted.change().workload, admitted.knob());
+        let knobs = self.open.entry(workload.clone()).or_default();
+        if admitted.to().or_infinite() >= admitted.from().or_infinite() {
+            knobs.remove(&knob);
+            return;
+        }
+        let before = snapshot.workloads.get(workload).map(Signals::of).unwrap_or_default();
+        let watched = Watched { id: admitted.id(), former: admitted.from(), since: snapshot.now, before, looks: 0 };
+        knobs.insert(knob, watched);
+    }
+
+    /// Looks at every open watch: gives what hurt with the change that takes it back, and ends those whose time is over.
+    pub fn review(&mut self, snapshot: &Snapshot) -> Vec<(Harm, Change)> {
+        let mut hurt = Vec::new();
+        for (workload, knobs) in &mut self.open {
+            let Some(state) = snapshot.workloads.get(workload) else {
+                knobs.clear();
+                continue;
+            };
+            knobs.retain(|knob, watched| {
+                let found = look(&self.limits, *knob, watched, state, snapshot.now);
+                let over = snapshot.now.since_s(watched.since) >= self.limits.window_s;
+                let take_back = found.and_then(|harm| take_back(harm, *knob, watched, state));
+                let keep = take_back.is_none() && !over;
+                hurt.extend(take_back);
+                keep
+            });
+        }
+        self.open.retain(|_, knobs| !knobs.is_empty());
+        hurt
+    }
+
+    /// Number of cuts being watched.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.open.values().map(BTreeMap::len).sum()
+    }
+
+    /// True when nothing is being watched.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+fn look(limits: &WatchLimits, knob: Knob, watched: &mut Watched, state: &WorkloadState, now: Time) -> Option<Harm> {
+    let Some((signal, before, value)) = harm(limits, knob, &watched.before, &Signals::of(state)) else {
+        watched.looks = 0;
+        return None;
+    };
+    watched.looks += 1;
+    let sure = watched.looks >= limits.looks || signal == name::OOM_KILLS;
+    sure.then(|| Harm {
+        of: watched.id,
+        workload: state.workload.id.clone(),
+        knob,
+        signal: signal.to_owned(),
+        before,
+        now: value,
+        after_s: now.since_s(watched.since),
+    })
+}
+
+/// The first signal that tells against a cut of `knob`. CPU pressure is left out on purpose: it also counts neighbours,
+/// while throttled periods are this quota's own doing.
+fn harm(limits: &WatchLimits, knob: Knob, before: &Signals, now: &Signals) -> Option<(&'static str, f64, f64)> {
+    let rise = |signal, before: Option<f64>, now: Option<f64>, by: f64| {
+        let (before, now) = (before.unwrap_or(0.0), now?);
+        (now > before + by).then_some((signal, before, now))
+    };
+    let own = match knob.resource() {
+        Resource::Cpu => {
+            rise(name::CPU_THROTTLED_PERIODS, before.throttled_share, now.throttled_share, limits.throttled_share)
+        }
+        Resource::Memory => rise(name::OOM_KILLS, before.oom_kills, now.oom_kills, 0.0).or_else(|| {
+            rise(name::MEMORY_PRESSURE, before.memory_pressure, now.memory_pressure, limits.pressure_share)
+        }),
+        Resource::Storage => rise(name::IO_PRESSURE, before.io_pressure, now.io_pressure, limits.pressure_share),
+        Resource::Network => None,
+    };
+    own.or_else(|| {
+        let (before, now) = before.latency_s.zip(now.latency_s)?;
+        (now > before * limits.latency_factor).then_some((name::LATENCY, before, now))
+    })
+}
+
+fn take_back(harm: Harm, knob: Knob, watched: &Watched, state: &WorkloadState) -> Option<(Harm, Change)> {
+    let from = *state.settings.get(&knob)?;
+    let reason = Reason::only(Binding::TakeBack { of: watched.id });
+    let change = Change { workload: state.workload.id.clone(), knob, from, to: watched.former, reason };
+    Some((harm, change))
+}
+
+/// Factors on top of what would be enough, raised by harm, fading with time.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Margins {
+    raised: BTreeMap<WorkloadId, BTreeMap<Knob, (f64, Time)>>,
+}
+
+/// One harm raises the margin by this factor.
+pub const MARGIN_STEP: f64 = 1.25;
+/// The margin is never more than this.
+pub const MARGIN_MOST: f64 = 3.0;
+/// The excess halves in this time, seconds.
+pub const MARGIN_HALF_LIFE_S: f64 = 3.0 * 86_400.0;
+
+impl Margins {
+    /// The factor in force: 1 where nothing hurt.
+    #[must_use]
+    pub fn factor(&self, workload: &WorkloadId, knob: Knob, now: Time) -> f64 {
+        let raised = self.raised.get(workload).and_then(|knobs| knobs.get(&knob));
+        raised.map_or(1.0, |(factor, since)| 1.0 + (factor - 1.0) * (-now.since_s(*since) / MARGIN_HALF_LIFE_S).exp2())
+    }
+    /// Something hurt.
+    pub fn raise(&mut self, workload: &WorkloadId, knob: Knob, now: Time) {
+        let factor = (self.factor(workload, knob, now) * MARGIN_STEP).min(MARGIN_MOST);
+        self.raised.entry(workload.clone()).or_default().insert(knob, (factor, now));
+    }
+}

@@ -1,0 +1,1 @@
+//! Collectors: cgroup trees, /proc, Prometheus.

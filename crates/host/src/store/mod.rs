@@ -1,0 +1,1 @@
+//! The store: one SQLite file of series chunks and the ledger.

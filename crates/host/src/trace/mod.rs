@@ -1,0 +1,1 @@
+//! Trace files: Parquet and CSV, read and written.
