@@ -1,0 +1,164 @@
+//! What the guard lets through, moderates and refuses.
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+mod common;
+
+use apportion_core::{
+    Binding, Change, DecisionId, Guard, GuardLimits, Knob, Mode, Outcome, Reason, Refusal, Setting, Snapshot,
+    knob::Bounds, metric::name,
+};
+use common::{NOW, change, cpu, read, snapshot, state};
+use proptest::prelude::*;
+
+fn guard() -> Guard {
+    Guard::new(GuardLimits::default())
+}
+
+fn admit(guard: &mut Guard, change: &Change, snapshot: &Snapshot) -> Result<Setting, Refusal> {
+    guard.admit(DecisionId(1), change, snapshot).map(|admitted| admitted.to())
+}
+
+/// Admits a change and notes it as applied.
+fn carry_out(guard: &mut Guard, change: &Change, snapshot: &Snapshot) -> Result<Setting, Refusal> {
+    let admitted = guard.admit(DecisionId(1), change, snapshot)?;
+    guard.note(&admitted, &Outcome::Applied { read_back: admitted.to() }, snapshot.now);
+    Ok(admitted.to())
+}
+
+#[test]
+fn moderates_a_value_within_its_rules() {
+    let bounded = |min, max| {
+        let mut state = state("web", 2.0);
+        state.standing.bounds.insert(Knob::CpuQuota, Bounds { min, max });
+        snapshot(vec![state])
+    };
+    let check = |snapshot: &Snapshot, change: &Change, expect: f64| {
+        assert_eq!(admit(&mut guard(), change, snapshot), Ok(Setting::Value(expect)), "{change:?}");
+    };
+    let free = snapshot(vec![state("web", 2.0)]);
+    check(&free, &cpu("web", 2.0, 1.5), 1.5);
+    check(&free, &cpu("web", 2.0, 0.1), 1.4); // at most 30 % a step down
+    check(&free, &cpu("web", 2.0, 100.0), 10.0); // at most fourfold more a step up
+    check(&bounded(1.6, None), &cpu("web", 2.0, 1.0), 1.6);
+    check(&bounded(0.0, Some(1.0)), &cpu("web", 2.0, 1.7), 1.0); // people's ceiling outweighs the step limit
+    check(&free, &change("web", Knob::MemoryMax, 2e9, 0.9e9), 1.4e9);
+    let mut full = state("web", 2.0);
+    read(&mut full, name::MEMORY_WORKING_SET, NOW, 1.6e9);
+    check(&snapshot(vec![full]), &change("web", Knob::MemoryMax, 2e9, 1.0e9), 1.6e9 * 1.1);
+}
+
+#[test]
+fn refuses_with_the_reason() {
+    let check = |edit: &dyn Fn(&mut apportion_core::WorkloadState), change: &Change, expect: Refusal| {
+        let mut state = state("web", 2.0);
+        edit(&mut state);
+        assert_eq!(admit(&mut guard(), change, &snapshot(vec![state])), Err(expect));
+    };
+    let cut = cpu("web", 2.0, 1.5);
+    check(&|_| {}, &cpu("gone", 2.0, 1.5), Refusal::UnknownWorkload);
+    check(&|_| {}, &change("web", Knob::IoReadMax, 2.0, 1.5), Refusal::Unreachable);
+    check(&|state| state.own = true, &cut, Refusal::OwnGroup);
+    check(&|state| state.standing.mode = Mode::Recommend, &cut, Refusal::RecommendOnly);
+    check(&|state| state.standing.hold = Some("audit".into()), &cut, Refusal::Held { why: "audit".into() });
+    check(&|_| {}, &cpu("web", 2.0, f64::NAN), Refusal::NotANumber);
+    check(&|_| {}, &cpu("web", 2.0, -1.0), Refusal::NotANumber);
+    check(&|_| {}, &cpu("web", 2.0, 1.9), Refusal::DeadBand { share: (2.0 - 1.9) / 2.0 });
+    let stale = Refusal::Stale { metric: name::CPU.into(), age_s: Some(61.0) };
+    check(&|state| read(state, name::CPU, NOW.plus_s(-61), 0.5), &cut, stale);
+    let never = Refusal::Stale { metric: name::CPU.into(), age_s: None };
+    check(&|state| state.latest.clear(), &cut, never);
+}
+
+#[test]
+fn steps_back_when_somebody_else_turned_the_knob() {
+    let mut guard = guard();
+    let before = snapshot(vec![state("web", 2.0)]);
+    assert_eq!(carry_out(&mut guard, &cpu("web", 2.0, 1.5), &before), Ok(Setting::Value(1.5)));
+    let mut turned = snapshot(vec![state("web", 3.0)]);
+    turned.now = NOW.plus_s(10);
+    let refused = Refusal::ForeignChange { expected: Setting::Value(1.5), found: Setting::Value(3.0) };
+    assert_eq!(admit(&mut guard, &cpu("web", 3.0, 5.0), &turned), Err(refused.clone()));
+    let mut turned_back = snapshot(vec![state("web", 1.5)]);
+    turned_back.now = NOW.plus_s(20);
+    assert_eq!(admit(&mut guard, &cpu("web", 1.5, 5.0), &turned_back), Err(refused), "ceded until handed over");
+    guard.take_over(&"web".into());
+    assert_eq!(admit(&mut guard, &cpu("web", 1.5, 5.0), &turned_back), Ok(Setting::Value(5.0)));
+}
+
+#[test]
+fn cuts_wait_and_raises_do_not() {
+    let mut guard = guard();
+    let first = snapshot(vec![state("web", 2.0)]);
+    carry_out(&mut guard, &cpu("web", 2.0, 1.5), &first).unwrap();
+    let mut soon = snapshot(vec![state("web", 1.5)]);
+    soon.now = NOW.plus_s(30);
+    assert_eq!(admit(&mut guard, &cpu("web", 1.5, 1.2), &soon), Err(Refusal::CoolDown { left_s: 270.0 }));
+    assert_eq!(admit(&mut guard, &cpu("web", 1.5, 2.5), &soon), Ok(Setting::Value(2.5)));
+}
+
+#[test]
+fn few_workloads_are_cut_per_period() {
+    let mut guard = guard();
+    let names = ["a", "b", "c", "d", "e", "f", "g", "h"];
+    let mut snapshot = snapshot(names.iter().map(|id| state(id, 2.0)).collect());
+    for id in ["a", "b"] {
+        carry_out(&mut guard, &cpu(id, 2.0, 1.5), &snapshot).unwrap();
+    }
+    let full = Refusal::BlastRadius { changed: 2, allowed: 2 };
+    assert_eq!(admit(&mut guard, &cpu("c", 2.0, 1.5), &snapshot), Err(full));
+    assert!(admit(&mut guard, &cpu("c", 2.0, 3.0), &snapshot).is_ok(), "what gives is not held back");
+    snapshot.now = NOW.plus_s(600);
+    for state in snapshot.workloads.values_mut() {
+        read(state, name::CPU, NOW.plus_s(600), 0.5);
+    }
+    assert!(admit(&mut guard, &cpu("c", 2.0, 1.5), &snapshot).is_ok(), "the period is over");
+}
+
+#[test]
+fn an_undo_passes_what_holds_back_a_plan_but_not_memory_in_use() {
+    let mut guard = guard();
+    let mut held = state("web", 1.0);
+    held.standing.hold = Some("audit".into());
+    held.latest.remove(&name::CPU.into());
+    let snapshot = snapshot(vec![held]);
+    let reason = Reason::only(Binding::RolledBack { of: DecisionId(7) });
+    let undo = |knob, from, to| Change { reason: reason.clone(), ..change("web", knob, from, to) };
+    assert_eq!(admit(&mut guard, &undo(Knob::CpuQuota, 1.0, 40.0), &snapshot), Ok(Setting::Value(40.0)));
+    assert_eq!(admit(&mut guard, &undo(Knob::MemoryMax, 2e9, 0.5e9), &snapshot), Ok(Setting::Value(1.1e9)));
+    let unlimited = Change { to: Setting::Unlimited, ..undo(Knob::CpuQuota, 1.0, 0.0) };
+    assert_eq!(admit(&mut guard, &unlimited, &snapshot), Ok(Setting::Unlimited));
+}
+
+#[test]
+fn memory_of_the_guard_outlives_a_restart() {
+    let mut guard = guard();
+    carry_out(&mut guard, &cpu("web", 2.0, 1.5), &snapshot(vec![state("web", 2.0)])).unwrap();
+    let mut again: Guard = serde_json::from_str(&serde_json::to_string(&guard).unwrap()).unwrap();
+    let turned = snapshot(vec![state("web", 3.0)]);
+    assert!(matches!(admit(&mut again, &cpu("web", 3.0, 1.0), &turned), Err(Refusal::ForeignChange { .. })));
+}
+
+proptest! {
+    /// Whatever a plan asks for, what comes out keeps every promise.
+    #[test]
+    fn admitted_values_keep_every_promise(
+        from in 0.02..64.0_f64, to in prop_oneof![Just(0.0), 0.0..1e4_f64, Just(f64::INFINITY)],
+        min in 0.0..4.0_f64, room in 0.0..8.0_f64, used in 0.0..4e9_f64, memory_to in 0.0..8e9_f64,
+    ) {
+        let mut state = state("web", from);
+        let bounds = Bounds { min, max: Some(min + room) };
+        state.standing.bounds.insert(Knob::CpuQuota, bounds);
+        read(&mut state, name::MEMORY_WORKING_SET, NOW, used);
+        let snapshot = snapshot(vec![state]);
+        if let Ok(Setting::Value(value)) = admit(&mut guard(), &cpu("web", from, to), &snapshot) {
+            prop_assert!(value.is_finite() && value >= Knob::CpuQuota.smallest());
+            prop_assert!(value <= (min + room).max(Knob::CpuQuota.smallest()));
+            prop_assert!(value >= min.min(min + room));
+            let free = bounds.hold(value) == value && value > min && value < min + room;
+            prop_assert!(!free || value >= from * 0.7 - 1e-9, "cut {from} -> {value}");
+        }
+        if let Ok(Setting::Value(value)) = admit(&mut guard(), &change("web", Knob::MemoryMax, 2e9, memory_to), &snapshot) {
+            prop_assert!(value >= used * 1.1 - 1.0, "{value} below memory in use {used}");
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! The loop, with a machine, a forecaster and a policy made for the test.
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+mod common;
+
+use apportion_core::{
+    Admitted, Assessment, Binding, Change, Executor, Forecast, Forecaster, GuardLimits, History, Knob, LoopState,
+    Metric, Outcome, Plan, Policy, Reason, Refusal, Series, Setting, Snapshot, TickReport, Verdict, Want, Window,
+    Workload, WorkloadId,
+    metric::name,
+    tick,
+    tick::{Cadence, Parts},
+    traits::{AssessInput, ForecastInput},
+};
+use common::{NOW, read, snapshot, state};
+use std::collections::BTreeMap;
+
+struct Flat;
+impl History for Flat {
+    fn series(&self, _: &WorkloadId, _: &Metric, window: Window) -> Option<Series> {
+        Some(Series { values: vec![0.5; window.len()], ..Series::gap(window) })
+    }
+}
+impl Forecaster for Flat {
+    fn name(&self) -> &str {
+        "flat"
+    }
+    fn forecast(&self, inputs: &[ForecastInput], horizon: usize) -> Vec<Forecast> {
+        let one = |input: &ForecastInput| {
+            let row = [input.past.values.last().copied().unwrap_or(0.0); 9];
+            Forecast::new(input.past.end().s() + 1, input.past.step_s, "flat", vec![row; horizon], 0.0)
+        };
+        inputs.iter().map(one).collect()
+    }
+}
+
+/// Wants twice the median of the forecast, times the margin.
+struct Twice;
+impl Policy for Twice {
+    fn name(&self) -> &str {
+        "twice"
+    }
+    fn assess(&self, input: &AssessInput<'_>) -> Assessment {
+        let forecast = &input.forecasts[&Metric::new(name::CPU)];
+        let value = f64::from(forecast.at(0, 0.5).unwrap()) * 2.0 * (input.margin)(Knob::CpuQuota);
+        let want = Want { knob: Knob::CpuQuota, value, least: 0.0, reason: Reason::only(Binding::Forecast) };
+        Assessment { made: input.now, wants: vec![want] }
+    }
+    fn plan(&self, snapshot: &Snapshot, wanted: &BTreeMap<WorkloadId, Assessment>) -> Plan {
+        let mut plan = Plan::default();
+        for (workload, assessment) in wanted {
+            for want in &assessment.wants {
+                let from = snapshot.workloads[workload].settings[&want.knob];
+                let change = Change {
+                    workload: workload.clone(),
+                    knob: want.knob,
+                    from,
+                    to: Setting::Value(want.value),
+                    reason: want.reason.clone(),
+                };
+                plan.changes.push(change);
+            }
+        }
+        plan
+    }
+}
+
+/// Holds the settings of a small machine.
+struct Machine(BTreeMap<(String, Knob), Setting>);
+impl Executor for Machine {
+    fn name(&self) -> &str {
+        "machine"
+    }
+    fn observe(&self, workload: &Workload, knob: Knob) -> Option<Setting> {
+        self.0.get(&(workload.id.to_string(), knob)).copied()
+    }
+    fn apply(&mut self, change: &Admitted) -> Outcome {
+        self.0.insert((change.workload().id.to_string(), change.knob()), change.to());
+        Outcome::Applied { read_back: change.to() }
+    }
+}
+
+struct Rig {
+    state: LoopState,
+    machine: Machine,
+    snapshot: Snapshot,
+}
+
+impl Rig {
+    fn new(quota_cores: f64) -> Self {
+        let mut state_now = LoopState::default();
+        state_now.guard.limits = GuardLimits { cut_share: 0.6, ..GuardLimits::default() };
+        let machine = Machine([(("web".into(), Knob::CpuQuota), Setting::Value(quota_cores))].into());
+        Self { state: state_now, machine, snapshot: snapshot(vec![state("web", quota_cores)]) }
+    }
+
+    /// One tick `after_s` later, with fresh CPU usage and settings as the machine has them.
+    fn tick(&mut self, after_s: i64) -> TickReport {
+        self.snapshot.now = self.snapshot.now.plus_s(after_s);
+        let now = self.snapshot.now;
+        let web = self.snapshot.workloads.get_mut(&WorkloadId::new("web")).unwrap();
+        read(web, name::CPU, now, 0.5);
+        web.settings = [(Knob::CpuQuota, self.machine.0[&("web".to_owned(), Knob::CpuQuota)])].into();
+        let mut parts = Parts {
+            history: &Flat,
+            forecaster: &Flat,
+            policy: &Twice,
+            executor: &mut self.machine,
+            cadence: &Cadence::default(),
+            announced: &|_, _, _| Vec::new(),
+        };
+        tick(&mut self.state, &self.snapshot, &mut parts)
+    }
+
+    fn throttle(&mut self, share: f64) {
+        let now = self.snapshot.now;
+        let web = self.snapshot.workloads.get_mut(&WorkloadId::new("web")).unwrap();
+        read(web, name::CPU_PERIODS, now, 10.0);
+        read(web, name::CPU_THROTTLED_PERIODS, now, 10.0 * share);
+    }
+
+    fn quota(&self) -> Setting {
+        self.machine.0[&("web".to_owned(), Knob::CpuQuota)]
+    }
+}
+
+#[test]
+fn sizes_a_workload_and_says_so_once() {
+    let mut rig = Rig::new(2.0);
+    let first = rig.tick(0);
+    assert_eq!(first.decisions.len(), 1);
+    assert!(first.decisions[0].is_applied());
+    assert_eq!(rig.quota(), Setting::Value(1.0));
+    let second = rig.tick(10);
+    assert!(matches!(&second.decisions[0].verdict, Verdict::Refused { why: Refusal::DeadBand { .. } }));
+    assert!(rig.tick(10).decisions.is_empty(), "the same refusal is not recorded twice");
+    assert_eq!(rig.state.next_id.0, 2, "one number a record");
+}
+
+#[test]
+fn takes_back_what_hurt_and_remembers() {
+    let mut rig = Rig::new(2.0);
+    rig.tick(0);
+    rig.throttle(0.5);
+    assert!(rig.tick(10).harms.is_empty(), "one look is not enough");
+    let report = rig.tick(10);
+    assert_eq!(report.harms.len(), 1);
+    assert_eq!((report.harms[0].now, report.harms[0].after_s), (0.5, 20.0));
+    assert_eq!(rig.quota(), Setting::Value(2.0), "the former value is back");
+    assert!(matches!(report.decisions[0].change.reason.binding, Binding::TakeBack { of } if of.0 == 0));
+    rig.throttle(0.0);
+    rig.tick(600);
+    assert_eq!(
+        rig.quota(),
+        Setting::Value(0.5 * 2.0 * rig.state.margins.factor(&"web".into(), Knob::CpuQuota, rig.snapshot.now))
+    );
+    assert!(rig.quota().value().unwrap() > 1.2, "the margin is higher now");
+}
+
+#[test]
+fn harm_that_was_there_before_the_cut_is_not_held_against_it() {
+    let mut rig = Rig::new(2.0);
+    rig.throttle(0.5);
+    rig.tick(0);
+    rig.throttle(0.52);
+    for _ in 0..5 {
+        assert!(rig.tick(10).harms.is_empty());
+    }
+}
+
+#[test]
+fn a_watch_ends_after_its_time() {
+    let mut rig = Rig::new(2.0);
+    rig.tick(0);
+    assert_eq!(rig.state.watch.len(), 1);
+    rig.tick(300);
+    assert!(rig.state.watch.is_empty());
+    rig.throttle(0.9);
+    assert!(rig.tick(10).harms.is_empty() && rig.tick(10).harms.is_empty());
+}
+
+#[test]
+fn looks_again_when_due_or_outgrown() {
+    let mut rig = Rig::new(2.0);
+    assert_eq!(rig.tick(0).assessed.len(), 1);
+    assert!(rig.tick(10).assessed.is_empty());
+    assert_eq!(rig.tick(290).assessed.len(), 1);
+    let web = WorkloadId::new("web");
+    rig.state.wanted.get_mut(&web).unwrap().wants[0].value = 0.4;
+    assert_eq!(rig.tick(10).assessed, [web], "0.5 cores are used, 0.4 were wanted");
+}
+
+#[test]
+fn the_same_input_gives_the_same_bytes() {
+    let run = || {
+        let mut rig = Rig::new(2.0);
+        let reports: Vec<TickReport> = (0..20).map(|_| rig.tick(30)).collect();
+        serde_json::to_string(&reports).unwrap() + &serde_json::to_string(&rig.state).unwrap()
+    };
+    assert_eq!(run(), run());
+    assert!(run().contains(&NOW.plus_s(30).0.to_string()));
+}
