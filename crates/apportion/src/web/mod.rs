@@ -1,0 +1,14 @@
+//! What people see over HTTP: the dashboard, the JSON API, server-sent events and metrics.
+//!
+//! The loop owns a [`Publisher`] and calls [`Publisher::publish`] after each tick; everything else is asked of a [`Backend`].
+//! Nothing here reads the machine or decides anything.
+
+mod backend;
+mod listen;
+mod publish;
+mod view;
+
+pub use backend::{Action, ActionError, ActionErrorKind, Backend, DecisionQuery, ForecasterScore, Language};
+pub use listen::{DEFAULT_PORT, Listen, ListenError, Server, TlsFiles};
+pub use publish::{Publisher, Ticked};
+pub use view::{Footing, Totals, View, WorkloadNow};

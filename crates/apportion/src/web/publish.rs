@@ -1,0 +1,226 @@
+//! Makes the [`View`] at the end of each tick and hands it to whoever is looking.
+
+use super::view::{Footing, TICK_BUCKETS_S, Totals, View, WorkloadNow};
+use apportion_core::{
+    Decision, History, LoopState, Metric, Mode, Outcome, Problem, Refusal, Snapshot, TickReport, Time, Verdict, Window,
+    WorkloadId, WorkloadState, metric::name,
+};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
+use tokio::sync::watch;
+
+/// Points of a sparkline: one hour.
+const SPARK_POINTS: usize = 60;
+/// Seconds per point.
+const SPARK_STEP_S: u32 = 60;
+
+/// What one tick knew and did.
+#[derive(Clone, Copy)]
+pub struct Ticked<'a> {
+    /// What it saw.
+    pub snapshot: &'a Snapshot,
+    /// What the loop remembers after it.
+    pub state: &'a LoopState,
+    /// What it did.
+    pub report: &'a TickReport,
+    /// What could not be read.
+    pub problems: &'a [Problem],
+    /// The past: where a workload is seen for the first time, its sparklines begin with it.
+    pub history: &'a dyn History,
+    /// How long it took, seconds.
+    pub took_s: f64,
+}
+
+/// Owned by the loop; publishes one view a tick.
+pub struct Publisher {
+    sender: watch::Sender<Arc<View>>,
+    every_s: f64,
+    started: Time,
+    tick: u64,
+    totals: Totals,
+    sparks: BTreeMap<WorkloadId, [Spark; 2]>,
+}
+
+impl Publisher {
+    /// A publisher for a loop that ticks every `every_s` seconds, and what the web part is given to look at.
+    #[must_use]
+    pub fn new(every_s: f64, started: Time) -> (Self, watch::Receiver<Arc<View>>) {
+        let (sender, receiver) = watch::channel(Arc::new(View { every_s, started, ..View::default() }));
+        (Self { sender, every_s, started, tick: 0, totals: Totals::default(), sparks: BTreeMap::new() }, receiver)
+    }
+
+    /// Makes and publishes the view of one tick.
+    pub fn publish(&mut self, ticked: &Ticked<'_>) {
+        self.tick += 1;
+        self.count(ticked);
+        self.sparks.retain(|workload, _| ticked.snapshot.workloads.contains_key(workload));
+        let view = self.view(ticked);
+        self.sender.send_replace(Arc::new(view));
+    }
+
+    fn count(&mut self, ticked: &Ticked<'_>) {
+        for decision in &ticked.report.decisions {
+            *self.totals.decisions.entry(labels(decision)).or_default() += 1;
+        }
+        self.totals.harms += ticked.report.harms.len() as u64;
+        let bucket = TICK_BUCKETS_S.iter().position(|bound| ticked.took_s <= *bound).unwrap_or(TICK_BUCKETS_S.len());
+        self.totals.tick_buckets[bucket] += 1;
+        self.totals.tick_sum_s += ticked.took_s;
+        self.totals.last_tick_s = ticked.took_s;
+    }
+
+    fn view(&mut self, ticked: &Ticked<'_>) -> View {
+        let snapshot = ticked.snapshot;
+        let machine = snapshot.workloads.get(&WorkloadId::new(WorkloadId::MACHINE));
+        let sized = snapshot.workloads.iter().filter(|(id, _)| !id.is_machine());
+        View {
+            tick: self.tick,
+            now: snapshot.now,
+            every_s: self.every_s,
+            started: self.started,
+            stale_after_s: ticked.state.guard.limits.stale_after_s,
+            capacity: snapshot.capacity.clone(),
+            machine: machine.map(|machine| machine.latest.clone()).unwrap_or_default(),
+            workloads: sized.map(|(id, state)| (id.clone(), self.workload(id, state, ticked))).collect(),
+            problems: ticked.problems.to_vec(),
+            totals: self.totals.clone(),
+        }
+    }
+
+    fn workload(&mut self, id: &WorkloadId, state: &WorkloadState, ticked: &Ticked<'_>) -> WorkloadNow {
+        let now = ticked.snapshot.now;
+        let sparks = self.sparks.entry(id.clone()).or_insert_with(|| {
+            [name::CPU, memory_metric(state)].map(|metric| Spark::begin(ticked.history, id, metric, now))
+        });
+        for (spark, metric) in sparks.iter_mut().zip([name::CPU, memory_metric(state)]) {
+            let fresh = state.age_s(metric, now) <= ticked.state.guard.limits.stale_after_s;
+            spark.push(now, state.value(metric).filter(|_| fresh));
+        }
+        let [cpu, memory] = sparks;
+        WorkloadNow {
+            state: state.clone(),
+            footing: footing(id, state, ticked),
+            wants: ticked.state.wanted.get(id).map(|wanted| wanted.wants.clone()).unwrap_or_default(),
+            allotted: ticked.report.allotted.get(id).cloned().unwrap_or_default(),
+            cpu_spark_cores: cpu.points(),
+            memory_spark_bytes: memory.points(),
+        }
+    }
+}
+
+/// The memory figure that is shown: the working set where it is known.
+#[must_use]
+pub(super) fn memory_metric(state: &WorkloadState) -> &'static str {
+    if state.latest.contains_key(&Metric::new(name::MEMORY_WORKING_SET)) {
+        name::MEMORY_WORKING_SET
+    } else {
+        name::MEMORY
+    }
+}
+
+fn footing(id: &WorkloadId, state: &WorkloadState, ticked: &Ticked<'_>) -> Footing {
+    if state.own {
+        return Footing::Own;
+    }
+    if let Some((_, knob, found)) = ticked.state.guard.ceded().find(|(ceded, ..)| *ceded == id) {
+        return Footing::Ceded { knob, found };
+    }
+    if let Some(why) = &state.standing.hold {
+        return Footing::Held { why: why.clone() };
+    }
+    let newest = state.latest.iter().max_by_key(|(_, latest)| latest.time);
+    if let Some((metric, latest)) = newest {
+        let age_s = ticked.snapshot.now.since_s(latest.time);
+        if age_s > ticked.state.guard.limits.stale_after_s {
+            return Footing::Stale { metric: metric.clone(), age_s };
+        }
+    }
+    match state.standing.mode {
+        Mode::Recommend => Footing::Recommend,
+        Mode::Apply => Footing::Managed,
+    }
+}
+
+/// What a decision came to, for labels and filters: the outcome or "refused", and the refusal or "".
+#[must_use]
+pub(super) const fn labels(decision: &Decision) -> (&'static str, &'static str) {
+    match &decision.verdict {
+        Verdict::Refused { why } => ("refused", refusal_name(why)),
+        Verdict::Admitted { outcome, .. } => (outcome_name(outcome), ""),
+    }
+}
+
+const fn outcome_name(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Applied { .. } => "applied",
+        Outcome::Unchanged => "unchanged",
+        Outcome::DryRun => "dry_run",
+        Outcome::Drifted { .. } => "drifted",
+        Outcome::Failed { .. } => "failed",
+    }
+}
+
+const fn refusal_name(refusal: &Refusal) -> &'static str {
+    match refusal {
+        Refusal::UnknownWorkload => "unknown_workload",
+        Refusal::Unreachable => "unreachable",
+        Refusal::OwnGroup => "own_group",
+        Refusal::NotANumber => "not_a_number",
+        Refusal::ForeignChange { .. } => "foreign_change",
+        Refusal::RecommendOnly => "recommend_only",
+        Refusal::Held { .. } => "held",
+        Refusal::Stale { .. } => "stale",
+        Refusal::DeadBand { .. } => "dead_band",
+        Refusal::CoolDown { .. } => "cool_down",
+        Refusal::BlastRadius { .. } => "blast_radius",
+    }
+}
+
+/// Means per minute over the last hour, the unfinished minute last.
+struct Spark {
+    minutes: VecDeque<f32>,
+    minute: i64,
+    sum: f64,
+    count: u32,
+}
+
+impl Spark {
+    /// Begins with the recorded hour before `now`.
+    fn begin(history: &dyn History, workload: &WorkloadId, metric: &str, now: Time) -> Self {
+        let minute = now.s().div_euclid(i64::from(SPARK_STEP_S));
+        let to_s = minute * i64::from(SPARK_STEP_S) + i64::from(SPARK_STEP_S);
+        let from_s = to_s - i64::from(SPARK_STEP_S) * (SPARK_POINTS as i64 - 1);
+        let window = Window { from_s, to_s, step_s: SPARK_STEP_S };
+        let past = history.series(workload, &Metric::new(metric), window);
+        let mut minutes: VecDeque<f32> = past.map(|past| past.values.into()).unwrap_or_default();
+        minutes.truncate(SPARK_POINTS - 1);
+        Self { minutes, minute, sum: 0.0, count: 0 }
+    }
+
+    fn push(&mut self, now: Time, value: Option<f64>) {
+        let minute = now.s().div_euclid(i64::from(SPARK_STEP_S));
+        while self.minute < minute {
+            self.minutes.push_back(self.mean());
+            (self.sum, self.count) = (0.0, 0);
+            self.minute = (self.minute + 1).max(minute - SPARK_POINTS as i64);
+            if self.minutes.len() >= SPARK_POINTS {
+                self.minutes.pop_front();
+            }
+        }
+        if let Some(value) = value {
+            self.sum += value;
+            self.count += 1;
+        }
+    }
+
+    #[allow(clippy::cast_possible_truncation, reason = "drawn 24 pixels high")]
+    fn mean(&self) -> f32 {
+        if self.count == 0 { f32::NAN } else { (self.sum / f64::from(self.count)) as f32 }
+    }
+
+    fn points(&self) -> Vec<f32> {
+        self.minutes.iter().copied().chain([self.mean()]).collect()
+    }
+}
