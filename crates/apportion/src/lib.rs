@@ -1,3 +1,6 @@
-//! The parts of the `apportion` command that tests reach from outside.
+//! The `apportion` command: arguments, configuration, the loop, the page. Wiring only: what is decided, and how, is in the
+//! other crates.
 
+pub mod args;
+pub mod config;
 pub mod web;

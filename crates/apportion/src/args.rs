@@ -1,0 +1,203 @@
+//! Arguments as typed. What they mean together is worked out once, in the command that takes them.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Sizes the workloads of a machine: watches what each uses, forecasts what it will need, allots that, watches what
+/// happened, takes back what hurt, and says why.
+#[derive(Debug, Parser)]
+#[command(name = "apportion", version, propagate_version = true, max_term_width = 110, arg_required_else_help = true)]
+#[command(after_help = "Examples:
+  apportion run                         watch and recommend; page at http://127.0.0.1:7070
+  apportion run --apply                 manage the workloads that the configuration names
+  apportion status                      what each workload uses, is forecast and would be allotted
+  apportion explain nginx.service       why its numbers are what they are
+  apportion rollback --all              put every knob back to what it was before Apportion
+
+Exit status: 0 done, 1 failed, 2 wrong arguments or configuration, 3 nothing found.")]
+pub struct Cli {
+    /// What holds for every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What holds for every command.
+#[derive(Clone, Debug, Args)]
+pub struct Global {
+    /// The store: one SQLite file of telemetry and decisions.
+    /// Default: /var/lib/apportion/apportion.db for root, else ~/.local/state/apportion/apportion.db
+    #[arg(long, global = true, env = "APPORTION_STORE", value_name = "FILE")]
+    pub store: Option<PathBuf>,
+    /// The configuration. Default: /etc/apportion/apportion.toml where it exists, else built-in defaults (recommend only)
+    #[arg(long, global = true, env = "APPORTION_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Language of explanations.
+    #[arg(long, global = true, value_enum, env = "APPORTION_LANGUAGE", default_value = "en")]
+    pub language: LanguageArg,
+}
+
+/// Language of explanations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LanguageArg {
+    /// English.
+    En,
+    /// Chinese.
+    Zh,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the loop and the page.
+    Run(Run),
+    /// What each workload uses, is forecast to need and would be allotted.
+    Status(Status),
+    /// What was decided, newest first.
+    History(History),
+    /// Why a workload's numbers are what they are.
+    Explain(Explain),
+    /// Put knobs back to what they were.
+    Rollback(Rollback),
+    /// Change nothing on a workload until it is released.
+    Hold(Hold),
+    /// End a hold, and take a knob over again that somebody else had turned.
+    Release(Release),
+    /// Forecast every series of a trace file from its own end.
+    Forecast(Forecast),
+    /// Start three small workloads and watch the loop size them.
+    Demo(Demo),
+    /// Read the configuration and say what is wrong with it.
+    Check,
+    /// Print shell completions, e.g. `apportion completions bash > /etc/bash_completion.d/apportion`.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the man page.
+    Man,
+}
+
+/// Arguments of `run`.
+#[derive(Clone, Debug, Args)]
+pub struct Run {
+    /// Write the knobs of workloads whose configuration says `apply = true`. Without it nothing is changed.
+    #[arg(long)]
+    pub apply: bool,
+    /// One tick, then end.
+    #[arg(long)]
+    pub once: bool,
+    /// With --once: print the result as one JSON object.
+    #[arg(long, requires = "once")]
+    pub json: bool,
+    /// Address of the page, instead of the configured one; `off` for none.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub listen: Option<String>,
+}
+
+/// Arguments of `status`.
+#[derive(Clone, Debug, Args)]
+pub struct Status {
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `history`.
+#[derive(Clone, Debug, Args)]
+pub struct History {
+    /// Only this workload.
+    pub workload: Option<String>,
+    /// At most so many.
+    #[arg(long, default_value_t = 20, value_name = "N")]
+    pub limit: usize,
+    /// Leave refusals out.
+    #[arg(long)]
+    pub applied: bool,
+    /// Print JSON lines.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `explain`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:\n  apportion explain nginx.service\n  apportion explain 42")]
+pub struct Explain {
+    /// A workload, or the number of a decision.
+    pub what: String,
+    /// Print the records instead of words.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `rollback`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:
+  apportion rollback 42             take decision 42 back
+  apportion rollback nginx.service  every knob of nginx.service as it was before Apportion
+  apportion rollback --all          every knob of every workload; also after a crash")]
+pub struct Rollback {
+    /// A decision's number or a workload; without it the last applied decision.
+    #[arg(conflicts_with = "all")]
+    pub what: Option<String>,
+    /// Every knob that Apportion ever turned and did not put back.
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// Arguments of `hold`.
+#[derive(Clone, Debug, Args)]
+pub struct Hold {
+    /// Which workload.
+    pub workload: String,
+    /// Why; shown wherever the hold stops a change.
+    #[arg(long, default_value = "a person asked for it")]
+    pub why: String,
+    /// For how long, e.g. 90m, 8h, 2d; without it until released.
+    #[arg(long = "for", value_name = "DURATION")]
+    pub for_: Option<String>,
+}
+
+/// Arguments of `release`.
+#[derive(Clone, Debug, Args)]
+pub struct Release {
+    /// Which workload.
+    pub workload: String,
+}
+
+/// Arguments of `forecast`.
+#[derive(Clone, Debug, Args)]
+#[command(
+    after_help = "IN has the columns workload, metric, time (seconds since 1970) and value; OUT has workload, metric, time,
+q0.1 ... q0.9. Parquet or CSV by the file's ending.
+
+Example:
+  apportion forecast usage.parquet --horizon 288 --out forecast.parquet"
+)]
+pub struct Forecast {
+    /// Trace to forecast.
+    #[arg(value_name = "IN")]
+    pub input: PathBuf,
+    /// Steps ahead.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub horizon: u32,
+    /// Forecaster: auto, recent, seasonal-naive, ets, mstl.
+    #[arg(long, default_value = "auto", value_name = "NAME")]
+    pub model: String,
+    /// Where to write.
+    #[arg(long, value_name = "OUT")]
+    pub out: PathBuf,
+}
+
+/// Arguments of `demo`.
+#[derive(Clone, Debug, Args)]
+pub struct Demo {
+    /// How long, seconds.
+    #[arg(long, default_value_t = 180, value_name = "S", value_parser = clap::value_parser!(u32).range(30..=86_400))]
+    pub seconds: u32,
+    /// Address of the page; `off` for none.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7070")]
+    pub listen: String,
+}

@@ -1,0 +1,354 @@
+//! The configuration: one TOML file, twelve keys. Every fault says where it is and what to do.
+
+mod amount;
+
+use apportion_core::{GuardLimits, Knob, Mode, Standing, WorkloadId, knob::Bounds};
+use serde::Deserialize;
+use std::{
+    collections::BTreeMap,
+    fmt,
+    path::{Path, PathBuf},
+};
+use toml::Spanned;
+
+/// Where the configuration is looked for when none is named.
+pub const DEFAULT_PATH: &str = "/etc/apportion/apportion.toml";
+
+/// The keys, their defaults, units and ranges, as `apportion check` prints them. Tested against what is parsed.
+pub const REFERENCE: &str = include_str!("config/reference.toml");
+
+/// A configuration without faults.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Address of the page.
+    pub listen: String,
+    /// Bound on the size of the store, bytes.
+    pub store_bytes: u64,
+    /// Folder with `token`, `tls.crt`, `tls.key`, `prometheus.token`, `prometheus.ca`; those that are needed.
+    pub secrets: Option<PathBuf>,
+    /// Prometheus server to read history and application figures from.
+    pub prometheus: Option<String>,
+    /// How far the guard lets changes go.
+    pub limits: GuardLimits,
+    /// Rules for workloads, first match wins.
+    pub rules: Vec<Rule>,
+}
+
+/// What people say about the workloads that a pattern matches.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// Pattern with `*` and `?`.
+    pub pattern: String,
+    /// PromQL per application metric, `$workload` standing for the name.
+    pub queries: BTreeMap<String, String>,
+    /// The rest, merged.
+    pub standing: Standing,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:7070".to_owned(),
+            store_bytes: 1 << 30,
+            secrets: None,
+            prometheus: None,
+            limits: GuardLimits::default(),
+            rules: Vec::new(),
+        }
+    }
+}
+
+impl Config {
+    /// Reads the named file, or the one at [`DEFAULT_PATH`] where there is one, or gives the defaults.
+    ///
+    /// # Errors
+    /// The file cannot be read, or all its faults.
+    pub fn load(path: Option<&Path>) -> Result<Self, Faults> {
+        let default = Path::new(DEFAULT_PATH);
+        let path = match path {
+            Some(path) => path,
+            None if default.exists() => default,
+            None => return Ok(Self::default()),
+        };
+        let text = std::fs::read_to_string(path).map_err(|error| Faults::unreadable(path, &error))?;
+        Self::parse(&text, path)
+    }
+
+    /// Parses the text of a file; `path` is only for the errors.
+    ///
+    /// # Errors
+    /// All faults, each with line, key and remedy.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, Faults> {
+        let file: File = toml::from_str(text).map_err(|error| Faults::syntax(path, text, &error))?;
+        let mut check = Check { text, faults: Vec::new() };
+        let config = check.config(file);
+        if check.faults.is_empty() { Ok(config) } else { Err(Faults { path: path.to_owned(), faults: check.faults }) }
+    }
+
+    /// What holds for a workload: the first rule that matches. Knobs are written only where the rule says `apply` and
+    /// `apply` is given too.
+    #[must_use]
+    pub fn standing(&self, workload: &WorkloadId, apply: bool) -> Standing {
+        let rule = self.rules.iter().find(|rule| matches(&rule.pattern, workload.as_str()));
+        let mut standing = rule.map(|rule| rule.standing.clone()).unwrap_or_default();
+        if !apply {
+            standing.mode = Mode::Recommend;
+        }
+        standing
+    }
+}
+
+/// True when `name` fits `pattern`, in which `*` stands for anything and `?` for one character.
+#[must_use]
+pub fn matches(pattern: &str, name: &str) -> bool {
+    let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
+    let (mut p, mut n, mut star) = (0, 0, None);
+    while n < name.len() {
+        match pattern.get(p) {
+            Some('*') => {
+                star = Some((p, n));
+                p += 1;
+            }
+            Some(c) if *c == '?' || *c == name[n] => {
+                p += 1;
+                n += 1;
+            }
+            _ => match &mut star {
+                Some((at, from)) => {
+                    *from += 1;
+                    (p, n) = (*at + 1, *from);
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern[p..].iter().all(|c| *c == '*')
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    listen: Option<Spanned<String>>,
+    store_mib: Option<Spanned<u64>>,
+    secrets: Option<Spanned<PathBuf>>,
+    prometheus: Option<Spanned<String>>,
+    guard: Option<Spanned<String>>,
+    #[serde(default)]
+    workloads: Vec<RuleFile>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RuleFile {
+    #[serde(rename = "match")]
+    pattern: Spanned<String>,
+    #[serde(default)]
+    apply: bool,
+    violation: Option<Spanned<f64>>,
+    priority: Option<Spanned<String>>,
+    weight: Option<Spanned<f64>>,
+    #[serde(default)]
+    bounds: BTreeMap<String, Spanned<Vec<amount::Amount>>>,
+    #[serde(default)]
+    queries: BTreeMap<String, Spanned<String>>,
+}
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Line, from 1.
+    pub line: usize,
+    /// What is wrong.
+    pub what: String,
+    /// What to do.
+    pub remedy: String,
+}
+
+/// All that is wrong with a configuration.
+#[derive(Debug, thiserror::Error)]
+pub struct Faults {
+    path: PathBuf,
+    /// In the order of the file.
+    pub faults: Vec<Fault>,
+}
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, fault) in self.faults.iter().enumerate() {
+            let end = if index + 1 < self.faults.len() { "\n" } else { "" };
+            write!(f, "{}:{}: {}; {}{end}", self.path.display(), fault.line, fault.what, fault.remedy)?;
+        }
+        Ok(())
+    }
+}
+
+impl Faults {
+    fn unreadable(path: &Path, error: &std::io::Error) -> Self {
+        let remedy = "name a file that can be read with --config, or leave it out for the defaults".to_owned();
+        Self { path: path.to_owned(), faults: vec![Fault { line: 0, what: error.to_string(), remedy }] }
+    }
+
+    fn syntax(path: &Path, text: &str, error: &toml::de::Error) -> Self {
+        let line = error.span().map_or(1, |span| line_of(text, span.start));
+        let remedy = "`apportion check` prints every key with its default, unit and range".to_owned();
+        let what = error.message().replace('\n', " ");
+        Self { path: path.to_owned(), faults: vec![Fault { line, what, remedy }] }
+    }
+}
+
+fn line_of(text: &str, byte: usize) -> usize {
+    text.bytes().take(byte).filter(|byte| *byte == b'\n').count() + 1
+}
+
+/// Turns what was read into what is meant, and collects what is wrong.
+struct Check<'a> {
+    text: &'a str,
+    faults: Vec<Fault>,
+}
+
+impl Check<'_> {
+    fn fault<T>(&mut self, at: &Spanned<T>, what: String, remedy: &str) {
+        self.faults.push(Fault { line: line_of(self.text, at.span().start), what, remedy: remedy.to_owned() });
+    }
+
+    fn config(&mut self, file: File) -> Config {
+        let default = Config::default();
+        Config {
+            listen: file.listen.map_or(default.listen, |listen| self.listen(&listen)),
+            store_bytes: file.store_mib.map_or(default.store_bytes, |mib| self.store_bytes(&mib)),
+            secrets: file.secrets.map(|folder| self.secrets(&folder)),
+            prometheus: file.prometheus.map(|url| self.prometheus(&url)),
+            limits: file.guard.map_or(default.limits, |pace| self.pace(&pace)),
+            rules: file.workloads.into_iter().map(|rule| self.rule(rule)).collect(),
+        }
+    }
+
+    fn listen(&mut self, listen: &Spanned<String>) -> String {
+        let address = listen.get_ref();
+        if address != "off" && address.parse::<std::net::SocketAddr>().is_err() {
+            self.fault(
+                listen,
+                format!("listen = {address:?} is no address"),
+                "give ADDRESS:PORT, e.g. \"127.0.0.1:7070\", or \"off\"",
+            );
+        }
+        address.clone()
+    }
+
+    fn store_bytes(&mut self, mib: &Spanned<u64>) -> u64 {
+        let range = 16..=1_048_576;
+        if !range.contains(mib.get_ref()) {
+            self.fault(mib, format!("store_mib = {} is out of range", mib.get_ref()), "give 16 to 1048576 (MiB)");
+        }
+        mib.get_ref().saturating_mul(1 << 20)
+    }
+
+    fn secrets(&mut self, folder: &Spanned<PathBuf>) -> PathBuf {
+        if !folder.get_ref().is_dir() {
+            let what = format!("secrets = {:?} is no folder", folder.get_ref());
+            self.fault(folder, what, "make it, readable by Apportion's user alone, or leave the key out");
+        }
+        folder.get_ref().clone()
+    }
+
+    fn prometheus(&mut self, url: &Spanned<String>) -> String {
+        if !url.get_ref().starts_with("http://") && !url.get_ref().starts_with("https://") {
+            let what = format!("prometheus = {:?} is no address of a server", url.get_ref());
+            self.fault(url, what, "give http://HOST:PORT or https://HOST:PORT");
+        }
+        url.get_ref().trim_end_matches('/').to_owned()
+    }
+
+    fn pace(&mut self, pace: &Spanned<String>) -> GuardLimits {
+        limits(pace.get_ref()).unwrap_or_else(|| {
+            let what = format!("guard = {:?} is not known", pace.get_ref());
+            self.fault(pace, what, "give \"careful\", \"normal\" or \"brisk\"");
+            GuardLimits::default()
+        })
+    }
+
+    fn rule(&mut self, file: RuleFile) -> Rule {
+        if file.pattern.get_ref().is_empty() {
+            self.fault(&file.pattern, "match is empty".to_owned(), "give a name or a pattern, e.g. \"nginx*\"");
+        }
+        let default = Standing::default();
+        let standing = Standing {
+            mode: if file.apply { Mode::Apply } else { Mode::Recommend },
+            violation_share: file.violation.map_or(default.violation_share, |share| self.violation(&share)),
+            priority: file.priority.map_or(default.priority, |level| self.priority(&level)),
+            weight: file.weight.map_or(default.weight, |weight| self.weight(&weight)),
+            bounds: file.bounds.iter().filter_map(|(knob, range)| self.bounds(knob, range)).collect(),
+            hold: None,
+        };
+        let queries = file.queries.into_iter().map(|(metric, query)| (metric, query.into_inner())).collect();
+        Rule { pattern: file.pattern.into_inner(), queries, standing }
+    }
+
+    fn violation(&mut self, share: &Spanned<f64>) -> f64 {
+        if !(0.0001..=0.5).contains(share.get_ref()) {
+            let what = format!("violation = {} is out of range", share.get_ref());
+            self.fault(
+                share,
+                what,
+                "give the share of time in which more may be wanted than is allotted, 0.0001 to 0.5",
+            );
+        }
+        *share.get_ref()
+    }
+
+    fn priority(&mut self, level: &Spanned<String>) -> u8 {
+        match level.get_ref().as_str() {
+            "low" => 0,
+            "normal" => 1,
+            "high" => 2,
+            "critical" => 3,
+            other => {
+                self.fault(
+                    level,
+                    format!("priority = {other:?} is not known"),
+                    "give \"low\", \"normal\", \"high\" or \"critical\"",
+                );
+                1
+            }
+        }
+    }
+
+    fn weight(&mut self, weight: &Spanned<f64>) -> f64 {
+        if !(0.01..=100.0).contains(weight.get_ref()) {
+            self.fault(weight, format!("weight = {} is out of range", weight.get_ref()), "give 0.01 to 100");
+        }
+        *weight.get_ref()
+    }
+
+    fn bounds(&mut self, name: &str, range: &Spanned<Vec<amount::Amount>>) -> Option<(Knob, Bounds)> {
+        let Some(knob) = Knob::from_name(name) else {
+            let known: Vec<&str> = apportion_core::knob::ALL.iter().map(|knob| knob.name()).collect();
+            self.fault(range, format!("bounds.{name} is no knob"), &format!("give one of {}", known.join(", ")));
+            return None;
+        };
+        let bounds = amount::bounds(range.get_ref());
+        if bounds.is_none() {
+            let what = format!("bounds.{name} is no range");
+            self.fault(
+                range,
+                what,
+                "give [least, most] with 0 <= least <= most, e.g. [0.25, 4] or [\"256Mi\", \"2Gi\"]",
+            );
+        }
+        bounds.map(|bounds| (knob, bounds))
+    }
+}
+
+/// The named paces of the guard.
+fn limits(pace: &str) -> Option<GuardLimits> {
+    let normal = GuardLimits::default();
+    match pace {
+        "careful" => Some(GuardLimits { cut_share: 0.1, cool_down_s: 3_600.0, blast_share: 0.05, ..normal }),
+        "normal" => Some(normal),
+        "brisk" => Some(GuardLimits { cut_share: 0.5, cool_down_s: 60.0, blast_share: 1.0, ..normal }),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,81 @@
+use super::*;
+
+fn parse(text: &str) -> Result<Config, Faults> {
+    Config::parse(text, Path::new("apportion.toml"))
+}
+
+#[test]
+fn the_reference_is_valid_and_says_the_defaults() {
+    let config = parse(REFERENCE).unwrap();
+    let default = Config::default();
+    assert_eq!((config.listen, config.store_bytes), (default.listen, default.store_bytes));
+    assert_eq!(config.limits, default.limits);
+    let (rule, standing) = (&config.rules[0], Standing::default());
+    assert_eq!(rule.standing.violation_share, standing.violation_share);
+    assert_eq!((rule.standing.priority, rule.standing.weight), (standing.priority, standing.weight));
+    assert_eq!(rule.standing.mode, Mode::Recommend);
+    assert_eq!(rule.standing.bounds[&Knob::MemoryMax], Bounds { min: 134_217_728.0, max: Some(4_294_967_296.0) });
+}
+
+#[test]
+fn there_are_twelve_keys() {
+    let keys = ["listen", "store_mib", "secrets", "prometheus", "guard"];
+    let rule = ["match", "apply", "violation", "priority", "weight", "bounds", "queries"];
+    assert_eq!(keys.len() + rule.len(), 12);
+    for key in keys.iter().chain(&rule) {
+        assert!(REFERENCE.contains(&format!("{key} = ")), "{key} is not in the reference");
+    }
+}
+
+#[test]
+fn faults_say_line_and_remedy() {
+    let check = |text: &str, line: usize, what: &str| {
+        let faults = parse(text).unwrap_err().faults;
+        assert_eq!(faults[0].line, line, "{faults:?}");
+        assert!(faults[0].what.contains(what), "{faults:?}");
+        assert!(!faults[0].remedy.is_empty());
+    };
+    check("\nlisten = \"here\"", 2, "no address");
+    check("store_mib = 1", 1, "out of range");
+    check("guard = \"wild\"", 1, "not known");
+    check("listne = \"x\"", 1, "unknown field `listne`");
+    check("listen = [", 1, "");
+    check("[[workloads]]\napply = true", 1, "missing field `match`");
+    check("[[workloads]]\nmatch = \"a\"\nviolation = 2.0", 3, "out of range");
+    check("[[workloads]]\nmatch = \"a\"\npriority = \"urgent\"", 3, "not known");
+    check("[[workloads]]\nmatch = \"a\"\nbounds = { cpu = [1, 2] }", 3, "no knob");
+    check("[[workloads]]\nmatch = \"a\"\nbounds = { cpu_quota_cores = [2, 1] }", 3, "no range");
+    check("[[workloads]]\nmatch = \"a\"\nbounds = { cpu_quota_cores = [\"lots\"] }", 3, "no range");
+}
+
+#[test]
+fn all_faults_are_said_at_once() {
+    let faults = parse("listen = \"x\"\nstore_mib = 1\nguard = \"wild\"").unwrap_err();
+    assert_eq!(faults.faults.len(), 3);
+    assert_eq!(faults.to_string().lines().count(), 3);
+}
+
+#[test]
+fn first_matching_rule_holds_and_apply_needs_both() {
+    let text = "[[workloads]]\nmatch = \"web-*\"\napply = true\npriority = \"high\"\n[[workloads]]\nmatch = \"*\"";
+    let config = parse(text).unwrap();
+    let mode = |name: &str, apply| config.standing(&name.into(), apply).mode;
+    assert_eq!(mode("web-1", true), Mode::Apply);
+    assert_eq!(mode("web-1", false), Mode::Recommend);
+    assert_eq!(mode("db", true), Mode::Recommend);
+    assert_eq!(config.standing(&"web-1".into(), false).priority, 2);
+}
+
+#[test]
+fn patterns() {
+    let check = |pattern, name, fits| assert_eq!(matches(pattern, name), fits, "{pattern} {name}");
+    check("*", "", true);
+    check("web-*", "web-1", true);
+    check("web-*", "db", false);
+    check("*.service", "nginx.service", true);
+    check("a*b*c", "axxbyybzc", true);
+    check("a*b*c", "axxbyyb", false);
+    check("w?b", "web", true);
+    check("w?b", "wb", false);
+    check("", "", true);
+}
