@@ -1,0 +1,107 @@
+//! Fake machines in a temporary folder: kernel files as the kernel writes them.
+
+use std::{ffi::OsStr, fs, os::unix::ffi::OsStrExt, path::Path};
+use tempfile::TempDir;
+
+/// A folder that plays `/`.
+pub struct Machine {
+    pub dir: TempDir,
+}
+
+impl Machine {
+    /// An empty machine whose mountinfo has these lines.
+    pub fn new(mounts: &[&str]) -> Self {
+        let machine = Self { dir: tempfile::tempdir().unwrap() };
+        machine.write("proc/self/mountinfo", mounts.join("\n") + "\n");
+        machine
+    }
+    /// cgroup v2 alone, with all controllers.
+    pub fn v2() -> Self {
+        let machine = Self::new(&["30 23 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw"]);
+        machine.write("sys/fs/cgroup/cgroup.controllers", "cpuset cpu io memory pids\n");
+        machine
+    }
+    /// cgroup v1: cpu and cpuacct together, the others each on its own.
+    pub fn v1() -> Self {
+        let machine = Self::new(&V1_MOUNTS);
+        for name in ["cpu,cpuacct", "memory", "blkio", "pids"] {
+            machine.folder(&format!("sys/fs/cgroup/{name}"));
+        }
+        machine
+    }
+    /// v1 controllers with a v2 tree beside them that has no controllers.
+    pub fn hybrid() -> Self {
+        let mut mounts = V1_MOUNTS.to_vec();
+        mounts.push("41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw");
+        let machine = Self::new(&mounts);
+        for name in ["cpu,cpuacct", "memory", "blkio", "pids"] {
+            machine.folder(&format!("sys/fs/cgroup/{name}"));
+        }
+        machine.write("sys/fs/cgroup/unified/cgroup.controllers", "hugetlb\n");
+        machine
+    }
+    pub fn root(&self) -> &Path {
+        self.dir.path()
+    }
+    pub fn folder(&self, path: &str) {
+        fs::create_dir_all(self.root().join(path)).unwrap();
+    }
+    pub fn write(&self, path: &str, content: impl AsRef<[u8]>) {
+        self.write_bytes(path.as_bytes(), content);
+    }
+    /// The same for names that are not UTF-8.
+    pub fn write_bytes(&self, path: &[u8], content: impl AsRef<[u8]>) {
+        let path = self.root().join(OsStr::from_bytes(path));
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+    pub fn remove(&self, path: &str) {
+        let path = self.root().join(path);
+        if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }.unwrap();
+    }
+    /// A version 2 group with one process.
+    pub fn v2_group(&self, group: &str, usage_us: u64) {
+        let at = |file: &str| format!("sys/fs/cgroup{group}/{file}");
+        self.write(&at("cgroup.procs"), "100\n");
+        self.write(
+            &at("cpu.stat"),
+            format!("usage_usec {usage_us}\nuser_usec 1\nnr_periods 40\nnr_throttled 7\nthrottled_usec 1500000\n"),
+        );
+        self.write(&at("memory.current"), "104857600\n");
+        self.write(&at("memory.stat"), "anon 1\nfile 52428800\ninactive_file 41943040\n");
+        self.write(&at("memory.events"), "low 0\nhigh 3\nmax 2\noom 1\noom_kill 1\n");
+        self.write(&at("io.stat"), "8:0 rbytes=1000 wbytes=2000 rios=1 wios=2 dbytes=0 dios=0\n");
+        self.write(&at("pids.current"), "5\n");
+        for resource in ["cpu", "memory", "io"] {
+            self.write(&at(&format!("{resource}.pressure")), PRESSURE);
+        }
+    }
+    /// A version 1 group with one process in every tree.
+    pub fn v1_group(&self, group: &str, usage_ns: u64) {
+        let at = |tree: &str, file: &str| format!("sys/fs/cgroup/{tree}{group}/{file}");
+        for tree in ["cpu,cpuacct", "memory", "blkio", "pids"] {
+            self.write(&at(tree, "cgroup.procs"), "100\n");
+        }
+        self.write(&at("cpu,cpuacct", "cpuacct.usage"), format!("{usage_ns}\n"));
+        self.write(&at("cpu,cpuacct", "cpu.stat"), "nr_periods 40\nnr_throttled 7\nthrottled_time 1500000000\n");
+        self.write(&at("memory", "memory.usage_in_bytes"), "104857600\n");
+        self.write(&at("memory", "memory.stat"), "cache 1\ninactive_file 1\ntotal_inactive_file 41943040\n");
+        self.write(&at("memory", "memory.oom_control"), "oom_kill_disable 0\nunder_oom 0\noom_kill 1\n");
+        self.write(
+            &at("blkio", "blkio.throttle.io_service_bytes_recursive"),
+            "8:0 Read 1000\n8:0 Write 2000\n8:0 Sync 0\n8:0 Async 3000\n8:0 Discard 0\n8:0 Total 3000\nTotal 3000\n",
+        );
+        self.write(&at("pids", "pids.current"), "5\n");
+    }
+}
+
+const V1_MOUNTS: [&str; 5] = [
+    "31 23 0:28 / /sys/fs/cgroup rw - tmpfs tmpfs rw,mode=755",
+    "32 31 0:29 / /sys/fs/cgroup/cpu,cpuacct rw,relatime - cgroup cgroup rw,cpu,cpuacct",
+    "35 31 0:32 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory",
+    "38 31 0:35 / /sys/fs/cgroup/blkio rw,relatime - cgroup cgroup rw,blkio",
+    "39 31 0:36 / /sys/fs/cgroup/pids rw,relatime - cgroup cgroup rw,pids",
+];
+
+pub const PRESSURE: &str = "some avg10=1.50 avg60=0.00 avg300=0.00 total=2500000\n\
+    full avg10=0.00 avg60=0.00 avg300=0.00 total=1000000\n";
