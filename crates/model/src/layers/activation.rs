@@ -1,0 +1,75 @@
+//! `silu(x) = x * sigmoid(x)`, its derivative, and an exponential that the compiler can vectorise.
+
+/// `e^x` within 2e-7 relative for x in [-87, 88]; clamped outside, so it is never infinite and never denormal.
+///
+/// `2^(x log2 e)` split into a whole power (exponent bits) and a polynomial on [-0.5, 0.5] (Cephes `expf` coefficients).
+#[inline]
+pub(crate) fn exp(x: f32) -> f32 {
+    const LN2_HIGH: f32 = 0.693_359_4;
+    const LN2_LOW: f32 = -2.121_944_4e-4;
+    // Adding and taking away 1.5 * 2^23 rounds to the nearest whole number without a call.
+    const ROUND: f32 = 12_582_912.0;
+    let x = x.clamp(-87.0, 88.0);
+    let shifted = x * std::f32::consts::LOG2_E + ROUND;
+    let whole = shifted - ROUND;
+    let r = (x - whole * LN2_HIGH) - whole * LN2_LOW;
+    let mut p = 1.987_569_1e-4_f32;
+    for coefficient in [1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5] {
+        p = p * r + coefficient;
+    }
+    let mantissa = p * r * r + r + 1.0;
+    // The low bits of `shifted` hold `whole` in two's complement; adding it to the exponent field multiplies by 2^whole.
+    f32::from_bits(mantissa.to_bits().wrapping_add(shifted.to_bits() << 23))
+}
+
+#[inline]
+pub(crate) fn sigmoid(x: f32) -> f32 {
+    1.0 / (1.0 + exp(-x))
+}
+
+#[inline]
+pub(crate) fn silu(x: f32) -> f32 {
+    x * sigmoid(x)
+}
+
+/// d silu / dx = s (1 + x (1 - s)) with s = sigmoid(x).
+#[inline]
+pub(crate) fn silu_slope(x: f32) -> f32 {
+    let s = sigmoid(x);
+    s * (1.0 + x * (1.0 - s))
+}
+
+/// Softmax in place.
+pub(crate) fn softmax(row: &mut [f32]) {
+    let top = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let mut sum = 0.0;
+    for value in row.iter_mut() {
+        *value = exp(*value - top);
+        sum += *value;
+    }
+    let inverse = 1.0 / sum;
+    row.iter_mut().for_each(|value| *value *= inverse);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exp_is_that_of_the_standard_library() {
+        for k in -8700..=8800_i16 {
+            let x = f32::from(k) / 100.0;
+            let (ours, exact) = (f64::from(exp(x)), f64::from(x).exp());
+            assert!((ours / exact - 1.0).abs() < 2e-7, "exp({x}) = {ours}, not {exact}");
+        }
+        assert!(exp(1e9).is_finite() && exp(-1e9) > 0.0);
+    }
+
+    #[test]
+    fn slope_is_the_difference_quotient() {
+        for x in [-6.0_f32, -1.3, 0.0, 0.4, 5.0] {
+            let quotient = (silu(x + 1e-2) - silu(x - 1e-2)) / 2e-2;
+            assert!((quotient - silu_slope(x)).abs() < 1e-4, "at {x}: {quotient} against {}", silu_slope(x));
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! Layers with forward and hand-written backward. Each file opens with its formula and shapes.
+//!
+//! Weights live in one flat array (`crate::params`); a layer holds only where its own lie. A layer's `Trace` keeps what
+//! the backward pass needs; it is reused from batch to batch, so a warm pass allocates nothing.
+//! `backward` adds to the weights' gradient and overwrites the input's gradient.
+
+pub(crate) mod activation;
+pub(crate) mod attention;
+pub(crate) mod linear;
+pub(crate) mod residual_mlp;
+pub(crate) mod rms_norm;
+pub(crate) mod swiglu;
+
+#[cfg(test)]
+pub(crate) mod gradient_check;
+
+/// Sets the length of a reused buffer; content is unspecified (old values or zero).
+pub(crate) fn resize(buffer: &mut Vec<f32>, len: usize) {
+    if buffer.len() != len {
+        buffer.resize(len, 0.0);
+    }
+}

@@ -1,0 +1,420 @@
+//! From a window of a series to the network's input: one row of features and one set of candidate forecasts a token.
+//!
+//! Token i has seen patches 0..=i and forecasts patch i + 1. A patch that is not visible (the horizon, or a stretch
+//! hidden in training) adds nothing: its token forecasts from what was seen before it. All a row holds is either seen by
+//! then or known ahead (seasonal lags, calendar, announced events), so that row i never depends on what comes later.
+//!
+//! Two scales. *Local*: median and mean deviation of the last 64 values, in which forecasts are made. *Global*: running
+//! mean and deviation, slowly changing, so that a token can compare today's level with yesterday's. Both are squashed by
+//! asinh: linear near the level, logarithmic far from it. An announced multiplier is divided out of the past and
+//! multiplied into the forecast; the features only tell of it.
+
+use super::season::SeasonFinder;
+use super::sorted_window::{SortedWindow, quantiles_of_sorted};
+use super::{LEVELS, PATCH};
+
+/// Features of one token; see `FeatureRow` for their places.
+pub(crate) const FEATURES: usize = 8 * PATCH + 2 * LEVELS + SCALARS;
+const SCALARS: usize = 22;
+/// Simple forecasts that the head mixes; see `Candidates`.
+pub(crate) const CANDIDATES: usize = 7;
+
+const RECENT: usize = 64;
+const LONG: usize = 288;
+/// Seasons back whose values (and neighbours) make up the seasonal distribution.
+const SEASONS_BACK: usize = 5;
+/// The local scale is at least this share of the global deviation.
+const LEAST_LOCAL: f64 = 0.05;
+/// ... and this share of the level: about what an f32 can still tell apart.
+const LEAST_RELATIVE: f64 = 1e-6;
+
+/// A stretch of one series, cut into patches.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Window<'a> {
+    /// `lead` older values (for seasonal lags only), then whole patches; NaN is missing.
+    pub(crate) values: &'a [f32],
+    pub(crate) lead: usize,
+    /// For each patch, whether the network may see it.
+    pub(crate) visible: &'a [bool],
+    /// For each step of the patches, the announced multiplier (1: none), or empty.
+    pub(crate) multipliers: &'a [f32],
+    pub(crate) seasons: [Option<usize>; 2],
+    pub(crate) step_s: u32,
+    /// UTC time of the first patch's first step, where known.
+    pub(crate) start_time_s: Option<i64>,
+    /// No value is below zero.
+    pub(crate) non_negative: bool,
+}
+
+impl Window<'_> {
+    fn multiplier(&self, step: usize) -> f64 {
+        step.checked_sub(self.lead).and_then(|step| self.multipliers.get(step)).map_or(1.0, |value| f64::from(*value))
+    }
+}
+
+/// The token rows of a batch of windows of equal length.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tokens {
+    /// `[rows, FEATURES]`
+    pub(crate) features: Vec<f32>,
+    pub(crate) candidates: Candidates,
+    /// Local centre and scale of each row.
+    pub(crate) centre: Vec<f64>,
+    pub(crate) scale: Vec<f64>,
+    /// `[rows, PATCH]`: the patch ahead in the row's local scale; NaN where missing or not to be learnt.
+    pub(crate) targets: Vec<f32>,
+}
+
+/// Simple forecasts of the patch ahead, in the row's local scale. Each is non-decreasing in the quantile level.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Candidates {
+    /// `[rows, LEVELS]`: quantiles of the last 64 values.
+    pub(crate) recent: Vec<f32>,
+    /// `[rows, LEVELS]`: quantiles of the last 288 values.
+    pub(crate) long: Vec<f32>,
+    /// `[rows]`: the last value.
+    pub(crate) last: Vec<f32>,
+    /// `[rows, PATCH]`: the value one season before.
+    pub(crate) lag: Vec<f32>,
+    /// `[rows, PATCH]`: the value one second season before.
+    pub(crate) other_lag: Vec<f32>,
+    /// `[rows, PATCH]`: the line through the last 64 values.
+    pub(crate) trend: Vec<f32>,
+    /// `[rows, PATCH, LEVELS]`: quantiles over the last five seasons at that phase.
+    pub(crate) seasonal: Vec<f32>,
+}
+
+impl Tokens {
+    /// Empties the rows and keeps the memory.
+    pub(crate) fn clear(&mut self) {
+        self.features.clear();
+        self.centre.clear();
+        self.scale.clear();
+        self.targets.clear();
+        let c = &mut self.candidates;
+        for buffer in
+            [&mut c.recent, &mut c.long, &mut c.last, &mut c.lag, &mut c.other_lag, &mut c.trend, &mut c.seasonal]
+        {
+            buffer.clear();
+        }
+    }
+
+    pub(crate) fn rows(&self) -> usize {
+        self.centre.len()
+    }
+}
+
+/// Makes token rows; holds the buffers that one window needs.
+#[derive(Clone, Debug)]
+pub(crate) struct FeatureMaker {
+    pub(crate) finder: SeasonFinder,
+    /// What has been seen, events divided out; NaN where missing or not yet seen.
+    clean: Vec<f64>,
+    recent: SortedWindow,
+    long: SortedWindow,
+    /// (step, value) of the last `RECENT` seen values.
+    tail: Vec<(f64, f64)>,
+    running: Running,
+    season_error: [Ema; 2],
+    seen_end: usize,
+}
+
+/// Running mean and variance (Welford).
+#[derive(Clone, Copy, Debug, Default)]
+struct Running {
+    count: f64,
+    mean: f64,
+    sum_of_squares: f64,
+}
+
+impl Running {
+    fn push(&mut self, value: f64) {
+        self.count += 1.0;
+        let from_old = value - self.mean;
+        self.mean += from_old / self.count;
+        self.sum_of_squares += from_old * (value - self.mean);
+    }
+
+    fn deviation(&self) -> f64 {
+        if self.count < 2.0 { 0.0 } else { (self.sum_of_squares / (self.count - 1.0)).sqrt() }
+    }
+}
+
+/// Exponential average of a patch's mean error, half the weight on the newest patch.
+#[derive(Clone, Copy, Debug, Default)]
+struct Ema(Option<f64>);
+
+impl Ema {
+    fn push(&mut self, value: f64) {
+        self.0 = Some(self.0.map_or(value, |old| 0.5 * (old + value)));
+    }
+}
+
+/// The two scales at one token.
+#[derive(Clone, Copy, Debug)]
+struct Scales {
+    centre: f64,
+    scale: f64,
+    global_centre: f64,
+    global_scale: f64,
+}
+
+impl Scales {
+    fn local(&self, value: f64) -> f32 {
+        squash(((value - self.centre) / self.scale) as f32)
+    }
+
+    fn global(&self, value: f64) -> f32 {
+        squash(((value - self.global_centre) / self.global_scale) as f32)
+    }
+}
+
+/// asinh, odd, by the formula on |x| that loses nothing to cancellation.
+#[inline]
+fn squash(x: f32) -> f32 {
+    let a = x.abs().min(1e15);
+    (a + (a * a + 1.0).sqrt()).ln().copysign(x)
+}
+
+impl FeatureMaker {
+    pub(crate) fn new() -> Self {
+        Self {
+            finder: SeasonFinder::new(),
+            clean: Vec::new(),
+            recent: SortedWindow::new(RECENT),
+            long: SortedWindow::new(LONG),
+            tail: Vec::with_capacity(2 * RECENT),
+            running: Running::default(),
+            season_error: [Ema::default(); 2],
+            seen_end: 0,
+        }
+    }
+
+    /// Appends one row for every patch but the last.
+    pub(crate) fn append(&mut self, window: &Window<'_>, tokens: &mut Tokens) {
+        self.start(window);
+        for token in 0..window.visible.len().saturating_sub(1) {
+            if window.visible[token] {
+                self.see(window, token);
+            }
+            self.row(window, token, tokens);
+        }
+    }
+
+    fn start(&mut self, window: &Window<'_>) {
+        self.clean.clear();
+        self.clean.resize(window.values.len(), f64::NAN);
+        for (clean, value) in self.clean.iter_mut().zip(&window.values[..window.lead]) {
+            *clean = f64::from(*value);
+        }
+        self.recent.clear();
+        self.long.clear();
+        self.tail.clear();
+        self.running = Running::default();
+        self.season_error = [Ema::default(); 2];
+        self.seen_end = window.lead;
+    }
+
+    /// Takes in the values of a visible patch.
+    fn see(&mut self, window: &Window<'_>, patch: usize) {
+        let start = window.lead + patch * PATCH;
+        for step in start..start + PATCH {
+            let value = f64::from(window.values[step]) / window.multiplier(step);
+            if !value.is_finite() {
+                continue;
+            }
+            self.clean[step] = value;
+            self.recent.push(value);
+            self.long.push(value);
+            self.running.push(value);
+            self.tail.push((step as f64, value));
+        }
+        let surplus = self.tail.len().saturating_sub(RECENT);
+        self.tail.drain(..surplus);
+        for which in 0..2 {
+            self.judge_season(window.seasons[which], which, start);
+        }
+        self.seen_end = start + PATCH;
+    }
+
+    /// How well the value a season ago told this patch.
+    fn judge_season(&mut self, season: Option<usize>, which: usize, start: usize) {
+        let Some(season) = season else { return };
+        let errors = (start.max(season)..start + PATCH).map(|step| (self.clean[step] - self.clean[step - season]).abs());
+        let (sum, count) = errors.filter(|e| e.is_finite()).fold((0.0, 0.0), |(sum, count), e| (sum + e, count + 1.0));
+        if count > 0.0 {
+            self.season_error[which].push(sum / count);
+        }
+    }
+
+    fn scales(&self) -> Scales {
+        let Some(recent) = self.recent.quantiles() else {
+            return Scales { centre: 0.0, scale: 1.0, global_centre: 0.0, global_scale: 1.0 };
+        };
+        let centre = recent[LEVELS / 2];
+        let global = self.running.deviation();
+        let floor = LEAST_RELATIVE * centre.abs().max(self.running.mean.abs());
+        let scale = self.recent.mean_deviation(centre).max(LEAST_LOCAL * global).max(floor);
+        // A series of zeros has no scale of its own.
+        let or_one = |scale: f64| if scale > 0.0 { scale } else { 1.0 };
+        Scales {
+            centre,
+            scale: or_one(scale),
+            global_centre: self.running.mean,
+            global_scale: or_one(global.max(floor)),
+        }
+    }
+
+    /// The last finite value at whole seasons before `step`, among those seen.
+    fn lagged(&self, season: Option<usize>, step: usize) -> Option<f64> {
+        let season = season?;
+        let back = first_season_back(step, self.seen_end, season);
+        (back..back + SEASONS_BACK).map_while(|k| step.checked_sub(k * season)).map(|at| self.clean[at]).find(|x| x.is_finite())
+    }
+
+    /// Quantiles over the last seasons at the phase of `step`, its neighbours included.
+    fn seasonal(&self, season: Option<usize>, step: usize) -> Option<[f64; LEVELS]> {
+        let season = season?;
+        let reach = usize::from(season >= 12);
+        let back = first_season_back(step + reach, self.seen_end, season);
+        let mut sorted = [0.0; SEASONS_BACK * 3];
+        let mut count = 0;
+        for at in (back..back + SEASONS_BACK).map_while(|k| step.checked_sub(k * season)) {
+            for value in &self.clean[at.saturating_sub(reach)..=at + reach] {
+                if value.is_finite() {
+                    insert(&mut sorted, &mut count, *value);
+                }
+            }
+        }
+        quantiles_of_sorted(&sorted[..count])
+    }
+
+    /// Line through the last values: (value at the last seen one's step, slope a step, that step).
+    fn line(&self) -> (f64, f64, f64) {
+        let n = self.tail.len() as f64;
+        let Some((end, last)) = self.tail.last().copied() else { return (0.0, 0.0, 0.0) };
+        let (mean_t, mean) = self.tail.iter().fold((0.0, 0.0), |(a, b), (t, x)| (a + t / n, b + x / n));
+        let (tt, tx) = self.tail.iter().fold((0.0, 0.0), |(tt, tx), (t, x)| {
+            (tt + (t - mean_t) * (t - mean_t), tx + (t - mean_t) * (x - mean))
+        });
+        if tt <= 0.0 {
+            return (last, 0.0, end);
+        }
+        (mean + tx / tt * (end - mean_t), tx / tt, end)
+    }
+
+    fn row(&mut self, window: &Window<'_>, token: usize, tokens: &mut Tokens) {
+        let scales = self.scales();
+        let ahead = window.lead + (token + 1) * PATCH;
+        tokens.centre.push(scales.centre);
+        tokens.scale.push(scales.scale);
+        self.candidates(window, &scales, ahead, &mut tokens.candidates);
+        self.features(window, &scales, token, tokens);
+        let known = self.running.count >= 4.0;
+        tokens.targets.extend((ahead..ahead + PATCH).map(|step| {
+            let value = f64::from(window.values[step]) / window.multiplier(step);
+            if known && value.is_finite() { scales.local(value) } else { f32::NAN }
+        }));
+    }
+
+    fn candidates(&self, window: &Window<'_>, scales: &Scales, ahead: usize, out: &mut Candidates) {
+        let none = [scales.centre; LEVELS];
+        let recent = self.recent.quantiles().unwrap_or(none).map(|value| scales.local(value));
+        out.recent.extend(recent);
+        out.long.extend(self.long.quantiles().unwrap_or(none).map(|value| scales.local(value)));
+        out.last.push(self.tail.last().map_or(0.0, |(_, value)| scales.local(*value)));
+        let (level, slope, end) = self.line();
+        for step in ahead..ahead + PATCH {
+            let lag = |season| self.lagged(season, step).map_or(0.0, |value| scales.local(value));
+            out.lag.push(lag(window.seasons[0]));
+            out.other_lag.push(lag(window.seasons[1]));
+            out.trend.push(scales.local(level + slope * (step as f64 - end)));
+            let seasonal = self.seasonal(window.seasons[0], step);
+            out.seasonal.extend(seasonal.map_or(recent, |levels| levels.map(|value| scales.local(value))));
+        }
+    }
+
+    fn features(&self, window: &Window<'_>, scales: &Scales, token: usize, tokens: &mut Tokens) {
+        let (here, ahead) = (window.lead + token * PATCH, window.lead + (token + 1) * PATCH);
+        let seen = &self.clean[here..here + PATCH];
+        let or_zero = |value: f64, z: f32| if value.is_finite() { z } else { 0.0 };
+        let rows = tokens.rows();
+        let (f, c) = (&mut tokens.features, &tokens.candidates);
+        f.extend(seen.iter().map(|value| or_zero(*value, scales.global(*value))));
+        f.extend(seen.iter().map(|value| or_zero(*value, scales.local(*value))));
+        f.extend(seen.iter().map(|value| f32::from(u8::from(value.is_finite()))));
+        f.extend_from_slice(&c.lag[(rows - 1) * PATCH..]);
+        let seasonal = c.seasonal[(rows - 1) * PATCH * LEVELS..].chunks_exact(LEVELS);
+        f.extend(seasonal.clone().map(|levels| levels[LEVELS / 2]));
+        f.extend(seasonal.map(|levels| levels[LEVELS - 1] - levels[0]));
+        f.extend_from_slice(&c.other_lag[(rows - 1) * PATCH..]);
+        f.extend((ahead..ahead + PATCH).map(|step| window.multiplier(step).max(1e-3).ln() as f32));
+        f.extend_from_slice(&c.recent[(rows - 1) * LEVELS..]);
+        f.extend_from_slice(&c.long[(rows - 1) * LEVELS..]);
+        f.extend(self.scalars(window, scales, ahead));
+    }
+
+    fn scalars(&self, window: &Window<'_>, scales: &Scales, ahead: usize) -> [f32; SCALARS] {
+        let log_ratio = |a: f64, b: f64| ((a / b).max(1e-4).ln() * 0.5) as f32;
+        let error = |which: usize| self.season_error[which].0.map_or(0.0, |error| log_ratio(error, scales.scale));
+        let known = |value: bool| f32::from(u8::from(value));
+        let hidden = ((ahead - self.seen_end) / PATCH) as f32;
+        let (_, slope, _) = self.line();
+        let last = self.tail.last().map_or(0.0, |(_, value)| scales.local(*value));
+        let span = self.tail.first().map_or(0.0, |(step, _)| (self.seen_end as f64 - step) / RECENT as f64);
+        let zero = if window.non_negative { scales.local(0.0) * 0.5 } else { 0.0 };
+        let [time_known, day_sin, day_cos, week_sin, week_cos] = calendar(window, ahead - window.lead);
+        let log_season = |which: usize| window.seasons[which].map_or(0.0, |lag| (lag as f32).ln() * 0.25);
+        [
+            log_ratio(scales.scale, scales.global_scale),
+            scales.global(scales.centre),
+            last,
+            squash((slope * PATCH as f64 / scales.scale) as f32),
+            hidden * 0.125,
+            (1.0 + hidden).ln(),
+            known(window.seasons[0].is_some()),
+            known(self.season_error[0].0.is_some()),
+            known(self.season_error[1].0.is_some()),
+            log_season(0),
+            log_season(1),
+            error(0),
+            error(1),
+            ((1.0 + self.running.count).ln() * 0.25) as f32,
+            zero,
+            known(window.non_negative),
+            (span.max(1.0).ln()) as f32,
+            time_known,
+            day_sin,
+            day_cos,
+            week_sin,
+            week_cos,
+        ]
+    }
+}
+
+/// The least whole number of seasons to go back from `step` to before `seen_end`.
+fn first_season_back(step: usize, seen_end: usize, season: usize) -> usize {
+    (step + 1).saturating_sub(seen_end).div_ceil(season).max(1)
+}
+
+/// Keeps `sorted[..count]` in order.
+fn insert(sorted: &mut [f64], count: &mut usize, value: f64) {
+    let mut place = *count;
+    while place > 0 && sorted[place - 1] > value {
+        sorted[place] = sorted[place - 1];
+        place -= 1;
+    }
+    sorted[place] = value;
+    *count += 1;
+}
+
+/// Known flag, and the phase of day and of week in the middle of the patch that starts at `step`.
+fn calendar(window: &Window<'_>, step: usize) -> [f32; 5] {
+    let Some(start) = window.start_time_s else { return [0.0; 5] };
+    let middle = start.saturating_add((step + PATCH / 2) as i64 * i64::from(window.step_s));
+    let phase = |span: i64| middle.rem_euclid(span) as f32 / span as f32 * std::f32::consts::TAU;
+    let (day, week) = (phase(86_400), phase(604_800));
+    // A patch of half a day or more has no time of day.
+    let day_known = f32::from(u8::from(u64::from(window.step_s) * PATCH as u64 <= 43_200));
+    [1.0, day.sin() * day_known, day.cos() * day_known, week.sin(), week.cos()]
+}

@@ -1,0 +1,289 @@
+//! Forecasting with trained weights.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::features::{FeatureMaker, Tokens, Window};
+use super::head::{OUTPUTS, quantiles};
+use super::network::{Network, Trace};
+use super::{LEVELS, PATCH, weights};
+use crate::error::WeightsError;
+
+/// Most patches of history that the network reads: a week at five minutes, 34 hours at one minute.
+const CONTEXT_PATCHES: usize = 63;
+/// Older values that seasonal lags may still reach.
+const LEAD: usize = 2 * CONTEXT_PATCHES * PATCH;
+/// Steps forecast at the series' own step; what lies further comes from a coarser copy.
+pub const NATIVE_HORIZON: usize = 288;
+/// Windows of one pass: enough rows to keep the matrix kernels busy, few enough to stay in cache.
+const BATCH: usize = 8;
+
+/// One series to forecast from its end.
+#[derive(Clone, Copy, Debug)]
+pub struct SeriesInput<'a> {
+    /// History, oldest first, one value a step; NaN (or infinite) is missing.
+    pub values: &'a [f32],
+    /// Seconds from one value to the next; 0 where unknown.
+    pub step_s: u32,
+    /// UTC time of the last value, where known.
+    pub end_time_s: Option<i64>,
+    /// A season known to the caller, in steps; found from the history otherwise.
+    pub season_steps: Option<usize>,
+    /// For each step ahead, what demand is announced to be multiplied by (1: nothing announced). Shorter than the
+    /// horizon means 1 for the rest; values that are not positive and finite count as 1.
+    pub future_multiplier: Option<&'a [f32]>,
+}
+
+/// Quantiles of one series' future.
+#[derive(Clone, Debug, PartialEq)]
+pub struct QuantileForecast {
+    /// `[horizon][9]`, row-major, levels as in [`QUANTILES`](super::QUANTILES): finite, non-decreasing along a row, and not
+    /// below zero where the history is not.
+    pub values: Vec<f32>,
+}
+
+impl QuantileForecast {
+    /// The nine levels of a step ahead.
+    pub fn at(&self, step: usize) -> &[f32] {
+        &self.values[step * LEVELS..(step + 1) * LEVELS]
+    }
+
+    /// Steps ahead.
+    pub fn horizon(&self) -> usize {
+        self.values.len() / LEVELS
+    }
+}
+
+/// The telemetry Transformer with trained weights.
+#[derive(Clone, Debug)]
+pub struct TelemetryModel {
+    network: Network,
+    weights: Vec<f32>,
+}
+
+/// One pass over one series: at its own step, or every `factor`-th value for what lies beyond.
+#[derive(Clone, Copy, Debug)]
+struct Task {
+    series: usize,
+    factor: usize,
+    context_patches: usize,
+    horizon_patches: usize,
+}
+
+/// The buffers of one thread.
+#[derive(Debug)]
+struct Worker {
+    maker: FeatureMaker,
+    tokens: Tokens,
+    trace: Trace,
+    values: Vec<f32>,
+    visible: Vec<bool>,
+    multipliers: Vec<f32>,
+}
+
+impl TelemetryModel {
+    /// Reads a weight file (safetensors with its configuration, as `apportion train` writes it).
+    ///
+    /// # Errors
+    /// A file that is cut short, of another shape or version, or that holds NaN; nothing of it is used then.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, WeightsError> {
+        let (network, weights) = weights::from_bytes(bytes)?;
+        Ok(Self { network, weights })
+    }
+
+    /// The weight file of this model.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, WeightsError> {
+        weights::to_bytes(&self.network, &self.weights)
+    }
+
+    pub(crate) fn from_parts(network: Network, weights: Vec<f32>) -> Self {
+        Self { network, weights }
+    }
+
+    /// Number of weights.
+    pub fn parameters(&self) -> usize {
+        self.weights.len()
+    }
+
+    /// Forecasts every input `horizon_steps` ahead, in the order of the inputs, on `threads` threads. The result does not
+    /// depend on `threads`, nor on which other series are in the batch beyond rounding.
+    pub fn forecast_batch(
+        &self,
+        inputs: &[SeriesInput<'_>],
+        horizon_steps: usize,
+        threads: usize,
+    ) -> Vec<QuantileForecast> {
+        let mut out = vec![QuantileForecast { values: vec![0.0; horizon_steps * LEVELS] }; inputs.len()];
+        self.pass(inputs, &mut out, 1, horizon_steps.min(NATIVE_HORIZON), threads);
+        if horizon_steps > NATIVE_HORIZON {
+            let factor = horizon_steps.div_ceil(NATIVE_HORIZON);
+            let mut coarse = vec![QuantileForecast { values: vec![0.0; NATIVE_HORIZON * LEVELS] }; inputs.len()];
+            self.pass(inputs, &mut coarse, factor, horizon_steps.div_ceil(factor), threads);
+            out.iter_mut().zip(&coarse).for_each(|(out, coarse)| extend(out, coarse, factor));
+        }
+        out.iter_mut().zip(inputs).for_each(|(out, input)| finish(out, input));
+        out
+    }
+
+    /// One pass over all inputs at a step `factor` times as long; writes the first `horizon` steps of each output.
+    fn pass(
+        &self,
+        inputs: &[SeriesInput<'_>],
+        out: &mut [QuantileForecast],
+        factor: usize,
+        horizon: usize,
+        threads: usize,
+    ) {
+        let mut tasks: Vec<Task> = inputs.iter().enumerate().map(|(k, input)| Task::of(k, input, factor, horizon)).collect();
+        tasks.sort_by_key(|task| (task.context_patches, task.series));
+        let batches: Vec<&[Task]> = tasks
+            .chunk_by(|a, b| a.context_patches == b.context_patches)
+            .flat_map(|equal| equal.chunks(BATCH))
+            .collect();
+        let slots: Vec<Mutex<&mut QuantileForecast>> = out.iter_mut().map(Mutex::new).collect();
+        let next = AtomicUsize::new(0);
+        let work = || {
+            let mut worker = Worker::new();
+            while let Some(batch) = batches.get(next.fetch_add(1, Ordering::Relaxed)) {
+                self.run(inputs, batch, horizon, &mut worker, &slots);
+            }
+        };
+        std::thread::scope(|scope| {
+            (1..threads.clamp(1, batches.len().max(1))).for_each(|_| drop(scope.spawn(work)));
+            work();
+        });
+    }
+
+    fn run(
+        &self,
+        inputs: &[SeriesInput<'_>],
+        batch: &[Task],
+        horizon: usize,
+        worker: &mut Worker,
+        slots: &[Mutex<&mut QuantileForecast>],
+    ) {
+        worker.tokens.clear();
+        batch.iter().for_each(|task| worker.append(&inputs[task.series], task));
+        let Some(first) = batch.first() else { return };
+        let rows = first.context_patches + first.horizon_patches - 1;
+        self.network.forward(&self.weights, &worker.tokens.features, rows, &mut worker.trace);
+        for (k, task) in batch.iter().enumerate() {
+            // Each series has one slot and is in one batch: the lock is never waited for.
+            let mut slot = slots[task.series].lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            for step in 0..horizon {
+                let row = k * rows + task.context_patches - 1 + step / PATCH;
+                let levels = worker.levels(row, step % PATCH);
+                slot.values[step * LEVELS..(step + 1) * LEVELS].copy_from_slice(&levels);
+            }
+        }
+    }
+}
+
+impl Task {
+    fn of(series: usize, input: &SeriesInput<'_>, factor: usize, horizon: usize) -> Self {
+        let context = (input.values.len() / factor).div_ceil(PATCH).clamp(1, CONTEXT_PATCHES);
+        Self { series, factor, context_patches: context, horizon_patches: horizon.div_ceil(PATCH).max(1) }
+    }
+}
+
+impl Worker {
+    fn new() -> Self {
+        Self {
+            maker: FeatureMaker::new(),
+            tokens: Tokens::default(),
+            trace: Trace::default(),
+            values: Vec::new(),
+            visible: Vec::new(),
+            multipliers: Vec::new(),
+        }
+    }
+
+    fn append(&mut self, input: &SeriesInput<'_>, task: &Task) {
+        let Task { factor, context_patches, horizon_patches, .. } = *task;
+        let context = context_patches * PATCH;
+        let kept = (input.values.len() / factor).min(context + LEAD);
+        let lead = kept.saturating_sub(context);
+        self.values.clear();
+        self.values.resize((context + lead) - kept, f32::NAN);
+        let newest_last = (0..kept).rev().map(|back| input.values[input.values.len() - 1 - back * factor]);
+        self.values.extend(newest_last.map(|x| if x.is_finite() { x } else { f32::NAN }));
+        let step_s = input.step_s.saturating_mul(u32::try_from(factor).unwrap_or(u32::MAX));
+        let seasons = self.seasons(input, factor, step_s);
+        let non_negative = is_non_negative(&self.values);
+        self.values.resize(lead + context + horizon_patches * PATCH, f32::NAN);
+        self.visible.clear();
+        self.visible.resize(context_patches, true);
+        self.visible.resize(context_patches + horizon_patches, false);
+        self.announce(input, factor, context, horizon_patches * PATCH);
+        let before_end = (context as i64 - 1).saturating_mul(i64::from(step_s));
+        let window = Window {
+            values: &self.values,
+            lead,
+            visible: &self.visible,
+            multipliers: &self.multipliers,
+            seasons,
+            step_s,
+            start_time_s: input.end_time_s.map(|end| end.saturating_sub(before_end)),
+            non_negative,
+        };
+        self.maker.append(&window, &mut self.tokens);
+    }
+
+    /// The caller's season first; what is found fills the rest.
+    fn seasons(&mut self, input: &SeriesInput<'_>, factor: usize, step_s: u32) -> [Option<usize>; 2] {
+        let found = self.maker.finder.find(&self.values, step_s);
+        let told = input.season_steps.filter(|season| season.is_multiple_of(factor)).map(|season| season / factor);
+        match told.filter(|season| *season > 1 && *season < self.values.len()) {
+            Some(told) => [Some(told), found.into_iter().flatten().find(|lag| *lag != told)],
+            None => found,
+        }
+    }
+
+    fn announce(&mut self, input: &SeriesInput<'_>, factor: usize, context: usize, horizon: usize) {
+        self.multipliers.clear();
+        let Some(announced) = input.future_multiplier else { return };
+        self.multipliers.resize(context, 1.0);
+        let at = |step: usize| announced.get(step).copied().filter(|m| m.is_finite() && *m > 0.0).unwrap_or(1.0);
+        self.multipliers.extend((0..horizon).map(|step| at((step + 1) * factor - 1)));
+    }
+
+    /// Quantiles of one step of a row, in the series' own unit.
+    fn levels(&self, row: usize, step: usize) -> [f32; LEVELS] {
+        let (centre, scale) = (self.tokens.centre[row], self.tokens.scale[row]);
+        let local = quantiles(&self.trace.out[row * OUTPUTS..(row + 1) * OUTPUTS], &self.tokens, row, step);
+        local.map(|z| {
+            let value = centre + scale * f64::from(z).clamp(-60.0, 60.0).sinh();
+            value.clamp(f64::from(f32::MIN), f64::from(f32::MAX)) as f32
+        })
+    }
+}
+
+fn is_non_negative(values: &[f32]) -> bool {
+    values.iter().all(|x| x.is_nan() || *x >= 0.0)
+}
+
+/// Fills what lies beyond the native horizon by linear interpolation in a forecast at a step `factor` times as long.
+fn extend(out: &mut QuantileForecast, coarse: &QuantileForecast, factor: usize) {
+    for step in NATIVE_HORIZON..out.horizon() {
+        // Coarse step j ends at fine step (j + 1) * factor - 1.
+        let place = (step + 1) as f32 / factor as f32 - 1.0;
+        let low = place.max(0.0) as usize;
+        let share = (place - low as f32).clamp(0.0, 1.0);
+        let high = (low + 1).min(coarse.horizon() - 1);
+        for level in 0..LEVELS {
+            let (a, b) = (coarse.at(low)[level], coarse.at(high)[level]);
+            out.values[step * LEVELS + level] = a * (1.0 - share) + b * share;
+        }
+    }
+}
+
+/// Announced multipliers, and the bounds that every forecast keeps.
+fn finish(out: &mut QuantileForecast, input: &SeriesInput<'_>) {
+    let floor = if input.values.iter().all(|x| !x.is_finite() || *x >= 0.0) { 0.0 } else { f32::MIN };
+    for (step, levels) in out.values.chunks_exact_mut(LEVELS).enumerate() {
+        let announced = input.future_multiplier.and_then(|all| all.get(step)).copied();
+        let m = announced.filter(|m| m.is_finite() && *m > 0.0).unwrap_or(1.0);
+        levels.iter_mut().for_each(|x| *x = (*x * m).clamp(floor, f32::MAX));
+        levels.sort_unstable_by(f32::total_cmp);
+    }
+}

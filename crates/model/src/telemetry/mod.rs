@@ -1,0 +1,22 @@
+//! The telemetry Transformer: from a series to quantiles of its future.
+
+pub(crate) mod config;
+pub(crate) mod features;
+mod forecast;
+pub(crate) mod head;
+pub(crate) mod network;
+pub(crate) mod season;
+pub(crate) mod sorted_window;
+mod weights;
+
+pub use config::ModelConfig;
+pub use forecast::{NATIVE_HORIZON, QuantileForecast, SeriesInput, TelemetryModel};
+
+/// Steps of one token. All sizes below count these.
+pub(crate) const PATCH: usize = 32;
+
+/// The levels of every forecast.
+pub const QUANTILES: [f32; 9] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9];
+
+/// Quantile levels of a forecast.
+pub(crate) const LEVELS: usize = QUANTILES.len();

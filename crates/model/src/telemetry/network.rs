@@ -1,0 +1,174 @@
+//! The Transformer: `h = Embed(features)`; per block `h += Attn(RMS(h))`, `h += SwiGLU(RMS(h))`; `out = Head(RMS(h))`.
+//!
+//! Features `[windows · tokens, FEATURES]`, h `[.., d]`, out `[.., OUTPUTS]`. Pre-norm, no dropout, no biases inside blocks.
+
+use super::config::ModelConfig;
+use super::head::OUTPUTS;
+use crate::layers::attention::{Attention, AttentionTrace};
+use crate::layers::residual_mlp::{ResidualMlp, ResidualMlpTrace};
+use crate::layers::resize;
+use crate::layers::rms_norm::RmsNorm;
+use crate::layers::swiglu::{SwiGlu, SwiGluTrace};
+use crate::params::Layout;
+
+/// One block of attention and feed-forward.
+#[derive(Clone, Debug)]
+pub(crate) struct Block {
+    pub(crate) attention_norm: RmsNorm,
+    pub(crate) attention: Attention,
+    pub(crate) feed_norm: RmsNorm,
+    pub(crate) feed: SwiGlu,
+}
+
+/// Shapes and places of all weights; the weights themselves are passed in.
+#[derive(Clone, Debug)]
+pub(crate) struct Network {
+    pub(crate) config: ModelConfig,
+    pub(crate) layout: Layout,
+    pub(crate) embed: ResidualMlp,
+    pub(crate) blocks: Vec<Block>,
+    pub(crate) norm: RmsNorm,
+    pub(crate) head: ResidualMlp,
+}
+
+#[derive(Clone, Debug, Default)]
+struct BlockTrace {
+    /// The stream before attention and before feed-forward, each with its normalised form.
+    before_attention: Vec<f32>,
+    attention_in: Vec<f32>,
+    attention: AttentionTrace,
+    before_feed: Vec<f32>,
+    feed_in: Vec<f32>,
+    feed: SwiGluTrace,
+}
+
+/// Buffers of one forward and backward pass.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Trace {
+    embed: ResidualMlpTrace,
+    blocks: Vec<BlockTrace>,
+    stream: Vec<f32>,
+    normed: Vec<f32>,
+    head: ResidualMlpTrace,
+    pub(crate) out: Vec<f32>,
+    pub(crate) d_out: Vec<f32>,
+    d_stream: Vec<f32>,
+    d_normed: Vec<f32>,
+    d_branch: Vec<f32>,
+}
+
+impl Network {
+    pub(crate) fn new(config: ModelConfig) -> Self {
+        let mut layout = Layout::default();
+        let ModelConfig { d, heads, layers, hidden, edge, features, .. } = config;
+        // Branches start small, so that the depth of the stream does not scale its variance.
+        let out_gain = 1.0 / (2.0 * layers as f32).sqrt();
+        let embed = ResidualMlp::new(&mut layout, "embed", [features, edge, d], 0.7);
+        let blocks = (0..layers)
+            .map(|k| {
+                let name = |part: &str| format!("blocks.{k}.{part}");
+                Block {
+                    attention_norm: RmsNorm::new(&mut layout, &name("attention_norm"), d),
+                    attention: Attention::new(&mut layout, &name("attention"), d, heads, out_gain),
+                    feed_norm: RmsNorm::new(&mut layout, &name("feed_norm"), d),
+                    feed: SwiGlu::new(&mut layout, &name("feed"), d, hidden, out_gain),
+                }
+            })
+            .collect();
+        let norm = RmsNorm::new(&mut layout, "norm", d);
+        let head = ResidualMlp::new(&mut layout, "head", [d, edge, OUTPUTS], 0.05);
+        Self { config, layout, embed, blocks, norm, head }
+    }
+
+    /// Fills `trace.out` for rows of windows of `tokens` rows each.
+    pub(crate) fn forward(&self, weights: &[f32], features: &[f32], tokens: usize, trace: &mut Trace) {
+        let rows = features.len() / self.config.features;
+        let len = rows * self.config.d;
+        trace.blocks.resize_with(self.blocks.len(), BlockTrace::default);
+        resize(&mut trace.stream, len);
+        resize(&mut trace.normed, len);
+        resize(&mut trace.out, rows * OUTPUTS);
+        self.embed.forward(weights, features, &mut trace.stream, &mut trace.embed);
+        for (block, kept) in self.blocks.iter().zip(&mut trace.blocks) {
+            let h = &mut trace.stream;
+            keep(h, &mut kept.before_attention);
+            resize(&mut kept.attention_in, len);
+            block.attention_norm.forward(weights, h, &mut kept.attention_in);
+            block.attention.forward_add(weights, &kept.attention_in, tokens, h, &mut kept.attention);
+            keep(h, &mut kept.before_feed);
+            resize(&mut kept.feed_in, len);
+            block.feed_norm.forward(weights, h, &mut kept.feed_in);
+            block.feed.forward_add(weights, &kept.feed_in, h, &mut kept.feed);
+        }
+        self.norm.forward(weights, &trace.stream, &mut trace.normed);
+        self.head.forward(weights, &trace.normed, &mut trace.out, &mut trace.head);
+    }
+
+    /// Adds to `gradient` what `trace.d_out` asks for; `features` and `trace` are those of the last forward.
+    pub(crate) fn backward(&self, weights: &[f32], features: &[f32], trace: &mut Trace, gradient: &mut [f32]) {
+        let len = trace.stream.len();
+        for buffer in [&mut trace.d_stream, &mut trace.d_normed, &mut trace.d_branch] {
+            resize(buffer, len);
+        }
+        let Trace { embed, blocks, stream, normed, head, d_out, d_stream, d_normed, d_branch, .. } = trace;
+        self.head.backward(weights, normed, d_out, head, gradient, Some(d_normed));
+        self.norm.backward(weights, stream, d_normed, gradient, d_stream);
+        for (block, kept) in self.blocks.iter().zip(blocks).rev() {
+            block.feed.backward(weights, &kept.feed_in, d_stream, &mut kept.feed, gradient, d_normed);
+            block.feed_norm.backward(weights, &kept.before_feed, d_normed, gradient, d_branch);
+            add(d_stream, d_branch);
+            block.attention.backward(weights, &kept.attention_in, d_stream, &mut kept.attention, gradient, d_normed);
+            block.attention_norm.backward(weights, &kept.before_attention, d_normed, gradient, d_branch);
+            add(d_stream, d_branch);
+        }
+        self.embed.backward(weights, features, d_stream, embed, gradient, None);
+    }
+}
+
+fn keep(from: &[f32], to: &mut Vec<f32>) {
+    resize(to, from.len());
+    to.copy_from_slice(from);
+}
+
+fn add(to: &mut [f32], from: &[f32]) {
+    to.iter_mut().zip(from).for_each(|(to, from)| *to += from);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layers::gradient_check::{check, random};
+    use std::cell::RefCell;
+
+    #[test]
+    fn the_shipped_size_is_about_a_million() {
+        let parameters = Network::new(ModelConfig::default()).layout.len();
+        assert!((1_000_000..1_300_000).contains(&parameters), "{parameters}");
+    }
+
+    #[test]
+    fn gradients_of_the_whole_are_difference_quotients() {
+        // Features are fixed by the code; a narrow network on a few rows keeps the differences cheap.
+        let config = ModelConfig { d: 4, heads: 1, layers: 1, hidden: 3, edge: 2, ..ModelConfig::default() };
+        let network = Network::new(config);
+        let weights = network.layout.init(4);
+        let features = random(5, 3 * config.features);
+        let trace = RefCell::new(Trace::default());
+        let out = 3 * OUTPUTS;
+        check(
+            &weights,
+            &[],
+            out,
+            2e-3,
+            |weights, _, y| {
+                network.forward(weights, &features, 3, &mut trace.borrow_mut());
+                y.copy_from_slice(&trace.borrow().out);
+            },
+            |weights, _, dy, gradient, _| {
+                let mut trace = trace.borrow_mut();
+                trace.d_out = dy.to_vec();
+                network.backward(weights, &features, &mut trace, gradient);
+            },
+        );
+    }
+}

@@ -1,0 +1,110 @@
+//! All that a training needs to go on after it was killed, in one safetensors file written beside and then renamed.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use safetensors::tensor::{Dtype, TensorView};
+use safetensors::SafeTensors;
+use serde::{Deserialize, Serialize};
+
+use super::adamw::AdamW;
+use super::trainer::TrainConfig;
+use crate::telemetry::network::Network;
+
+/// A training at one step.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Checkpoint {
+    pub(crate) config: TrainConfig,
+    /// Steps done.
+    pub(crate) step: u64,
+    pub(crate) optimiser: AdamW,
+}
+
+/// Why a checkpoint was not written or not read.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckpointError {
+    /// The file could not be opened, read or written.
+    #[error("checkpoint {path}: {source}", path = path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file is no checkpoint of this program.
+    #[error("checkpoint {path}: {problem}; delete it to start afresh", path = path.display())]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+struct State {
+    config: TrainConfig,
+    step: u64,
+}
+
+const PARTS: [&str; 4] = ["weights", "average", "m", "v"];
+
+impl Checkpoint {
+    /// Steps done.
+    pub fn step(&self) -> u64 {
+        self.step
+    }
+
+    /// The configuration it was made with.
+    pub fn config(&self) -> &TrainConfig {
+        &self.config
+    }
+
+    /// Writes the file; a kill at any moment leaves the old file or the new one, never half of one.
+    pub fn save(&self, path: &Path) -> Result<(), CheckpointError> {
+        let io = |source| CheckpointError::Io { path: path.to_owned(), source };
+        let content = |problem: String| CheckpointError::Content { path: path.to_owned(), problem };
+        let bytes = self.to_bytes().map_err(content)?;
+        let beside = path.with_extension("partial");
+        let mut file = File::create(&beside).map_err(io)?;
+        file.write_all(&bytes).and_then(|()| file.sync_all()).map_err(io)?;
+        std::fs::rename(&beside, path).map_err(io)
+    }
+
+    fn to_bytes(&self) -> Result<Vec<u8>, String> {
+        let state = State { config: self.config.clone(), step: self.step };
+        let state = serde_json::to_string(&state).map_err(|error| error.to_string())?;
+        let AdamW { weights, average, m, v } = &self.optimiser;
+        let bytes = [weights, average, m, v].map(|part| part.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>());
+        let views = PARTS.iter().zip(&bytes).map(|(name, bytes)| {
+            TensorView::new(Dtype::F32, vec![bytes.len() / 4], bytes).map(|view| (*name, view))
+        });
+        let views = views.collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
+        safetensors::serialize(views, Some([("state".to_owned(), state)].into())).map_err(|error| error.to_string())
+    }
+
+    /// Reads a file written by `save`.
+    pub fn load(path: &Path) -> Result<Self, CheckpointError> {
+        let bytes = std::fs::read(path).map_err(|source| CheckpointError::Io { path: path.to_owned(), source })?;
+        Self::from_bytes(&bytes).map_err(|problem| CheckpointError::Content { path: path.to_owned(), problem })
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(|error| error.to_string())?;
+        let state = header.metadata().as_ref().and_then(|all| all.get("state")).ok_or("no training state in it")?;
+        let State { config, step } = serde_json::from_str(state).map_err(|error| error.to_string())?;
+        config.model.validate().map_err(|error| error.to_string())?;
+        let len = Network::new(config.model).layout.len();
+        let tensors = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
+        let part = |name: &str| -> Result<Vec<f32>, String> {
+            let view = tensors.tensor(name).map_err(|error| error.to_string())?;
+            if view.dtype() != Dtype::F32 || view.shape() != [len] {
+                return Err(format!("`{name}` is {:?} {:?}, not F32 [{len}]", view.dtype(), view.shape()));
+            }
+            Ok(view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
+        };
+        let [weights, average, m, v] = [part(PARTS[0])?, part(PARTS[1])?, part(PARTS[2])?, part(PARTS[3])?];
+        Ok(Self { config, step, optimiser: AdamW { weights, average, m, v } })
+    }
+}

@@ -1,0 +1,229 @@
+//! The loop over steps: shards on threads, one sum of gradients, one optimiser step.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde::{Deserialize, Serialize};
+
+use super::adamw::AdamW;
+use super::checkpoint::Checkpoint;
+use super::schedule::Schedule;
+use super::windows::{Groups, Mixture, WindowMaker};
+use super::TrainSet;
+use crate::rng::Rng;
+use crate::telemetry::config::ModelConfig;
+use crate::telemetry::TelemetryModel;
+use crate::telemetry::features::Tokens;
+use crate::telemetry::head::pinball;
+use crate::telemetry::network::{Network, Trace};
+
+/// All that decides the weights, besides the series.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrainConfig {
+    /// Sizes of the network.
+    pub model: ModelConfig,
+    /// Learning rate and number of steps.
+    pub schedule: Schedule,
+    /// What windows are made of.
+    pub mixture: Mixture,
+    /// Seed of the weights' start and of every draw.
+    pub seed: u64,
+    /// Shards of one batch.
+    pub shards: usize,
+    /// Windows and patches a window of a shard of long histories.
+    pub long: (usize, usize),
+    /// The same of a shard of short histories.
+    pub short: (usize, usize),
+    /// Share of shards with long histories.
+    pub long_share: f32,
+    /// Weight that the running average keeps at each step.
+    pub average_keep: f32,
+}
+
+impl Default for TrainConfig {
+    fn default() -> Self {
+        Self {
+            model: ModelConfig::default(),
+            schedule: Schedule::default(),
+            mixture: Mixture::default(),
+            seed: 1,
+            shards: 8,
+            long: (8, 73),
+            short: (24, 25),
+            long_share: 0.7,
+            average_keep: 0.998,
+        }
+    }
+}
+
+/// What one step did.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Progress {
+    /// Steps done.
+    pub step: u64,
+    /// Steps in all.
+    pub steps: u64,
+    /// Mean pinball loss of the batch, in each token's local scale.
+    pub loss: f64,
+    /// Norm of the gradient before clipping.
+    pub gradient_norm: f64,
+    /// Learning rate used.
+    pub rate: f32,
+    /// Windows in the batch.
+    pub windows: usize,
+    /// Targets in the batch.
+    pub targets: usize,
+}
+
+/// A training under way.
+#[derive(Debug)]
+pub struct Trainer<'a> {
+    set: &'a TrainSet,
+    groups: Groups,
+    network: Network,
+    decay_mask: Vec<f32>,
+    state: Checkpoint,
+    shards: Vec<Mutex<Shard>>,
+    gradient: Vec<f32>,
+    threads: usize,
+}
+
+/// The buffers of one shard.
+#[derive(Debug)]
+struct Shard {
+    maker: WindowMaker,
+    tokens: Tokens,
+    trace: Trace,
+    gradient: Vec<f32>,
+    loss: f64,
+    targets: usize,
+    windows: usize,
+}
+
+impl<'a> Trainer<'a> {
+    /// A fresh training.
+    pub fn new(config: TrainConfig, set: &'a TrainSet, threads: usize) -> Self {
+        let weights = Network::new(config.model).layout.init(config.seed);
+        Self::resume(Checkpoint { config, step: 0, optimiser: AdamW::new(weights) }, set, threads)
+    }
+
+    /// Goes on from a checkpoint, exactly as if it had never stopped.
+    pub fn resume(state: Checkpoint, set: &'a TrainSet, threads: usize) -> Self {
+        let network = Network::new(state.config.model);
+        let parameters = network.layout.len();
+        let shard = || {
+            Mutex::new(Shard {
+                maker: WindowMaker::new(),
+                tokens: Tokens::default(),
+                trace: Trace::default(),
+                gradient: vec![0.0; parameters],
+                loss: 0.0,
+                targets: 0,
+                windows: 0,
+            })
+        };
+        Self {
+            set,
+            groups: Groups::of(set),
+            decay_mask: network.layout.decay_mask(),
+            network,
+            shards: (0..state.config.shards.max(1)).map(|_| shard()).collect(),
+            gradient: vec![0.0; parameters],
+            state,
+            threads: threads.max(1),
+        }
+    }
+
+    /// One step, or `None` when all are done.
+    pub fn step(&mut self) -> Option<Progress> {
+        let TrainConfig { schedule, average_keep, .. } = self.state.config;
+        if self.state.step >= schedule.steps {
+            return None;
+        }
+        self.run_shards();
+        let (loss, targets, windows) = self.reduce();
+        let rate = schedule.rate(self.state.step);
+        let optimiser = &mut self.state.optimiser;
+        let gradient_norm = optimiser.step(&self.gradient, &self.decay_mask, self.state.step, rate, average_keep);
+        self.state.step += 1;
+        Some(Progress {
+            step: self.state.step,
+            steps: schedule.steps,
+            loss: loss / targets.max(1) as f64,
+            gradient_norm,
+            rate,
+            windows,
+            targets,
+        })
+    }
+
+    /// The state to write to disk.
+    pub fn checkpoint(&self) -> &Checkpoint {
+        &self.state
+    }
+
+    /// Changes the number of steps of a training under way, where the time turns out shorter or longer than planned.
+    pub fn set_steps(&mut self, steps: u64) {
+        self.state.config.schedule.steps = steps;
+    }
+
+    /// The running average of the weights: what is shipped.
+    pub fn average(&self) -> &[f32] {
+        &self.state.optimiser.average
+    }
+
+    /// The model of those weights.
+    pub fn model(&self) -> TelemetryModel {
+        TelemetryModel::from_parts(self.network.clone(), self.average().to_vec())
+    }
+
+    fn run_shards(&self) {
+        let next = AtomicUsize::new(0);
+        let work = || {
+            while let Some(shard) = self.shards.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let index = self.shards.iter().position(|other| std::ptr::eq(other, shard)).unwrap_or(0);
+                // A poisoned lock means that another thread panicked, which the scope passes on.
+                let mut shard = shard.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                self.run_shard(index, &mut shard);
+            }
+        };
+        std::thread::scope(|scope| {
+            (1..self.threads).for_each(|_| drop(scope.spawn(work)));
+            work();
+        });
+    }
+
+    fn run_shard(&self, index: usize, shard: &mut Shard) {
+        let TrainConfig { seed, long, short, long_share, ref mixture, .. } = self.state.config;
+        let mut rng = Rng::for_place(seed, self.state.step, index as u64);
+        let (windows, patches) = if rng.chance(long_share) { long } else { short };
+        shard.tokens.clear();
+        for _ in 0..windows {
+            shard.maker.append(self.set, &self.groups, mixture, patches, &mut rng, &mut shard.tokens);
+        }
+        let (weights, features) = (&self.state.optimiser.weights, &shard.tokens.features);
+        self.network.forward(weights, features, patches - 1, &mut shard.trace);
+        let trace = &mut shard.trace;
+        trace.d_out.resize(trace.out.len(), 0.0);
+        (shard.loss, shard.targets) = pinball(&trace.out, &shard.tokens, &mut trace.d_out);
+        shard.windows = windows;
+        shard.gradient.fill(0.0);
+        self.network.backward(weights, features, trace, &mut shard.gradient);
+    }
+
+    /// Sums the shards in their order; the gradient becomes that of the mean loss.
+    fn reduce(&mut self) -> (f64, usize, usize) {
+        let (mut loss, mut targets, mut windows) = (0.0, 0, 0);
+        self.gradient.fill(0.0);
+        for shard in &mut self.shards {
+            let shard = shard.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
+            loss += shard.loss;
+            targets += shard.targets;
+            windows += shard.windows;
+            self.gradient.iter_mut().zip(&shard.gradient).for_each(|(sum, g)| *sum += g);
+        }
+        let scale = 1.0 / targets.max(1) as f32;
+        self.gradient.iter_mut().for_each(|g| *g *= scale);
+        (loss, targets, windows)
+    }
+}
