@@ -1,1 +1,26 @@
 //! Executors: what turns knobs.
+//!
+//! An [`Access`] reaches one sort of knob: files of the cgroup trees ([`CgroupFiles`]), properties of systemd units
+//! ([`SystemdUnits`]), classes of the network's queue ([`NetworkRates`]). [`Route`] is the executor over them: it alone
+//! observes, compares, writes and reads back. [`Recorded`] writes the former value down before any of that, [`DryRun`]
+//! writes nothing, and [`restore`] puts recorded values back. What is checked, and the limits: `docs/acting.md`.
+
+mod access;
+mod cgroup;
+mod devices;
+mod dry_run;
+mod error;
+mod limit_file;
+mod own_group;
+mod recorded;
+mod restore;
+mod route;
+
+pub use access::{Access, Order};
+pub use cgroup::CgroupFiles;
+pub use dry_run::DryRun;
+pub use error::ActError;
+pub use own_group::OwnGroup;
+pub use recorded::{Journal, Recorded};
+pub use restore::{PutBack, Restored, restore};
+pub use route::Route;
