@@ -35,7 +35,7 @@ impl Rng {
     }
 
     /// Uniform in [0, 1).
-    pub(crate) fn uniform(&mut self) -> f32 {
+    pub fn uniform(&mut self) -> f32 {
         // The top 24 bits are exactly what an f32 holds.
         (self.next_u64() >> 40) as f32 * (1.0 / 16_777_216.0)
     }
@@ -66,7 +66,7 @@ impl Rng {
     }
 
     /// Standard normal (Box-Muller, one of the pair).
-    pub(crate) fn normal(&mut self) -> f32 {
+    pub fn normal(&mut self) -> f32 {
         let radius = (-2.0 * (1.0 - self.uniform()).ln()).sqrt();
         radius * (std::f32::consts::TAU * self.uniform()).cos()
     }

@@ -15,9 +15,9 @@ use super::{LEVELS, PATCH};
 
 /// Features of one token; see `FeatureRow` for their places.
 pub(crate) const FEATURES: usize = 8 * PATCH + 2 * LEVELS + SCALARS;
-const SCALARS: usize = 22;
+const SCALARS: usize = 24;
 /// Simple forecasts that the head mixes; see `Candidates`.
-pub(crate) const CANDIDATES: usize = 7;
+pub(crate) const CANDIDATES: usize = 8;
 
 const RECENT: usize = 64;
 const LONG: usize = 288;
@@ -82,6 +82,8 @@ pub(crate) struct Candidates {
     pub(crate) trend: Vec<f32>,
     /// `[rows, PATCH, LEVELS]`: quantiles over the last five seasons at that phase.
     pub(crate) seasonal: Vec<f32>,
+    /// `[rows, PATCH, LEVELS]`: the same, moved by how far the series has lately run above its last season.
+    pub(crate) drifted: Vec<f32>,
 }
 
 impl Tokens {
@@ -92,9 +94,8 @@ impl Tokens {
         self.scale.clear();
         self.targets.clear();
         let c = &mut self.candidates;
-        for buffer in
-            [&mut c.recent, &mut c.long, &mut c.last, &mut c.lag, &mut c.other_lag, &mut c.trend, &mut c.seasonal]
-        {
+        let [steps, levels] = [[&mut c.lag, &mut c.other_lag, &mut c.trend], [&mut c.recent, &mut c.long, &mut c.last]];
+        for buffer in steps.into_iter().chain(levels).chain([&mut c.seasonal, &mut c.drifted]) {
             buffer.clear();
         }
     }
@@ -116,6 +117,8 @@ pub(crate) struct FeatureMaker {
     tail: Vec<(f64, f64)>,
     running: Running,
     season_error: [Ema; 2],
+    /// Mean of (value − value a first season before).
+    drift: Ema,
     seen_end: usize,
 }
 
@@ -186,6 +189,7 @@ impl FeatureMaker {
             tail: Vec::with_capacity(2 * RECENT),
             running: Running::default(),
             season_error: [Ema::default(); 2],
+            drift: Ema::default(),
             seen_end: 0,
         }
     }
@@ -212,6 +216,7 @@ impl FeatureMaker {
         self.tail.clear();
         self.running = Running::default();
         self.season_error = [Ema::default(); 2];
+        self.drift = Ema::default();
         self.seen_end = window.lead;
     }
 
@@ -240,10 +245,16 @@ impl FeatureMaker {
     /// How well the value a season ago told this patch.
     fn judge_season(&mut self, season: Option<usize>, which: usize, start: usize) {
         let Some(season) = season else { return };
-        let errors = (start.max(season)..start + PATCH).map(|step| (self.clean[step] - self.clean[step - season]).abs());
-        let (sum, count) = errors.filter(|e| e.is_finite()).fold((0.0, 0.0), |(sum, count), e| (sum + e, count + 1.0));
-        if count > 0.0 {
-            self.season_error[which].push(sum / count);
+        let changes = (start.max(season)..start + PATCH).map(|step| self.clean[step] - self.clean[step - season]);
+        let (sum, size, count) = changes
+            .filter(|change| change.is_finite())
+            .fold((0.0, 0.0, 0.0), |(sum, size, count), change| (sum + change, size + change.abs(), count + 1.0));
+        if count == 0.0 {
+            return;
+        }
+        self.season_error[which].push(size / count);
+        if which == 0 {
+            self.drift.push(sum / count);
         }
     }
 
@@ -275,9 +286,9 @@ impl FeatureMaker {
     /// Quantiles over the last seasons at the phase of `step`, its neighbours included.
     fn seasonal(&self, season: Option<usize>, step: usize) -> Option<[f64; LEVELS]> {
         let season = season?;
-        let reach = usize::from(season >= 12);
+        let reach = usize::from(season >= 12) + usize::from(season >= 24);
         let back = first_season_back(step + reach, self.seen_end, season);
-        let mut sorted = [0.0; SEASONS_BACK * 3];
+        let mut sorted = [0.0; SEASONS_BACK * 5];
         let mut count = 0;
         for at in (back..back + SEASONS_BACK).map_while(|k| step.checked_sub(k * season)) {
             for value in &self.clean[at.saturating_sub(reach)..=at + reach] {
@@ -324,6 +335,7 @@ impl FeatureMaker {
         out.long.extend(self.long.quantiles().unwrap_or(none).map(|value| scales.local(value)));
         out.last.push(self.tail.last().map_or(0.0, |(_, value)| scales.local(*value)));
         let (level, slope, end) = self.line();
+        let drift = self.drift.0.unwrap_or(0.0);
         for step in ahead..ahead + PATCH {
             let lag = |season| self.lagged(season, step).map_or(0.0, |value| scales.local(value));
             out.lag.push(lag(window.seasons[0]));
@@ -331,6 +343,7 @@ impl FeatureMaker {
             out.trend.push(scales.local(level + slope * (step as f64 - end)));
             let seasonal = self.seasonal(window.seasons[0], step);
             out.seasonal.extend(seasonal.map_or(recent, |levels| levels.map(|value| scales.local(value))));
+            out.drifted.extend(seasonal.map_or(recent, |levels| levels.map(|value| scales.local(value + drift))));
         }
     }
 
@@ -382,6 +395,8 @@ impl FeatureMaker {
             ((1.0 + self.running.count).ln() * 0.25) as f32,
             zero,
             known(window.non_negative),
+            squash((self.drift.0.unwrap_or(0.0) / scales.scale) as f32),
+            self.recent.share_of(scales.centre),
             (span.max(1.0).ln()) as f32,
             time_known,
             day_sin,

@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::config::ModelConfig;
 use super::features::{FeatureMaker, Tokens, Window};
 use super::head::{OUTPUTS, quantiles};
 use super::network::{Network, Trace};
@@ -94,6 +95,13 @@ impl TelemetryModel {
     /// The weight file of this model.
     pub fn to_bytes(&self) -> Result<Vec<u8>, WeightsError> {
         weights::to_bytes(&self.network, &self.weights)
+    }
+
+    /// A model that has learnt nothing, for tests and as the start of a training.
+    pub fn untrained(config: ModelConfig, seed: u64) -> Self {
+        let network = Network::new(config);
+        let weights = network.layout.init(seed);
+        Self { network, weights }
     }
 
     pub(crate) fn from_parts(network: Network, weights: Vec<f32>) -> Self {

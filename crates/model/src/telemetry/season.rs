@@ -6,6 +6,8 @@ use crate::fft::Fft;
 const LEAST_CORRELATION: f32 = 0.15;
 /// A calendar lag wins over a better peak when it reaches this share of it.
 const CALENDAR_SHARE: f32 = 0.85;
+/// A shorter lag wins over a better peak when it reaches this share of it, so that multiples of a season do not win.
+const NEAR_EQUAL: f32 = 0.9;
 /// Lags looked at, as a share of the history: beyond it too few pairs are left to judge.
 const LONGEST_SHARE: f32 = 0.75;
 const SHORTEST_LAG: usize = 4;
@@ -58,7 +60,7 @@ impl SeasonFinder {
         if let Some(lag) = on_calendar.max_by(|a, b| at(*a).total_cmp(&at(*b))) {
             return Some(lag);
         }
-        peaks.iter().copied().find(|lag| allowed(*lag) && at(*lag) >= LEAST_CORRELATION.max(0.95 * top))
+        peaks.iter().copied().find(|lag| allowed(*lag) && at(*lag) >= LEAST_CORRELATION.max(NEAR_EQUAL * top))
     }
 
     /// Autocorrelation by lag into `self.re`, of the detrended, clipped history; false for a constant or absent one.

@@ -34,8 +34,11 @@ impl SortedWindow {
         self.sorted.insert(self.sorted.partition_point(|kept| *kept < value), value);
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.sorted.len()
+    /// The share of values equal to `value`; 0 while empty.
+    pub(crate) fn share_of(&self, value: f64) -> f32 {
+        let below = self.sorted.partition_point(|kept| *kept < value);
+        let equal = self.sorted[below..].partition_point(|kept| *kept <= value);
+        equal as f32 / self.sorted.len().max(1) as f32
     }
 
     /// The nine levels; `None` while empty.

@@ -63,10 +63,13 @@ pub(crate) struct Groups {
 impl Groups {
     pub(crate) fn of(set: &TrainSet) -> Self {
         let mut by_name = std::collections::BTreeMap::<&str, (Vec<usize>, f32)>::new();
-        for (index, series) in set.series.iter().enumerate().filter(|(_, series)| series.values.len() > 2 * PATCH) {
-            let entry = by_name.entry(&series.group).or_default();
-            entry.0.push(index);
-            entry.1 += series.values.len() as f32;
+        for (index, series) in set.series.iter().enumerate() {
+            let seen = series.values.iter().filter(|x| x.is_finite()).count();
+            if seen >= 3 * PATCH {
+                let entry = by_name.entry(&series.group).or_default();
+                entry.0.push(index);
+                entry.1 += seen as f32;
+            }
         }
         let mut sum = 0.0;
         let (mut members, mut cumulative) = (Vec::new(), Vec::new());
@@ -251,17 +254,19 @@ impl WindowMaker {
         self.maker.finder.find(&self.values[..end], step_s)
     }
 
-    /// Chooses the patches that the network does not see: stretches of 1 to 9, as a horizon is.
+    /// Chooses the patches that the network does not see: stretches of 1 to 9, as a horizon is; in a third of the windows
+    /// only the last stretch, so that long unbroken histories are learnt from too.
     fn hide(&mut self, patches: usize, rng: &mut Rng) {
         self.visible.clear();
-        let hidden_some = !rng.chance(0.15);
+        if rng.chance(0.33) {
+            self.visible.resize(patches - rng.between(0, 9), true);
+            self.visible.resize(patches, false);
+            return;
+        }
         while self.visible.len() < patches {
-            let seen = rng.between(2, 24);
-            self.visible.resize(self.visible.len() + seen, true);
-            if hidden_some {
-                let long = [2, 4, 9, 9][rng.below(4)];
-                self.visible.resize(self.visible.len() + rng.between(1, long), false);
-            }
+            let (most_seen, most_hidden) = ([4, 12, 24][rng.below(3)], [2, 5, 9, 9][rng.below(4)]);
+            self.visible.resize(self.visible.len() + rng.between(1, most_seen), true);
+            self.visible.resize(self.visible.len() + rng.between(1, most_hidden), false);
         }
         self.visible.truncate(patches);
     }
