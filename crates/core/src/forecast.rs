@@ -15,6 +15,9 @@ pub struct Forecast {
     pub step_s: u32,
     /// Which forecaster made it ("mstl", "seasonal-naive", ...).
     pub by: String,
+    /// Its back-test score relative to seasonal naive (weighted quantile loss; below 1 is better), where there is one.
+    #[serde(default)]
+    pub score: Option<f32>,
     quantiles: Vec<[f32; 9]>,
 }
 
@@ -28,7 +31,12 @@ impl Forecast {
             repair(row, &before, floor);
             before = *row;
         }
-        Self { start_s, step_s: step_s.max(1), by: by.to_owned(), quantiles }
+        Self { start_s, step_s: step_s.max(1), by: by.to_owned(), score: None, quantiles }
+    }
+    /// With its back-test score.
+    #[must_use]
+    pub fn with_score(self, score: Option<f32>) -> Self {
+        Self { score, ..self }
     }
     /// Nine quantiles a step.
     #[must_use]
