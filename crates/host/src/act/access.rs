@@ -76,15 +76,8 @@ pub(super) fn turn(access: &mut dyn Access, order: &Order, found: Setting) -> Ou
     }
 }
 
-/// Writes and reads back where what the knob holds is no one setting, and so nothing can be put back.
-pub(super) fn turn_unseen(access: &mut dyn Access, order: &Order) -> Outcome {
-    match write_and_read_back(access, order) {
-        Ok(read_back) => Outcome::Applied { read_back },
-        Err(error) => Outcome::Failed { error: error.to_string() },
-    }
-}
-
-fn write_and_read_back(access: &mut dyn Access, order: &Order) -> Result<Setting, ActError> {
+/// Writes and reads back, whatever the knob holds now.
+pub(super) fn write_and_read_back(access: &mut dyn Access, order: &Order) -> Result<Setting, ActError> {
     access.write(order)?;
     let read_back = access.read(&order.workload, order.knob)?;
     if read_back.same(order.to, order.knob) {

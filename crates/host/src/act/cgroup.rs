@@ -106,8 +106,9 @@ impl Access for CgroupFiles {
                 limit.map(|limit| limit.setting()).ok_or_else(|| place.gone())
             }
             LimitFile::Memory(file) => Reader::default().limit(&place.dir, file)?.ok_or_else(|| place.gone()),
-            LimitFile::Io(_, key) => limit_file::shared_limit(&limited(&place, key)?, knob)
-                .ok_or_else(|| ActError::Uneven { place: place.path().display().to_string() }),
+            LimitFile::Io(_, key) => {
+                limit_file::shared_limit(&limited(&place, key)?, knob).ok_or_else(|| uneven(&place))
+            }
         }
     }
 
@@ -121,8 +122,13 @@ impl Access for CgroupFiles {
     }
 }
 
+fn uneven(place: &Place) -> ActError {
+    let why = "disks have different limits, which one number could not put back; make them equal or leave this knob";
+    ActError::Uneven { place: place.path().display().to_string(), why: why.to_owned() }
+}
+
 /// True for a path to a group below the root one, without steps upwards.
-fn names_a_group(path: &str) -> bool {
+pub(super) fn names_a_group(path: &str) -> bool {
     let parts = || Path::new(path).components();
     path.starts_with('/')
         && parts().any(|part| matches!(part, Component::Normal(_)))

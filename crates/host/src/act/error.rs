@@ -30,11 +30,13 @@ pub enum ActError {
     /// A file of the cgroup tree could not be read, or holds something that is not understood; it is left as it is.
     #[error("{0}; the knob is left as it is")]
     File(#[from] cgroupfs::Error),
-    /// Disks have different limits: one number could not put that back.
-    #[error("{place}: disks have different limits, which one number could not put back; make them equal or leave them")]
+    /// The knob is set in parts that differ, which one setting cannot say and so could not put back.
+    #[error("{place}: {why}")]
     Uneven {
-        /// The file.
+        /// The file or interface.
         place: String,
+        /// How, and what to do.
+        why: String,
     },
     /// Turning the knob would break something; nothing was written.
     #[error("{place}: {why}")]

@@ -3,7 +3,7 @@
 //! It does not go through the guard. The guard judges new values against forecasts, telemetry and holds, none of which
 //! need be there after a crash; this only ever puts back what was recorded as having stood before we came.
 
-use super::{Order, Route};
+use super::{ActError, Order, Route};
 use apportion_core::{Executor as _, Knob, Outcome, Setting, Workload};
 use std::cmp::Reverse;
 
@@ -71,10 +71,11 @@ fn turn_order(knob: Knob, now: Setting, former: Setting) -> (bool, Reverse<bool>
 
 fn put_back(route: &mut Route, workload: &Workload, knob: Knob, former: Setting) -> PutBack {
     match route.put_back(&Order::put_back(workload.clone(), knob, former)) {
-        None => PutBack::Gone,
-        Some(Outcome::Unchanged) => PutBack::AlreadySo,
-        Some(Outcome::Failed { error }) => PutBack::Failed(error),
-        Some(_) => PutBack::Done,
+        Err(ActError::Gone { .. }) => PutBack::Gone,
+        Err(error) => PutBack::Failed(error.to_string()),
+        Ok(Outcome::Failed { error }) => PutBack::Failed(error),
+        Ok(Outcome::Unchanged) => PutBack::AlreadySo,
+        Ok(_) => PutBack::Done,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     Access, ActError, Order,
-    access::{turn, turn_unseen},
+    access::{turn, write_and_read_back},
 };
 use apportion_core::{Admitted, Executor, Knob, Outcome, Setting, Workload};
 
@@ -28,15 +28,16 @@ impl Route {
         })
     }
 
-    /// Puts a recorded value back, whatever the knob holds now. `None` when the workload is gone.
-    pub(super) fn put_back(&mut self, order: &Order) -> Option<Outcome> {
+    /// Puts a recorded value back, whatever the knob holds now.
+    pub(super) fn put_back(&mut self, order: &Order) -> Result<Outcome, ActError> {
         match self.reach(order.workload(), order.knob()) {
-            None => Some(failed(&ActError::NotMine)),
-            Some((access, Ok(found))) => Some(turn(access, order, found)),
-            // A crash between two disks leaves them uneven; what was recorded was even.
-            Some((access, Err(ActError::Uneven { .. }))) => Some(turn_unseen(access, order)),
-            Some((_, Err(ActError::Gone { .. }))) => None,
-            Some((_, Err(error))) => Some(failed(&error)),
+            None => Err(ActError::NotMine),
+            Some((access, Ok(found))) => Ok(turn(access, order, found)),
+            // A crash in the middle leaves a knob set in parts; what was recorded was whole.
+            Some((access, Err(ActError::Uneven { .. }))) => {
+                write_and_read_back(access, order).map(|read_back| Outcome::Applied { read_back })
+            }
+            Some((_, Err(error))) => Err(error),
         }
     }
 }

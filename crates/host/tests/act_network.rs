@@ -1,0 +1,265 @@
+//! Network rates, on a pair of interfaces between two network namespaces made for the purpose: a rate is held, the neighbour
+//! is not slowed, nothing is left behind.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "helpers of tests")]
+
+mod act_support;
+
+use act_support::{admitted, group, is_root, left_out};
+use apportion_core::{
+    Executor, Knob, Outcome,
+    Setting::{self, Unlimited, Value},
+};
+use apportion_host::{
+    act::{NetworkRates, OwnGroup, PutBack, Route, restore},
+    cgroupfs::Hierarchy,
+};
+use std::{
+    env,
+    io::{Read, Write},
+    net::{Shutdown, TcpListener, TcpStream},
+    path::Path,
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+const KNOB: Knob = Knob::NetworkSendMax;
+const INSIDE: &str = "APPORTION_TEST_INSIDE";
+const OUT: &str = "apptest0";
+const FAR: &str = "10.99.7.2:5001";
+const SEND_FOR: Duration = Duration::from_secs(3);
+
+/// Runs the test again in a network namespace of its own; true inside.
+fn inside(test: &str) -> bool {
+    if env::var_os(INSIDE).is_some() {
+        return true;
+    }
+    let tools = ["nft", "tc", "ip", "unshare", "nsenter"];
+    let missing = tools.iter().find(|tool| Command::new(tool).arg("--version").output().is_err());
+    if let Some(tool) = missing {
+        left_out("network rates", &format!("{tool} is not installed"));
+        return false;
+    }
+    if !is_root() {
+        left_out("network rates", "a network namespace of our own needs root");
+        return false;
+    }
+    let mut again = Command::new("unshare");
+    again.arg("--net").arg(env::current_exe().unwrap()).args(["--exact", test, "--nocapture"]).env(INSIDE, "1");
+    let output = again.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    print!(
+        "{}",
+        said.lines()
+            .filter(|line| line.contains("byte/s") || line.contains("LEFT OUT"))
+            .fold(String::new(), |all, line| all + line + "\n")
+    );
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    false
+}
+
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn sh(script: &str) -> String {
+    let output = Command::new("sh").args(["-ec", script]).output().unwrap();
+    assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The other end: a namespace that a sleeping process holds, with the far interface and a receiver in it.
+struct Far {
+    receiver: Killed,
+    _holder: Killed,
+}
+
+impl Far {
+    fn make() -> Self {
+        let holder = Killed(Command::new("unshare").args(["--net", "sleep", "1000"]).spawn().unwrap());
+        let pid = holder.0.id();
+        let other = || std::fs::read_link(format!("/proc/{pid}/ns/net")).ok();
+        let own = std::fs::read_link("/proc/self/ns/net").ok();
+        while other() == own {
+            thread::sleep(Duration::from_millis(10));
+        }
+        let enter = format!("nsenter --net=/proc/{pid}/ns/net");
+        sh(&format!(
+            "ip link set lo up; ip link add {OUT} type veth peer name far0; ip link set far0 netns {pid}; \
+             ip addr add 10.99.7.1/24 dev {OUT}; ip link set {OUT} up; \
+             {enter} ip addr add 10.99.7.2/24 dev far0; {enter} ip link set far0 up"
+        ));
+        let mut receiver = Command::new("nsenter");
+        receiver.arg(format!("--net=/proc/{pid}/ns/net")).arg(env::current_exe().unwrap());
+        receiver.args(["--exact", "receiver", "--ignored", "--nocapture"]).stdout(Stdio::null());
+        let far = Self { receiver: Killed(receiver.spawn().unwrap()), _holder: holder };
+        while TcpStream::connect(FAR).is_err() {
+            thread::sleep(Duration::from_millis(20));
+        }
+        far
+    }
+}
+
+#[test]
+#[ignore = "a part of the other tests: the far end"]
+fn receiver() {
+    let listener = TcpListener::bind(FAR).unwrap();
+    for stream in listener.incoming() {
+        thread::spawn(move || {
+            let (mut stream, mut buffer) = (stream.unwrap(), vec![0; 1 << 16]);
+            let (begin, mut total_bytes, mut rate) = (Instant::now(), 0.0, 0.0);
+            while let Ok(read @ 1..) = stream.read(&mut buffer) {
+                total_bytes += f64::from(u32::try_from(read).unwrap());
+                let elapsed = begin.elapsed();
+                if elapsed < SEND_FOR {
+                    rate = total_bytes / elapsed.as_secs_f64();
+                }
+            }
+            let _ = stream.write_all(format!("{rate}\n").as_bytes());
+        });
+    }
+}
+
+#[test]
+#[ignore = "a part of the other tests: sends as fast as it may, and says how fast that was"]
+fn sender() {
+    std::io::stdin().read_line(&mut String::new()).unwrap();
+    let mut stream = TcpStream::connect(FAR).unwrap();
+    let (chunk, begin) = (vec![1; 1 << 16], Instant::now());
+    while begin.elapsed() < SEND_FOR + Duration::from_millis(300) && stream.write_all(&chunk).is_ok() {}
+    stream.shutdown(Shutdown::Write).unwrap();
+    let mut rate = String::new();
+    let _ = stream.read_to_string(&mut rate);
+    println!("rate={}", rate.trim());
+}
+
+struct Sender(Killed);
+
+impl Sender {
+    fn start(group: Option<&OwnGroup>) -> Self {
+        let mut command = Command::new(env::current_exe().unwrap());
+        command.args(["--exact", "sender", "--ignored", "--nocapture"]);
+        let mut child = Killed(command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap());
+        if let Some(group) = group {
+            group.add(child.0.id()).unwrap();
+        }
+        child.0.stdin.take().unwrap().write_all(b"go\n").unwrap();
+        Self(child)
+    }
+    fn bytes_per_s(mut self) -> f64 {
+        let mut said = String::new();
+        self.0.0.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+        let rate = said.lines().find_map(|line| line.split_once("rate="));
+        rate.and_then(|(_, rate)| rate.parse().ok()).unwrap_or_else(|| panic!("{said}"))
+    }
+}
+
+fn own_group(hierarchy: &Hierarchy, name: &str) -> OwnGroup {
+    OwnGroup::create(hierarchy, &format!("/apportion-test-{}-{name}", std::process::id())).unwrap()
+}
+
+fn rates(hierarchy: &Hierarchy) -> Option<Route> {
+    if hierarchy.unified().is_none() {
+        left_out("network rates", "no version 2 cgroup tree is mounted");
+        return None;
+    }
+    Some(Route::new(vec![Box::new(NetworkRates::new(OUT, hierarchy.clone()).unwrap())]))
+}
+
+/// What the interface and the tables hold, as far as it could have been left behind.
+fn left_behind() -> String {
+    sh(&format!("nft list tables; tc class show dev {OUT}; tc qdisc show dev {OUT} | grep -v noqueue || true"))
+}
+
+#[test]
+fn a_rate_is_held_and_the_neighbour_is_not_slowed() {
+    const RATE_BYTES_PER_S: f64 = 2_500_000.0;
+    if !inside("a_rate_is_held_and_the_neighbour_is_not_slowed") {
+        return;
+    }
+    let _far = Far::make();
+    let hierarchy = Hierarchy::discover(Path::new("/")).unwrap();
+    let Some(mut route) = rates(&hierarchy) else { return };
+    let held = own_group(&hierarchy, "held");
+    let free = Sender::start(None).bytes_per_s();
+    let change = admitted(&group(held.path()), KNOB, Unlimited, Value(RATE_BYTES_PER_S));
+    assert_eq!(route.observe(&group(held.path()), KNOB), Some(Unlimited));
+    assert_eq!(route.apply(&change), Outcome::Applied { read_back: Value(RATE_BYTES_PER_S) });
+    assert_eq!(route.observe(&group(held.path()), KNOB), Some(Value(RATE_BYTES_PER_S)));
+    let (slow, neighbour) = (Sender::start(Some(&held)), Sender::start(None));
+    let (slow, neighbour) = (slow.bytes_per_s(), neighbour.bytes_per_s());
+    println!("alone {free:.0} byte/s; held to {RATE_BYTES_PER_S:.0} byte/s: {slow:.0}, its neighbour {neighbour:.0}");
+    assert!((slow / RATE_BYTES_PER_S - 1.0).abs() < 0.15, "{slow} instead of {RATE_BYTES_PER_S} byte/s");
+    assert!(neighbour > 10.0 * RATE_BYTES_PER_S, "{neighbour} byte/s");
+    let results = restore(vec![(group(held.path()), KNOB, Unlimited)], &mut route);
+    assert_eq!(results[0].result, PutBack::Done);
+    assert_eq!(left_behind(), "");
+    let freed = Sender::start(Some(&held)).bytes_per_s();
+    println!("put back: {freed:.0} byte/s");
+    assert!(freed > 10.0 * RATE_BYTES_PER_S, "{freed} byte/s");
+}
+
+#[test]
+fn groups_come_and_go_and_nothing_is_left() {
+    if !inside("groups_come_and_go_and_nothing_is_left") {
+        return;
+    }
+    let _far = Far::make();
+    let hierarchy = Hierarchy::discover(Path::new("/")).unwrap();
+    let Some(mut route) = rates(&hierarchy) else { return };
+    let (one, two) = (own_group(&hierarchy, "o n\\x2de"), own_group(&hierarchy, "zwölf"));
+    let mut set = |made: &OwnGroup, from: Setting, to: Setting| {
+        assert_eq!(route.apply(&admitted(&group(made.path()), KNOB, from, to)), Outcome::Applied { read_back: to });
+    };
+    set(&one, Unlimited, Value(1e6));
+    set(&two, Unlimited, Value(2e6));
+    set(&one, Value(1e6), Value(3e6));
+    set(&two, Value(2e6), Unlimited);
+    set(&two, Unlimited, Value(4e6));
+    let (gone, path) = (group(one.path()), one.path().to_owned());
+    drop(one);
+    // The group is gone and its rule is left: putting back cleans that up, and doing it again finds nothing to do.
+    let former = || vec![(gone.clone(), KNOB, Unlimited)];
+    assert_eq!(restore(former(), &mut route)[0].result, PutBack::Gone, "{path}");
+    let rules = sh("nft list table inet apportion");
+    assert_eq!(rules.matches("socket cgroupv2").count(), 1, "{rules}");
+    assert_eq!(restore(former(), &mut route)[0].result, PutBack::Gone);
+    // A crash between the rule and its class.
+    sh(&format!("tc qdisc del dev {OUT} root"));
+    let results = restore(vec![(group(two.path()), KNOB, Unlimited)], &mut route);
+    assert_eq!(results[0].result, PutBack::Done);
+    assert_eq!(left_behind(), "");
+}
+
+#[test]
+fn a_foreign_queue_and_a_foreign_namespace_are_respected() {
+    if !inside("a_foreign_queue_and_a_foreign_namespace_are_respected") {
+        return;
+    }
+    let mut far = Far::make();
+    let hierarchy = Hierarchy::discover(Path::new("/")).unwrap();
+    let Some(mut route) = rates(&hierarchy) else { return };
+    let made = own_group(&hierarchy, "foreign");
+    let change = admitted(&group(made.path()), KNOB, Unlimited, Value(1e6));
+    let said = |outcome| match outcome {
+        Outcome::Failed { error } => error,
+        other => panic!("{other:?}"),
+    };
+    sh(&format!("tc qdisc add dev {OUT} root handle 7: tbf rate 100mbit burst 64kb latency 50ms"));
+    let before = left_behind();
+    let error = said(route.apply(&change));
+    assert!(error.contains(OUT) && error.contains("tbf") && error.contains("tc qdisc del"), "{error}");
+    assert_eq!(left_behind(), before);
+    sh(&format!("tc qdisc del dev {OUT} root"));
+    made.add(far.receiver.0.id()).unwrap();
+    let error = said(route.apply(&change));
+    assert!(error.contains("network namespace of their own"), "{error}");
+    far.receiver.0.kill().unwrap();
+    far.receiver.0.wait().unwrap();
+    assert_eq!(left_behind(), "");
+}
