@@ -93,10 +93,16 @@ impl Metric {
     pub fn as_str(&self) -> &str {
         &self.0
     }
-    /// How its raw samples are read; an unknown metric is a gauge.
+    /// The same of one part of the workload, such as a disk or an interface: `io_read_bytes_per_s:vda`.
+    #[must_use]
+    pub fn of_part(&self, part: &str) -> Self {
+        Self(format!("{self}:{part}").into())
+    }
+    /// How its raw samples are read, a part as the whole; an unknown metric is a gauge.
     #[must_use]
     pub fn kind(&self) -> Kind {
-        KINDS.iter().find(|(name, _)| *name == self.as_str()).map_or(Kind::Gauge, |(_, kind)| *kind)
+        let whole = self.as_str().split(':').next().unwrap_or_default();
+        KINDS.iter().find(|(name, _)| *name == whole).map_or(Kind::Gauge, |(_, kind)| *kind)
     }
     /// The resource that the metric counts, by its well-known name; `None` for figures about service or pressure.
     #[must_use]
@@ -138,5 +144,7 @@ mod tests {
         assert_eq!(Metric::new(name::CPU).kind(), Kind::Counter);
         assert_eq!(Metric::new(name::MEMORY).kind(), Kind::Gauge);
         assert_eq!(Metric::new("checkout_baskets").kind(), Kind::Gauge);
+        assert_eq!(Metric::new(name::IO_READ).of_part("vda").kind(), Kind::Counter);
+        assert_eq!(Metric::new(name::IO_READ).of_part("vda").resource(), None);
     }
 }
