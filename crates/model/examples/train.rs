@@ -7,7 +7,7 @@
 //! this many is kept out to judge by). OUT_FOLDER gets `checkpoint.safetensors` (a run goes on from it), `weights.safetensors`
 //! and `log.csv`. See `docs/training.md` for the format of a series file.
 
-#![allow(clippy::print_stdout)]
+#![allow(clippy::print_stdout, clippy::cast_sign_loss, clippy::cast_possible_wrap)]
 
 #[path = "support/series_file.rs"]
 mod series_file;
@@ -63,7 +63,11 @@ fn run(out: &Path, keys: &BTreeMap<&str, &str>, set: &TrainSet, held: &[NamedSer
             let left_min = (progress.steps - progress.step) as f64 * seconds / every as f64 / 60.0;
             println!(
                 "step {}/{} loss {:.4} norm {:.2} rate {:.1e} {:.0} windows/s, {left_min:.0} min left",
-                progress.step, progress.steps, loss / every as f64, progress.gradient_norm, progress.rate,
+                progress.step,
+                progress.steps,
+                loss / every as f64,
+                progress.gradient_norm,
+                progress.rate,
                 windows as f64 / seconds
             );
             writeln!(log, "{},{:.5},{:.1e}", progress.step, loss / every as f64, progress.rate)?;

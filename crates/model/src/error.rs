@@ -18,7 +18,9 @@ pub enum WeightsError {
         problem: String,
     },
     /// A weight is NaN or infinite.
-    #[error("tensor `{name}` holds {value} at element {index}: the training that wrote it had diverged; use other weights")]
+    #[error(
+        "tensor `{name}` holds {value} at element {index}: the training that wrote it had diverged; use other weights"
+    )]
     NotFinite {
         /// The tensor's name in the file.
         name: String,

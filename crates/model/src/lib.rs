@@ -1,5 +1,11 @@
 //! Tensors only: layers, optimiser, the telemetry Transformer and its recurrent baseline.
 
+#![allow(
+    clippy::cast_sign_loss,
+    clippy::cast_possible_wrap,
+    reason = "lengths are far below 2^63, and floats cast to an index are never negative (a cast saturates besides)"
+)]
+
 mod error;
 mod fft;
 mod half;

@@ -77,18 +77,19 @@ pub(crate) enum Store {
 /// `c = scale * a b`, or `c + scale * a b`.
 #[allow(unsafe_code)]
 pub(crate) fn matmul(c: MatMut<'_>, a: Mat<'_>, b: Mat<'_>, scale: f32, store: Store) {
+    let MatMut { data, rows, columns, row_stride } = c;
     assert_eq!(a.columns, b.rows, "inner sizes differ");
-    assert_eq!((c.rows, c.columns), (a.rows, b.columns), "product has another shape");
+    assert_eq!((rows, columns), (a.rows, b.columns), "product has another shape");
     // SAFETY: the three views were checked on construction to lie inside their slices (a transpose only swaps strides),
     // `c` is borrowed mutably so it overlaps neither input, and strides of allocated slices fit in `isize`.
     unsafe {
         gemm::gemm(
-            c.rows,
-            c.columns,
+            rows,
+            columns,
             a.columns,
-            c.data.as_mut_ptr(),
+            data.as_mut_ptr(),
             1,
-            stride(c.row_stride),
+            stride(row_stride),
             store == Store::Add,
             a.data.as_ptr(),
             stride(a.column_stride),

@@ -107,7 +107,10 @@ mod tests {
     fn split_mix_gives_the_published_stream() {
         // First outputs of the reference splitmix64.c for seed 1234567.
         let mut state = 1_234_567;
-        assert_eq!([split_mix(&mut state), split_mix(&mut state)], [6_457_827_717_110_365_317, 3_203_168_211_198_807_973]);
+        assert_eq!(
+            [split_mix(&mut state), split_mix(&mut state)],
+            [6_457_827_717_110_365_317, 3_203_168_211_198_807_973]
+        );
     }
 
     #[test]

@@ -17,15 +17,25 @@ pub fn weighted_quantile_loss(truth: &[f32], levels: impl Fn(usize) -> [f32; LEV
 
 /// Quantiles of the last `count` values: the simple forecast to beat. Zeros where nothing is known.
 pub fn recent_quantiles(history: &[f32], count: usize) -> [f32; LEVELS] {
-    let mut last: Vec<f64> = history.iter().rev().filter(|x| x.is_finite()).take(count).map(|x| f64::from(*x)).collect();
+    let mut last: Vec<f64> =
+        history.iter().rev().filter(|x| x.is_finite()).take(count).map(|x| f64::from(*x)).collect();
     last.sort_unstable_by(f64::total_cmp);
     crate::telemetry::sorted_window::quantiles_of_sorted(&last).map_or([0.0; LEVELS], |levels| levels.map(|q| q as f32))
 }
 
 /// Seasonal naive with normal intervals from the in-sample seasonal differences: the denominator of relative scores.
 pub fn seasonal_naive(history: &[f32], season: usize, step: usize) -> [f32; LEVELS] {
-    const Z: [f64; LEVELS] =
-        [-1.281_551_6, -0.841_621_2, -0.524_400_5, -0.253_347_1, 0.0, 0.253_347_1, 0.524_400_5, 0.841_621_2, 1.281_551_6];
+    const Z: [f64; LEVELS] = [
+        -1.281_551_6,
+        -0.841_621_2,
+        -0.524_400_5,
+        -0.253_347_1,
+        0.0,
+        0.253_347_1,
+        0.524_400_5,
+        0.841_621_2,
+        1.281_551_6,
+    ];
     let season = season.clamp(1, history.len().max(1));
     let point = history.get(history.len() - season + step % season).copied().unwrap_or(0.0);
     let differences = || history[season.min(history.len())..].iter().zip(history).map(|(a, b)| f64::from(a - b));

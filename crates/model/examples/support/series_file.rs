@@ -9,15 +9,15 @@ use apportion_model::training::TrainSeries;
 
 /// A series with its full name.
 #[derive(Clone, Debug)]
-pub struct NamedSeries {
-    pub name: String,
-    pub series: TrainSeries,
+pub(crate) struct NamedSeries {
+    pub(crate) name: String,
+    pub(crate) series: TrainSeries,
 }
 
 impl NamedSeries {
     /// Whether this series' workload is among the one in `every` kept out of training: by FNV-1a of its name.
     #[allow(dead_code)]
-    pub fn is_held_out(&self, every: u64) -> bool {
+    pub(crate) fn is_held_out(&self, every: u64) -> bool {
         let workload = self.name.rsplit_once('|').map_or(self.name.as_str(), |(workload, _)| workload);
         let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3);
         workload.bytes().fold(0xCBF2_9CE4_8422_2325, step) % every.max(1) == 0
@@ -25,7 +25,7 @@ impl NamedSeries {
 }
 
 /// Reads a series file.
-pub fn read(path: &Path) -> Result<Vec<NamedSeries>, Box<dyn std::error::Error>> {
+pub(crate) fn read(path: &Path) -> Result<Vec<NamedSeries>, Box<dyn std::error::Error>> {
     let bytes = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
     let mut reader = Reader { bytes: &bytes };
     if reader.take(8)? != b"APSERIE1" {

@@ -21,14 +21,15 @@ struct Cut<'a> {
 }
 
 /// `group (cuts): model, recent 64` and the geometric mean over groups.
-pub fn report(model: &TelemetryModel, held: &[NamedSeries], threads: usize) -> String {
+pub(crate) fn report(model: &TelemetryModel, held: &[NamedSeries], threads: usize) -> String {
     let mut text = String::new();
     let mut all = [Vec::new(), Vec::new()];
     for (context, horizon) in TASKS {
         for (group, cuts) in cuts(held, context, horizon) {
             let [ours, recent, below, above] = score(model, &cuts, horizon, threads);
             let count = cuts.len();
-            let _ = write!(text, "{group} {context} ({count}) {ours:.3} recent {recent:.3} cover {below:.2}/{above:.2}; ");
+            let _ =
+                write!(text, "{group} {context} ({count}) {ours:.3} recent {recent:.3} cover {below:.2}/{above:.2}; ");
             all[0].push(ours.ln());
             all[1].push(recent.ln());
         }
@@ -100,7 +101,12 @@ fn score(model: &TelemetryModel, cuts: &[Cut<'_>], horizon: usize, threads: usiz
             points += 1.0;
         }
     }
-    [(ours / counted.max(1.0)).exp(), (recent / counted.max(1.0)).exp(), below / points.max(1.0), above / points.max(1.0)]
+    [
+        (ours / counted.max(1.0)).exp(),
+        (recent / counted.max(1.0)).exp(),
+        below / points.max(1.0),
+        above / points.max(1.0),
+    ]
 }
 
 /// One day in steps where the context holds two of them, else one hour, else 1.

@@ -60,7 +60,14 @@ impl Attention {
         self.d / self.heads
     }
 
-    pub(crate) fn forward_add(&self, weights: &[f32], x: &[f32], tokens: usize, y: &mut [f32], trace: &mut AttentionTrace) {
+    pub(crate) fn forward_add(
+        &self,
+        weights: &[f32],
+        x: &[f32],
+        tokens: usize,
+        y: &mut [f32],
+        trace: &mut AttentionTrace,
+    ) {
         let rows = x.len() / self.d;
         resize(&mut trace.qkv, rows * 3 * self.d);
         self.qkv.forward(weights, x, &mut trace.qkv);
@@ -144,7 +151,13 @@ impl Attention {
                 softmax_backward(p, &mut trace.d_scores, tokens);
                 let d_scores = Mat::dense(&trace.d_scores, tokens, tokens);
                 matmul(MatMut::strided(&mut trace.d_q[at..], tokens, width, d), d_scores, k, scale, Store::Overwrite);
-                matmul(MatMut::strided(&mut trace.d_k[at..], tokens, width, d), d_scores.t(), q, scale, Store::Overwrite);
+                matmul(
+                    MatMut::strided(&mut trace.d_k[at..], tokens, width, d),
+                    d_scores.t(),
+                    q,
+                    scale,
+                    Store::Overwrite,
+                );
             }
         }
     }
@@ -196,16 +209,6 @@ impl AttentionTrace {
         resize(&mut self.d_k, self.k.len());
         resize(&mut self.d_qkv, self.qkv.len());
         resize(&mut self.d_scores, self.tokens * self.tokens);
-    }
-
-    /// The `[rows, 3d]` input of `Attention::mix`, for callers that multiply with other weights (int8).
-    pub(crate) fn qkv_mut(&mut self, len: usize) -> &mut [f32] {
-        resize(&mut self.qkv, len);
-        &mut self.qkv
-    }
-
-    pub(crate) fn mixed(&self) -> &[f32] {
-        &self.mixed
     }
 }
 
@@ -287,7 +290,7 @@ mod tests {
     fn a_later_token_never_changes_an_earlier_one() {
         let (attention, weights) = layer();
         let mut x = random(13, 5 * 8);
-        let mut run = |x: &[f32]| {
+        let run = |x: &[f32]| {
             let mut y = vec![0.0; x.len()];
             attention.forward_add(&weights, x, 5, &mut y, &mut AttentionTrace::default());
             y

@@ -25,7 +25,8 @@ impl ResidualMlp {
     pub(crate) fn new(layout: &mut Layout, name: &str, sizes: [usize; 3], out_gain: f32) -> Self {
         let [inputs, hidden, outputs] = sizes;
         let part = |part: &str| format!("{name}.{part}");
-        let build = |layout: &mut Layout, part: &str, inputs, outputs, gain| Linear::new(layout, part, inputs, outputs, gain);
+        let build =
+            |layout: &mut Layout, part: &str, inputs, outputs, gain| Linear::new(layout, part, inputs, outputs, gain);
         Self {
             hidden: build(layout, &part("hidden"), inputs, hidden, 1.0).with_bias(layout, &part("hidden")),
             output: build(layout, &part("output"), hidden, outputs, out_gain).with_bias(layout, &part("output")),

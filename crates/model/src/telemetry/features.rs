@@ -280,7 +280,10 @@ impl FeatureMaker {
     fn lagged(&self, season: Option<usize>, step: usize) -> Option<f64> {
         let season = season?;
         let back = first_season_back(step, self.seen_end, season);
-        (back..back + SEASONS_BACK).map_while(|k| step.checked_sub(k * season)).map(|at| self.clean[at]).find(|x| x.is_finite())
+        (back..back + SEASONS_BACK)
+            .map_while(|k| step.checked_sub(k * season))
+            .map(|at| self.clean[at])
+            .find(|x| x.is_finite())
     }
 
     /// Quantiles over the last seasons at the phase of `step`, its neighbours included.
@@ -305,9 +308,10 @@ impl FeatureMaker {
         let n = self.tail.len() as f64;
         let Some((end, last)) = self.tail.last().copied() else { return (0.0, 0.0, 0.0) };
         let (mean_t, mean) = self.tail.iter().fold((0.0, 0.0), |(a, b), (t, x)| (a + t / n, b + x / n));
-        let (tt, tx) = self.tail.iter().fold((0.0, 0.0), |(tt, tx), (t, x)| {
-            (tt + (t - mean_t) * (t - mean_t), tx + (t - mean_t) * (x - mean))
-        });
+        let (tt, tx) = self
+            .tail
+            .iter()
+            .fold((0.0, 0.0), |(tt, tx), (t, x)| (tt + (t - mean_t) * (t - mean_t), tx + (t - mean_t) * (x - mean)));
         if tt <= 0.0 {
             return (last, 0.0, end);
         }

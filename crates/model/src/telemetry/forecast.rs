@@ -83,6 +83,14 @@ struct Worker {
 }
 
 impl TelemetryModel {
+    /// The model that this program ships with.
+    ///
+    /// # Errors
+    /// None with the weights as committed; a build with other bytes in their place fails as `from_bytes` does.
+    pub fn embedded() -> Result<Self, WeightsError> {
+        Self::from_bytes(include_bytes!("../../weights/telemetry.safetensors"))
+    }
+
     /// Reads a weight file (safetensors with its configuration, as `apportion train` writes it).
     ///
     /// # Errors
@@ -142,7 +150,8 @@ impl TelemetryModel {
         horizon: usize,
         threads: usize,
     ) {
-        let mut tasks: Vec<Task> = inputs.iter().enumerate().map(|(k, input)| Task::of(k, input, factor, horizon)).collect();
+        let mut tasks: Vec<Task> =
+            inputs.iter().enumerate().map(|(k, input)| Task::of(k, input, factor, horizon)).collect();
         tasks.sort_by_key(|task| (task.context_patches, task.series));
         let batches: Vec<&[Task]> = tasks
             .chunk_by(|a, b| a.context_patches == b.context_patches)

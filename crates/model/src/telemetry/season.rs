@@ -4,6 +4,9 @@ use crate::fft::Fft;
 
 /// Below this autocorrelation a lag is no season.
 const LEAST_CORRELATION: f32 = 0.15;
+/// A season's correlation rises at least this much above its lowest between half the lag and the lag: a smooth series
+/// correlates with itself at any short lag, yet without such a rise it does not repeat.
+const LEAST_RISE: f32 = 0.1;
 /// A calendar lag wins over a better peak when it reaches this share of it.
 const CALENDAR_SHARE: f32 = 0.85;
 /// A shorter lag wins over a better peak when it reaches this share of it, so that multiples of a season do not win.
@@ -54,6 +57,9 @@ impl SeasonFinder {
         allowed: impl Fn(usize) -> bool,
     ) -> Option<usize> {
         let at = |lag: usize| self.re[lag];
+        let rises =
+            |lag: usize| at(lag) - self.re[lag / 2..lag].iter().copied().fold(f32::INFINITY, f32::min) >= LEAST_RISE;
+        let allowed = |lag: usize| allowed(lag) && rises(lag);
         let top = peaks.iter().copied().filter(|lag| allowed(*lag)).map(at).fold(0.0, f32::max);
         let on_calendar = calendar.iter().flatten().copied().filter(|lag| *lag <= longest && allowed(*lag));
         let on_calendar = on_calendar.filter(|lag| at(*lag) >= LEAST_CORRELATION.max(CALENDAR_SHARE * top));
@@ -101,7 +107,8 @@ fn prepare(history: &[f32], out: &mut [f32]) -> bool {
         return false;
     }
     let (mean_t, mean) = seen().fold((0.0, 0.0), |(t_sum, sum), (t, x)| (t_sum + t / n, sum + x / n));
-    let (tt, tx) = seen().fold((0.0, 0.0), |(tt, tx), (t, x)| (tt + (t - mean_t).powi(2), tx + (t - mean_t) * (x - mean)));
+    let (tt, tx) =
+        seen().fold((0.0, 0.0), |(tt, tx), (t, x)| (tt + (t - mean_t).powi(2), tx + (t - mean_t) * (x - mean)));
     let slope = tx / tt;
     let rest = |t: f64, x: f64| x - mean - slope * (t - mean_t);
     let deviation = seen().map(|(t, x)| rest(t, x).powi(2) / n).sum::<f64>().sqrt();
@@ -159,7 +166,10 @@ mod tests {
     fn a_second_season_is_found_beside_the_first() {
         let history: Vec<f32> = wave(24.0, 0.1, 2000).iter().zip(wave(420.0, 0.1, 2000)).map(|(a, b)| a + b).collect();
         let seasons = SeasonFinder::new().find(&history, 7);
-        assert!(seasons.contains(&Some(24)) || seasons.contains(&Some(432)) || seasons.contains(&Some(420)), "{seasons:?}");
+        assert!(
+            seasons.contains(&Some(24)) || seasons.contains(&Some(432)) || seasons.contains(&Some(420)),
+            "{seasons:?}"
+        );
         assert!(seasons[1].is_some(), "{seasons:?}");
     }
 }

@@ -1,7 +1,7 @@
 //! Weight files: safetensors with the configuration as JSON in the metadata (key `config`), tensors F32 or F16.
 
-use safetensors::tensor::{Dtype, TensorView};
 use safetensors::SafeTensors;
+use safetensors::tensor::{Dtype, TensorView};
 
 use super::config::ModelConfig;
 use super::network::Network;

@@ -29,7 +29,8 @@ impl AdamW {
     /// One step with the sum of the shards' gradients over `count`. Returns the norm before clipping; a norm that is not
     /// finite leaves everything as it was. `step` counts from 0.
     pub(crate) fn step(&mut self, gradient: &[f32], decay_mask: &[f32], step: u64, rate: f32, keep: f32) -> f64 {
-        let squares = gradient.chunks(CHUNK).map(|part| part.iter().map(|g| f64::from(*g) * f64::from(*g)).sum::<f64>());
+        let squares =
+            gradient.chunks(CHUNK).map(|part| part.iter().map(|g| f64::from(*g) * f64::from(*g)).sum::<f64>());
         let norm = squares.sum::<f64>().sqrt();
         if !norm.is_finite() {
             return norm;

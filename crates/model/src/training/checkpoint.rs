@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use safetensors::tensor::{Dtype, TensorView};
 use safetensors::SafeTensors;
+use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
 
 use super::adamw::AdamW;
@@ -77,9 +77,10 @@ impl Checkpoint {
         let state = serde_json::to_string(&state).map_err(|error| error.to_string())?;
         let AdamW { weights, average, m, v } = &self.optimiser;
         let bytes = [weights, average, m, v].map(|part| part.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>());
-        let views = PARTS.iter().zip(&bytes).map(|(name, bytes)| {
-            TensorView::new(Dtype::F32, vec![bytes.len() / 4], bytes).map(|view| (*name, view))
-        });
+        let views = PARTS
+            .iter()
+            .zip(&bytes)
+            .map(|(name, bytes)| TensorView::new(Dtype::F32, vec![bytes.len() / 4], bytes).map(|view| (*name, view)));
         let views = views.collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
         safetensors::serialize(views, Some([("state".to_owned(), state)].into())).map_err(|error| error.to_string())
     }

@@ -11,15 +11,15 @@ pub struct Schedule {
     pub end: f32,
     /// Steps in all.
     pub steps: u64,
-    /// Share of the steps spent rising.
-    pub warm_up: f32,
+    /// Steps spent rising: a number, so that the total may change while the rate is held.
+    pub warm_up_steps: u64,
     /// Share of the steps spent falling.
     pub decay: f32,
 }
 
 impl Default for Schedule {
     fn default() -> Self {
-        Self { peak: 2e-3, end: 1e-5, steps: 10_000, warm_up: 0.05, decay: 0.35 }
+        Self { peak: 2e-3, end: 1e-5, steps: 10_000, warm_up_steps: 500, decay: 0.35 }
     }
 }
 
@@ -27,8 +27,8 @@ impl Schedule {
     /// The rate of `step`, counted from 0.
     pub fn rate(&self, step: u64) -> f32 {
         let steps = self.steps as f32;
-        let (rising, falling) = ((self.warm_up * steps).max(1.0), (self.decay * steps).max(1.0));
-        let rise = ((step + 1) as f32 / rising).min(1.0);
+        let falling = (self.decay * steps).max(1.0);
+        let rise = ((step + 1) as f32 / self.warm_up_steps.max(1) as f32).min(1.0);
         let fallen = ((step as f32 - (steps - falling)) / falling).clamp(0.0, 1.0);
         let height = rise * (1.0 - fallen.sqrt());
         self.end + (self.peak - self.end) * height
@@ -41,7 +41,7 @@ mod tests {
 
     #[test]
     fn it_rises_holds_and_falls() {
-        let schedule = Schedule { peak: 1.0, end: 0.01, steps: 100, warm_up: 0.1, decay: 0.4 };
+        let schedule = Schedule { peak: 1.0, end: 0.01, steps: 100, warm_up_steps: 10, decay: 0.4 };
         let close = |step: u64, expected: f32| {
             let found = schedule.rate(step);
             assert!((found - expected).abs() < 0.02, "step {step}: {found}, not {expected}");

@@ -182,7 +182,8 @@ impl Generator {
         let (phase, skip_weekend) = (rng.uniform(), rng.chance(0.25));
         let day = 86_400.0 / out.step_s as f32;
         let start = (out.start_time_s % 604_800) as f32 / out.step_s as f32;
-        let (wobble, wobble_period, wobble_phase) = (rng.range(0.0, 0.4), rng.log_range(2.0, 30.0) * period, rng.uniform());
+        let (wobble, wobble_period, wobble_phase) =
+            (rng.range(0.0, 0.4), rng.log_range(2.0, 30.0) * period, rng.uniform());
         let jitter = if rng.chance(0.2) { rng.range(0.0, 0.02) } else { 0.0 };
         let (mut shift, mut last_cycle) = (0.0, f32::NAN);
         for (t, value) in out.values.iter_mut().enumerate() {
@@ -252,7 +253,12 @@ impl Shape {
             4 => Self::Duty(rng.range(0.03, 0.7)),
             5 => {
                 let from = rng.range(0.1, 0.5);
-                Self::Office { from, to: from + rng.range(0.2, 0.45), edge: rng.range(0.01, 0.1), lunch: rng.range(0.0, 0.5) }
+                Self::Office {
+                    from,
+                    to: from + rng.range(0.2, 0.45),
+                    edge: rng.range(0.01, 0.1),
+                    lunch: rng.range(0.0, 0.5),
+                }
             }
             6 => Self::Bump(rng.log_range(0.01, 0.2)),
             _ => Self::Peaks(std::array::from_fn(|_| rng.uniform())),
@@ -336,7 +342,8 @@ fn add_leak(rng: &mut Rng, values: &mut [f32]) {
 
 /// A job that runs every period.
 fn add_cron(rng: &mut Rng, period: f32, values: &mut [f32]) {
-    let (length, height, jitter) = (rng.log_range(1.0, (period * 0.3).max(1.5)), rng.log_range(0.5, 6.0), rng.range(0.0, 1.5));
+    let (length, height, jitter) =
+        (rng.log_range(1.0, (period * 0.3).max(1.5)), rng.log_range(0.5, 6.0), rng.range(0.0, 1.5));
     let (vary, miss) = (rng.range(0.0, 0.3), if rng.chance(0.3) { 0.1 } else { 0.0 });
     let mut at = period * rng.uniform();
     while at < values.len() as f32 {
@@ -351,7 +358,8 @@ fn add_cron(rng: &mut Rng, period: f32, values: &mut [f32]) {
 }
 
 fn add_spikes(rng: &mut Rng, values: &mut [f32]) {
-    let (apart, height) = (rng.log_range(30.0, 800.0), rng.log_range(2.0, 12.0) * if rng.chance(0.8) { 1.0 } else { -1.0 });
+    let (apart, height) =
+        (rng.log_range(30.0, 800.0), rng.log_range(2.0, 12.0) * if rng.chance(0.8) { 1.0 } else { -1.0 });
     let mut at = apart * rng.exponential();
     while at < values.len() as f32 {
         values[at as usize] += height * rng.exponential();

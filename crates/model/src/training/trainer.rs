@@ -5,14 +5,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde::{Deserialize, Serialize};
 
+use super::TrainSet;
 use super::adamw::AdamW;
 use super::checkpoint::Checkpoint;
 use super::schedule::Schedule;
 use super::windows::{Groups, Mixture, WindowMaker};
-use super::TrainSet;
 use crate::rng::Rng;
-use crate::telemetry::config::ModelConfig;
 use crate::telemetry::TelemetryModel;
+use crate::telemetry::config::ModelConfig;
 use crate::telemetry::features::Tokens;
 use crate::telemetry::head::pinball;
 use crate::telemetry::network::{Network, Trace};
@@ -225,42 +225,5 @@ impl<'a> Trainer<'a> {
         let scale = 1.0 / targets.max(1) as f32;
         self.gradient.iter_mut().for_each(|g| *g *= scale);
         (loss, targets, windows)
-    }
-}
-
-#[cfg(test)]
-mod timing {
-    use super::*;
-    #[test]
-    #[ignore]
-    fn phases() {
-        let set = TrainSet::default();
-        let config = TrainConfig::default();
-        let network = Network::new(config.model);
-        let w = network.layout.init(1);
-        let groups = Groups::of(&set);
-        let mut maker = WindowMaker::new();
-        let mut tokens = Tokens::default();
-        let mut trace = Trace::default();
-        let mut g = vec![0.0; w.len()];
-        let mut t = [0.0; 4];
-        for k in 0..10 {
-            let mut rng = Rng::for_place(1, k, 0);
-            let now = std::time::Instant::now();
-            tokens.clear();
-            for _ in 0..8 { maker.append(&set, &groups, &config.mixture, 73, &mut rng, &mut tokens); }
-            t[0] += now.elapsed().as_secs_f64();
-            let now = std::time::Instant::now();
-            network.forward(&w, &tokens.features, 72, &mut trace);
-            t[1] += now.elapsed().as_secs_f64();
-            let now = std::time::Instant::now();
-            trace.d_out.resize(trace.out.len(), 0.0);
-            pinball(&trace.out, &tokens, &mut trace.d_out);
-            t[2] += now.elapsed().as_secs_f64();
-            let now = std::time::Instant::now();
-            network.backward(&w, &tokens.features, &mut trace, &mut g);
-            t[3] += now.elapsed().as_secs_f64();
-        }
-        println!("ms a window: data {:.3} forward {:.3} loss {:.3} backward {:.3}", t[0]/80e-3, t[1]/80e-3, t[2]/80e-3, t[3]/80e-3);
     }
 }

@@ -169,8 +169,9 @@ impl WindowMaker {
         }
         let padding = (len - (end - start) / factor) as i64;
         let step_s = series.step_s * factor as u32;
-        let start_time_s =
-            series.start_time_s.map(|time| time + first as i64 * i64::from(series.step_s) - padding * i64::from(step_s));
+        let start_time_s = series
+            .start_time_s
+            .map(|time| time + first as i64 * i64::from(series.step_s) - padding * i64::from(step_s));
         Some(Origin { step_s, start_time_s })
     }
 
