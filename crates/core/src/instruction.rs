@@ -71,3 +71,41 @@ pub struct Instruction {
     /// The words it came from.
     pub text: String,
 }
+
+impl Instruction {
+    /// True for a hold that names this workload (or none, which is all) and stands at `now`.
+    #[must_use]
+    pub fn holds(&self, workload: &str, now: Time) -> bool {
+        let begun = self.start.is_none_or(|start| start <= now);
+        let over = self.repeat.is_none() && self.end.is_some_and(|end| end <= now);
+        let named = self.workloads.is_empty() || self.workloads.iter().any(|pattern| crate::matches(pattern, workload));
+        self.kind == InstructionKind::Hold && begun && !over && named
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hold_stands_for_its_window_and_its_names() {
+        let hold = Instruction {
+            kind: InstructionKind::Hold,
+            workloads: vec!["web-*".to_owned()],
+            resource: None,
+            effect: None,
+            amount: None,
+            start: Some(Time::from_s(10)),
+            end: Some(Time::from_s(20)),
+            repeat: None,
+            text: "audit".to_owned(),
+        };
+        let check = |name: &str, at, stands| assert_eq!(hold.holds(name, Time::from_s(at)), stands, "{name} {at}");
+        check("web-1", 9, false);
+        check("web-1", 10, true);
+        check("web-1", 20, false);
+        check("db", 15, false);
+        assert!(Instruction { workloads: Vec::new(), end: None, ..hold.clone() }.holds("db", Time::from_s(99)));
+        assert!(!Instruction { kind: InstructionKind::Rule, ..hold.clone() }.holds("web-1", Time::from_s(15)));
+    }
+}

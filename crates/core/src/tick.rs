@@ -108,13 +108,13 @@ pub fn tick(state: &mut LoopState, snapshot: &Snapshot, parts: &mut Parts<'_>) -
         state.margins.raise(&harm.workload, harm.knob, snapshot.now);
         state.wanted.remove(&harm.workload);
         report.harms.push(harm);
-        report.decisions.extend(carry_out(state, snapshot, parts.executor, change));
+        report.decisions.extend(decide(state, snapshot, parts.executor, change));
     }
     let taken_back: BTreeSet<(WorkloadId, Knob)> =
         report.harms.iter().map(|harm| (harm.workload.clone(), harm.knob)).collect();
     for change in plan.changes {
         if !taken_back.contains(&(change.workload.clone(), change.knob)) {
-            report.decisions.extend(carry_out(state, snapshot, parts.executor, change));
+            report.decisions.extend(decide(state, snapshot, parts.executor, change));
         }
     }
     report
@@ -129,13 +129,25 @@ impl LoopState {
     }
 }
 
+/// Takes one knob back to a former value because a person asked for it: through the same guard and executor, outside the
+/// loop's turns. The decision is always worth a record.
+pub fn roll_back(state: &mut LoopState, snapshot: &Snapshot, executor: &mut dyn Executor, change: Change) -> Decision {
+    let decision = carry_out(state, snapshot, executor, change);
+    state.is_new(&decision);
+    state.next_id.0 += 1;
+    decision
+}
+
 /// Guards and carries out one change; gives the decision where it says something new.
-fn carry_out(
-    state: &mut LoopState,
-    snapshot: &Snapshot,
-    executor: &mut dyn Executor,
-    change: Change,
-) -> Option<Decision> {
+fn decide(state: &mut LoopState, snapshot: &Snapshot, executor: &mut dyn Executor, change: Change) -> Option<Decision> {
+    let decision = carry_out(state, snapshot, executor, change);
+    state.is_new(&decision).then(|| {
+        state.next_id.0 += 1;
+        decision
+    })
+}
+
+fn carry_out(state: &mut LoopState, snapshot: &Snapshot, executor: &mut dyn Executor, change: Change) -> Decision {
     let id = state.next_id;
     let verdict = match state.guard.admit(id, &change, snapshot) {
         Err(why) => Verdict::Refused { why },
@@ -148,11 +160,7 @@ fn carry_out(
             Verdict::Admitted { to: admitted.to(), outcome }
         }
     };
-    let decision = Decision { id, time: snapshot.now, change, verdict };
-    state.is_new(&decision).then(|| {
-        state.next_id.0 += 1;
-        decision
-    })
+    Decision { id, time: snapshot.now, change, verdict }
 }
 
 impl LoopState {

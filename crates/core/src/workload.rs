@@ -118,3 +118,49 @@ impl Default for Standing {
         }
     }
 }
+
+/// True when `name` fits `pattern`, in which `*` stands for anything and `?` for one character.
+#[must_use]
+pub fn matches(pattern: &str, name: &str) -> bool {
+    let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
+    let (mut p, mut n, mut star) = (0, 0, None);
+    while n < name.len() {
+        match pattern.get(p) {
+            Some('*') => {
+                star = Some((p, n));
+                p += 1;
+            }
+            Some(c) if *c == '?' || *c == name[n] => {
+                p += 1;
+                n += 1;
+            }
+            _ => match &mut star {
+                Some((at, from)) => {
+                    *from += 1;
+                    (p, n) = (*at + 1, *from);
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern[p..].iter().all(|c| *c == '*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns() {
+        let check = |pattern, name, fits| assert_eq!(matches(pattern, name), fits, "{pattern} {name}");
+        check("*", "", true);
+        check("web-*", "web-1", true);
+        check("web-*", "db", false);
+        check("*.service", "nginx.service", true);
+        check("a*b*c", "axxbyybzc", true);
+        check("a*b*c", "axxbyyb", false);
+        check("w?b", "web", true);
+        check("w?b", "wb", false);
+        check("", "", true);
+    }
+}
