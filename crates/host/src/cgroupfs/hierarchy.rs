@@ -103,6 +103,13 @@ impl Hierarchy {
         first.into_iter().chain(second)
     }
 
+    /// The trees in which a group is a workload: those that account CPU time, or all where none does.
+    #[must_use]
+    pub fn workload_trees(&self) -> Vec<&Tree> {
+        let accounting: Vec<&Tree> = self.cpu_trees().collect();
+        if accounting.is_empty() { self.trees.iter().collect() } else { accounting }
+    }
+
     /// The interface and the folder of a group for one controller; `None` where the controller is not mounted. The folder
     /// need not exist. `group` is a workload's path, such as `/system.slice/nginx.service`.
     #[must_use]
@@ -116,10 +123,19 @@ impl Hierarchy {
     /// # Errors
     /// `/proc/PID/cgroup` cannot be read or is malformed.
     pub fn groups_of(&self, pid: &str) -> Result<BTreeSet<String>, Error> {
+        let all: Vec<&Tree> = self.trees.iter().collect();
+        Ok(self.groups_in(&all, pid, &mut Reader::default())?.into_iter().collect())
+    }
+
+    /// The groups of one process in some of the trees, in the kernel's order.
+    ///
+    /// # Errors
+    /// As [`Self::groups_of`].
+    pub fn groups_in(&self, trees: &[&Tree], pid: &str, reader: &mut Reader) -> Result<Vec<String>, Error> {
         let proc = self.root.join("proc").join(pid);
-        let memberships = Reader::default().parsed(&proc, "cgroup", parse_membership)?.unwrap_or_default();
+        let memberships = reader.parsed(&proc, "cgroup", parse_membership)?.unwrap_or_default();
         let below = memberships.iter().filter_map(|membership| {
-            let tree = self.trees.iter().find(|tree| tree.mount.holds(&membership.controllers))?;
+            let tree = trees.iter().find(|tree| tree.mount.holds(&membership.controllers))?;
             tree.mount.below(&membership.group)
         });
         Ok(below.map(|group| group_to_text(&group)).collect())

@@ -20,7 +20,7 @@ pub struct Found {
 }
 
 /// Every group below the top of a tree, parents before children, in the order of their names. A group that disappears
-/// during the walk is left out; one that cannot be read is an error beside the rest.
+/// during the walk has no processes; one that cannot be read is an error beside the rest.
 #[must_use]
 pub fn walk(tree: &Tree) -> (Vec<Found>, Vec<Error>) {
     let mut walk = Walk::default();
@@ -44,11 +44,11 @@ impl Walk {
             let child = dir.join(&name);
             group.push(&name);
             match self.reader.is_filled(&child, "cgroup.procs") {
-                Ok(Some(has_processes)) => {
+                Ok(has_processes) => {
+                    let has_processes = has_processes.unwrap_or(false);
                     self.found.push(Found { group: group_to_text(group), has_processes });
                     self.below(&child, group, depth + 1);
                 }
-                Ok(None) => {}
                 Err(error) => self.errors.push(error),
             }
             group.pop();

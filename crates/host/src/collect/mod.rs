@@ -1,1 +1,62 @@
-//! Collectors: cgroup trees, /proc, Prometheus.
+//! Collectors: what each workload and the machine use now, as raw readings.
+//!
+//! Nothing here keeps a rate, a mean or a clock: a batch holds what the source said at the time that was passed in. A file,
+//! query or process that cannot be read is a [`Problem`]; the rest goes on. What is not measured is left out, never zero.
+
+mod capacity;
+mod cgroup;
+mod container;
+mod devices;
+mod groups;
+mod machine;
+mod metrics;
+mod netns;
+mod proc_files;
+mod process;
+mod slots;
+
+pub use cgroup::CgroupCollector;
+pub use container::{Container, docker_labels, identify, oci_labels};
+pub use groups::{Group, Shape, is_shared, select, shape};
+pub use machine::MachineCollector;
+pub use proc_files::{
+    DiskStat, Interface, MachineCpu, MachineMemory, ProcessStat, parse_default_route, parse_diskstats, parse_loadavg,
+    parse_machine_cpu, parse_meminfo, parse_net_dev, parse_process_io, parse_process_stat, parse_statm, parse_uptime,
+};
+pub use process::ProcCollector;
+
+use crate::cgroupfs::Error;
+use apportion_core::Problem;
+
+/// A collector looks for new groups, processes and devices every so many ticks, because listing costs more than reading:
+/// at the usual 10 s, what is new is seen after half a minute at most; what is gone is seen at once.
+const LISTING_TICKS: u32 = 3;
+
+/// A kernel file's error as a problem.
+fn problem(error: &Error) -> Problem {
+    let place = error.path().display().to_string();
+    let what = match error {
+        Error::Io { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {
+            format!("{source}: run as root, or give the process CAP_DAC_READ_SEARCH and CAP_SYS_PTRACE")
+        }
+        Error::Io { source, .. } => source.to_string(),
+        Error::Malformed { syntax, .. } => {
+            format!("line {}: expected {}, found {:?}", syntax.line, syntax.expected, syntax.content)
+        }
+    };
+    Problem { place, what }
+}
+
+/// The value, or `None` with the error noted.
+fn noted<T>(read: Result<Option<T>, Error>, problems: &mut Vec<Problem>) -> Option<T> {
+    read.unwrap_or_else(|error| {
+        problems.push(problem(&error));
+        None
+    })
+}
+
+/// Counts and bytes as the samples hold them.
+#[allow(clippy::cast_precision_loss, reason = "exact below 2^53: 8 PiB, 285 years of microseconds")]
+const fn real(value: u64) -> f64 {
+    value as f64
+}

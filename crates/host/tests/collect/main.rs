@@ -1,6 +1,12 @@
 //! Collectors on fake machines.
 
 #![allow(unreachable_pub, reason = "a test binary has no outside")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
+#![allow(clippy::cast_precision_loss, clippy::cast_lossless, reason = "small numbers")]
 
 mod cgroupfs;
+mod groups;
+mod machine;
+mod process;
+mod real;
 mod support;

@@ -1,5 +1,6 @@
 //! Fake machines in a temporary folder: kernel files as the kernel writes them.
 
+use apportion_core::{Batch, Sample};
 use std::{ffi::OsStr, fs, os::unix::ffi::OsStrExt, path::Path};
 use tempfile::TempDir;
 
@@ -93,6 +94,65 @@ impl Machine {
         );
         self.write(&at("pids", "pids.current"), "5\n");
     }
+}
+
+/// A process as `/proc` shows it.
+pub struct Process<'a> {
+    pub pid: u32,
+    pub command: &'a str,
+    pub executable: &'a str,
+    pub session: u32,
+    pub start_ticks: u64,
+    pub cpu_ticks: u64,
+    pub resident_pages: u64,
+    pub shared_pages: u64,
+    /// `/proc/PID/cgroup`.
+    pub group: &'a str,
+}
+
+impl Default for Process<'_> {
+    fn default() -> Self {
+        Self {
+            pid: 100,
+            command: "server",
+            executable: "/usr/sbin/server",
+            session: 50,
+            start_ticks: 1_000,
+            cpu_ticks: 250,
+            resident_pages: 30,
+            shared_pages: 10,
+            group: "0::/\n",
+        }
+    }
+}
+
+impl Machine {
+    pub fn process(&self, process: &Process<'_>) {
+        let at = |file: &str| format!("proc/{}/{file}", process.pid);
+        let Process { pid, command, session, start_ticks, cpu_ticks, .. } = process;
+        self.write(
+            &at("stat"),
+            format!(
+                "{pid} ({command}) S 1 {pid} {session} 0 -1 4194560 9 0 0 0 {cpu_ticks} 0 7 7 20 0 2 0 {start_ticks} 0 0\n"
+            ),
+        );
+        self.write(&at("statm"), format!("999 {} {} 1 0 9 0\n", process.resident_pages, process.shared_pages));
+        self.write(&at("io"), format!("rchar: 1\nread_bytes: {}\nwrite_bytes: {}\n", cpu_ticks * 10, cpu_ticks * 20));
+        self.write(&at("cgroup"), process.group);
+        let link = self.root().join(at("exe"));
+        let _ = fs::remove_file(&link);
+        std::os::unix::fs::symlink(process.executable, link).unwrap();
+    }
+}
+
+/// A reading by workload and metric; `None` when it is not in the batch.
+pub fn value(batch: &Batch, workload: &str, metric: &str) -> Option<f64> {
+    let found = |sample: &&Sample| sample.workload.as_str() == workload && sample.metric.as_str() == metric;
+    batch.samples.iter().find(found).map(|sample| sample.value)
+}
+
+pub fn names(batch: &Batch) -> Vec<String> {
+    batch.workloads.iter().map(|workload| workload.id.to_string()).collect()
 }
 
 const V1_MOUNTS: [&str; 5] = [
