@@ -71,7 +71,7 @@ impl CgroupFiles {
 
     fn write_memory(place: &Place, knob: Knob, to: Setting) -> Result<(), ActError> {
         if knob == Knob::MemoryMax {
-            refuse_to_kill(place, to)?;
+            refuse_to_kill(place.version, &place.dir, &place.path().display().to_string(), to)?;
         }
         write(&place.path(), &limit_file::memory_text(place.version, to))
     }
@@ -155,10 +155,10 @@ fn controller_off(place: &Place, controller: &str) -> ActError {
 }
 
 /// The kernel kills where the hard limit is set below what cannot be dropped, so such a limit is not set at all.
-fn refuse_to_kill(place: &Place, to: Setting) -> Result<(), ActError> {
+pub(super) fn refuse_to_kill(version: Version, dir: &Path, place: &str, to: Setting) -> Result<(), ActError> {
     let mut reader = Reader::default();
-    let charged_bytes = reader.memory_bytes(place.version, &place.dir)?.unwrap_or(0);
-    let droppable_bytes = reader.memory_stat(&place.dir)?.and_then(|stat| stat.inactive_file_bytes).unwrap_or(0);
+    let charged_bytes = reader.memory_bytes(version, dir)?.unwrap_or(0);
+    let droppable_bytes = reader.memory_stat(dir)?.and_then(|stat| stat.inactive_file_bytes).unwrap_or(0);
     let in_use_bytes = charged_bytes.saturating_sub(droppable_bytes);
     #[allow(clippy::cast_precision_loss, reason = "bytes in use; nothing hangs on the last of 2^53")]
     if in_use_bytes as f64 <= to.or_infinite() {
@@ -168,7 +168,7 @@ fn refuse_to_kill(place: &Place, to: Setting) -> Result<(), ActError> {
         "{in_use_bytes} bytes are in use, more than the limit of {to}: setting it would kill processes; \
          let the group use less first"
     );
-    Err(ActError::Unsafe { place: place.path().display().to_string(), why })
+    Err(ActError::Unsafe { place: place.to_owned(), why })
 }
 
 fn write(path: &Path, text: &str) -> Result<(), ActError> {

@@ -16,6 +16,7 @@ mod own_group;
 mod recorded;
 mod restore;
 mod route;
+mod systemd;
 
 pub use access::{Access, Order};
 pub use cgroup::CgroupFiles;
@@ -26,3 +27,4 @@ pub use own_group::OwnGroup;
 pub use recorded::{Journal, Recorded};
 pub use restore::{PutBack, Restored, restore};
 pub use route::Route;
+pub use systemd::{SystemdUnits, systemd_runs};

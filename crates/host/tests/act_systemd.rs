@@ -1,0 +1,294 @@
+//! systemd's properties, against a stand-in for systemd on a bus of its own.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "helpers of tests")]
+
+mod act_support;
+
+use act_support::{MIB, admitted, group, left_out, put, v1_tree, v2_tree, workload};
+use apportion_core::{
+    Executor, Knob, Outcome,
+    Setting::{self, Unlimited, Value},
+    Workload, WorkloadKind,
+};
+use apportion_host::{
+    act::{CgroupFiles, PutBack, Route, SystemdUnits, restore},
+    cgroupfs::Hierarchy,
+};
+use std::{
+    collections::BTreeMap,
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::{Arc, Mutex, mpsc},
+    thread,
+};
+use zbus::{OwnedObjectPath, OwnedVariant, fdo};
+
+const WEB: &str = "/system.slice/web.service";
+const NO_LIMIT: u64 = u64::MAX;
+
+/// What the stand-in holds of `web.service`, and what it was told.
+#[derive(Default)]
+struct Unit {
+    numbers: BTreeMap<String, u64>,
+    disks: BTreeMap<String, Vec<(String, u64)>>,
+    told: Vec<String>,
+}
+
+type Shared = Arc<Mutex<Unit>>;
+
+struct Manager(Shared);
+
+#[zbus::interface(name = "org.freedesktop.systemd1.Manager")]
+impl Manager {
+    #[zbus(property)]
+    fn version(&self) -> String {
+        "252".to_owned()
+    }
+    fn load_unit(&self, name: &str) -> fdo::Result<OwnedObjectPath> {
+        let path = match name {
+            "web.service" => "web",
+            "stubborn.service" => "stubborn",
+            _ => "missing",
+        };
+        Ok(OwnedObjectPath::try_from(format!("/org/freedesktop/systemd1/unit/{path}")).unwrap())
+    }
+    fn set_unit_properties(
+        &self,
+        name: &str,
+        runtime: bool,
+        properties: Vec<(String, OwnedVariant)>,
+    ) -> fdo::Result<()> {
+        if name == "stubborn.service" {
+            return Err(fdo::Error::AccessDenied("Permission denied".to_owned()));
+        }
+        assert!(runtime, "nothing is to outlive the next boot");
+        let mut unit = self.0.lock().unwrap();
+        for (property, value) in properties {
+            unit.told.push(property.clone());
+            if property.starts_with("IO") {
+                let disks: Vec<(String, u64)> = value.try_into().unwrap();
+                unit.disks.insert(property, disks);
+            } else {
+                unit.numbers.insert(property, value.try_into().unwrap());
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Loaded(&'static str);
+
+#[zbus::interface(name = "org.freedesktop.systemd1.Unit")]
+impl Loaded {
+    #[zbus(property)]
+    fn load_state(&self) -> String {
+        self.0.to_owned()
+    }
+}
+
+struct Service(Shared);
+
+impl Service {
+    fn number(&self, name: &str) -> u64 {
+        self.0.lock().unwrap().numbers.get(name).copied().unwrap_or(NO_LIMIT)
+    }
+    fn disks(&self, name: &str) -> Vec<(String, u64)> {
+        self.0.lock().unwrap().disks.get(name).cloned().unwrap_or_default()
+    }
+}
+
+#[zbus::interface(name = "org.freedesktop.systemd1.Service")]
+impl Service {
+    #[zbus(property, name = "CPUQuotaPerSecUSec")]
+    fn cpu_quota(&self) -> u64 {
+        self.number("CPUQuotaPerSecUSec")
+    }
+    #[zbus(property)]
+    fn memory_high(&self) -> u64 {
+        self.number("MemoryHigh")
+    }
+    #[zbus(property)]
+    fn memory_max(&self) -> u64 {
+        self.number("MemoryMax")
+    }
+    #[zbus(property, name = "IOReadBandwidthMax")]
+    fn io_read(&self) -> Vec<(String, u64)> {
+        self.disks("IOReadBandwidthMax")
+    }
+    #[zbus(property, name = "IOWriteBandwidthMax")]
+    fn io_write(&self) -> Vec<(String, u64)> {
+        self.disks("IOWriteBandwidthMax")
+    }
+}
+
+/// A bus with the stand-in on it, until dropped.
+struct Machine {
+    daemon: Child,
+    address: String,
+    unit: Shared,
+    root: tempfile::TempDir,
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        let _ = self.daemon.kill();
+        let _ = self.daemon.wait();
+    }
+}
+
+impl Machine {
+    fn start() -> Option<Self> {
+        let root = tempfile::tempdir().unwrap();
+        let socket = root.path().join("bus");
+        let mut daemon = Command::new("dbus-daemon");
+        daemon.args(["--session", "--nofork", "--nopidfile", "--print-address"]);
+        daemon.arg(format!("--address=unix:path={}", socket.display())).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut daemon = match daemon.spawn() {
+            Ok(daemon) => daemon,
+            Err(error) => {
+                left_out("systemd over D-Bus", &format!("dbus-daemon: {error}"));
+                return None;
+            }
+        };
+        let mut address = String::new();
+        BufReader::new(daemon.stdout.take().unwrap()).read_line(&mut address).unwrap();
+        let (address, unit) = (address.trim().to_owned(), Shared::default());
+        serve(address.clone(), Arc::clone(&unit));
+        Some(Self { daemon, address, unit, root })
+    }
+
+    fn route(&self, hierarchy: Hierarchy) -> Route {
+        let units = SystemdUnits::connect_to(&self.address, hierarchy.clone()).unwrap();
+        Route::new(vec![Box::new(units), Box::new(CgroupFiles::new(hierarchy))])
+    }
+}
+
+/// Serves the stand-in from a thread of its own; returns when it answers.
+fn serve(address: String, unit: Shared) {
+    let (ready, wait) = mpsc::channel();
+    thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let at = |name: &str| format!("/org/freedesktop/systemd1/unit/{name}");
+            let _connection = zbus::conn::Builder::address(address.as_str())
+                .serve_at("/org/freedesktop/systemd1", Manager(Arc::clone(&unit)))
+                .serve_at(at("web"), Loaded("loaded"))
+                .serve_at(at("web"), Service(Arc::clone(&unit)))
+                .serve_at(at("stubborn"), Loaded("loaded"))
+                .serve_at(at("stubborn"), Service(Shared::default()))
+                .serve_at(at("missing"), Loaded("not-found"))
+                .name("org.freedesktop.systemd1")
+                .build()
+                .await
+                .unwrap();
+            ready.send(()).unwrap();
+            std::future::pending::<()>().await;
+        });
+    });
+    wait.recv().unwrap();
+}
+
+fn unit(path: &str) -> Workload {
+    workload(path, WorkloadKind::SystemdUnit)
+}
+
+fn said(outcome: Outcome) -> String {
+    match outcome {
+        Outcome::Failed { error } => error,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn units_are_set_through_systemd_and_their_files_left_to_it() {
+    let Some(machine) = Machine::start() else { return };
+    let mut route = machine.route(v2_tree(machine.root.path(), WEB));
+    let mut set = |knob, to: Setting| {
+        assert_eq!(route.observe(&unit(WEB), knob), Some(Unlimited), "{knob}");
+        let outcome = route.apply(&admitted(&unit(WEB), knob, Unlimited, to));
+        assert_eq!(outcome, Outcome::Applied { read_back: to }, "{knob}");
+        assert_eq!(route.observe(&unit(WEB), knob), Some(to), "{knob}");
+    };
+    set(Knob::CpuQuota, Value(0.25));
+    set(Knob::MemoryHigh, Value(64.0 * MIB));
+    set(Knob::MemoryMax, Value(96.0 * MIB));
+    set(Knob::IoReadMax, Value(MIB));
+    set(Knob::IoWriteMax, Value(2.0 * MIB));
+    {
+        let held = machine.unit.lock().unwrap();
+        assert_eq!(held.numbers["CPUQuotaPerSecUSec"], 250_000);
+        assert_eq!(held.numbers["MemoryMax"], 96 << 20);
+        assert_eq!(held.disks["IOReadBandwidthMax"], [("/dev/block/8:0".to_owned(), 1 << 20)], "the disk that it used");
+        let ours = ["CPUQuotaPerSecUSec", "MemoryHigh", "MemoryMax", "IOReadBandwidthMax", "IOWriteBandwidthMax"];
+        assert_eq!(held.told, ours);
+    }
+    let file = machine.root.path().join("sys/fs/cgroup/system.slice/web.service/cpu.max");
+    assert_eq!(std::fs::read_to_string(file).unwrap(), "max 100000\n", "files of units are systemd's to write");
+    let former = [Knob::CpuQuota, Knob::MemoryHigh, Knob::MemoryMax, Knob::IoReadMax, Knob::IoWriteMax];
+    let results = restore(former.map(|knob| (unit(WEB), knob, Unlimited)).to_vec(), &mut route);
+    assert!(results.iter().all(|one| one.result == PutBack::Done), "{results:?}");
+    let held = machine.unit.lock().unwrap();
+    assert_eq!(held.numbers["MemoryHigh"], NO_LIMIT);
+    assert_eq!(held.disks["IOReadBandwidthMax"], []);
+}
+
+#[test]
+fn what_is_not_systemds_goes_to_the_files() {
+    let Some(machine) = Machine::start() else { return };
+    let root = machine.root.path();
+    let check = |path: &str, kind, by_systemd: bool| {
+        let mut route = machine.route(v2_tree(root, path));
+        machine.unit.lock().unwrap().told.clear();
+        let outcome = route.apply(&admitted(&workload(path, kind), Knob::CpuQuota, Unlimited, Value(0.5)));
+        assert!(outcome.is_applied(), "{path}: {outcome:?}");
+        assert_eq!(!machine.unit.lock().unwrap().told.is_empty(), by_systemd, "{path}");
+    };
+    check("/system.slice/docker-1.scope/app", WorkloadKind::Cgroup, false);
+    check("/user.slice/user@1000.service/app.slice/web.service", WorkloadKind::SystemdUnit, false);
+    check(WEB, WorkloadKind::SystemdUnit, true);
+    // On version 1 trees systemd has no file for this property, though it takes it.
+    let v1 = tempfile::tempdir().unwrap();
+    let route = machine.route(v1_tree(v1.path(), WEB));
+    assert_eq!(route.observe(&unit(WEB), Knob::MemoryHigh), None);
+    assert_eq!(route.observe(&unit(WEB), Knob::NetworkSendMax), None);
+    assert_eq!(route.observe(&unit("/-.slice"), Knob::CpuQuota), None, "the root slice is the root group");
+    assert_eq!(route.observe(&group("/"), Knob::CpuQuota), None);
+}
+
+#[test]
+fn refusals_and_vanished_units_are_outcomes() {
+    let Some(machine) = Machine::start() else { return };
+    let mut route = machine.route(v2_tree(machine.root.path(), WEB));
+    let mut apply = |path: &str, knob, to| route.apply(&admitted(&unit(path), knob, Unlimited, to));
+    let refused = said(apply("/system.slice/stubborn.service", Knob::CpuQuota, Value(0.5)));
+    assert!(refused.contains("stubborn.service") && refused.contains("run as root"), "{refused}");
+    let gone = said(apply("/system.slice/missing.scope", Knob::CpuQuota, Value(0.5)));
+    assert!(gone.contains("missing.scope") && gone.contains("gone"), "{gone}");
+    let dir = machine.root.path().join("sys/fs/cgroup/system.slice/web.service");
+    put(&dir, "memory.current", "104857600\n");
+    let deadly = said(apply(WEB, Knob::MemoryMax, Value(64.0 * MIB)));
+    assert!(deadly.contains("would kill"), "{deadly}");
+    let results = restore(vec![(unit("/system.slice/missing.scope"), Knob::CpuQuota, Unlimited)], &mut route);
+    assert_eq!(results[0].result, PutBack::Gone);
+    machine.unit.lock().unwrap().disks.insert(
+        "IOReadBandwidthMax".to_owned(),
+        vec![("/dev/sda".to_owned(), 5_000_000), ("/dev/sdb".to_owned(), 9_000_000)],
+    );
+    assert_eq!(route.observe(&unit(WEB), Knob::IoReadMax), None, "uneven disks could not be put back");
+}
+
+#[test]
+fn a_silent_bus_and_async_callers_are_errors_not_hangs() {
+    let Some(mut machine) = Machine::start() else { return };
+    let mut route = machine.route(v2_tree(machine.root.path(), WEB));
+    let change = admitted(&unit(WEB), Knob::CpuQuota, Unlimited, Value(0.5));
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let inside = runtime.block_on(async { said(route.apply(&change)) });
+    assert!(inside.contains("thread of their own"), "{inside}");
+    machine.daemon.kill().unwrap();
+    machine.daemon.wait().unwrap();
+    let broken = said(route.apply(&change));
+    assert!(broken.contains("web.service") && broken.contains("is systemd running"), "{broken}");
+    let missing = SystemdUnits::connect_to(&machine.address, v2_tree(Path::new(machine.root.path()), WEB));
+    assert!(missing.is_err());
+}
