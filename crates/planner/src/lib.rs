@@ -1,1 +1,36 @@
 //! Forecaster choice and calibration, sizing and sharing: a pure function of (snapshot, now, seed).
+
+pub mod choose;
+pub mod forecasters;
+pub mod prepare;
+pub mod season;
+
+use apportion_core::Forecaster;
+pub use choose::{Auto, Candidate};
+use forecasters::{Ets, Mstl, Recent, SeasonalNaive, Simple};
+
+/// The names that [`forecaster`] knows.
+pub const FORECASTERS: [&str; 5] = ["auto", "recent", "seasonal-naive", "ets", "mstl"];
+
+/// No forecaster of that name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no forecaster is called '{name}'; known: {}", FORECASTERS.join(", "))]
+pub struct UnknownForecaster {
+    /// What was asked for.
+    pub name: String,
+}
+
+/// The forecaster of a name, as given to `--model`.
+///
+/// # Errors
+/// Where no forecaster has that name.
+pub fn forecaster(name: &str) -> Result<Box<dyn Forecaster + Send + Sync>, UnknownForecaster> {
+    match name {
+        "auto" => Ok(Box::new(Auto::default())),
+        "recent" => Ok(Box::new(Simple(Recent::SHORT))),
+        "seasonal-naive" => Ok(Box::new(Simple(SeasonalNaive))),
+        "ets" => Ok(Box::new(Simple(Ets))),
+        "mstl" => Ok(Box::new(Simple(Mstl))),
+        _ => Err(UnknownForecaster { name: name.to_owned() }),
+    }
+}

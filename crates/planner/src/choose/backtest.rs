@@ -1,0 +1,187 @@
+//! The rolling back-test: each candidate forecasts from earlier ends of the past, and is held against what came.
+//!
+//! Score: mean over the ends of the log of the weighted quantile loss relative to seasonal naive; the mean of logs, because
+//! the loss of one day with a burst would outweigh all others in a mean of losses.
+
+use super::{Candidate, blend::blend};
+use crate::forecasters::{Past, Row, Rule, SeasonalNaive};
+use apportion_core::{LEVELS, Series, traits::ForecastInput};
+
+/// At most so many ends.
+const ORIGINS: usize = 4;
+/// A costly candidate is tried on the last ones only.
+const COSTLY_ORIGINS: usize = 2;
+/// Not fewer values than this before an end.
+const LEAST: usize = 24;
+/// A candidate that is exact where seasonal naive is not gains no more than this.
+const FLOOR: f64 = 1e-3;
+
+/// How one candidate did.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Score {
+    /// Its name.
+    pub name: String,
+    /// Weighted quantile loss relative to seasonal naive; below 1 is better.
+    pub wql: f32,
+    /// Absolute error of the median relative to seasonal naive (the ratio of MASEs).
+    pub mase: f32,
+}
+
+/// Ends of the past from which to forecast, latest first, and the steps forecast from each: not overlapping, each with at least a
+/// third of the past before it.
+pub(super) fn origins(len: usize, horizon: usize) -> Vec<usize> {
+    let span = span(len, horizon);
+    let ends = (1..=ORIGINS).map_while(|back| len.checked_sub(back * span));
+    ends.take_while(|end| span > 0 && *end >= LEAST.max(len / 3)).collect()
+}
+
+/// Steps forecast from each end: the horizon, or a fifth of a shorter past.
+pub(super) fn span(len: usize, horizon: usize) -> usize {
+    horizon.min(len / 5)
+}
+
+/// The input as it was at an earlier end.
+pub(super) fn until(input: &ForecastInput, end: usize) -> ForecastInput {
+    let past = Series { values: input.past.values[..end].to_vec(), ..input.past };
+    ForecastInput { workload: input.workload.clone(), metric: input.metric.clone(), past, announced: Vec::new() }
+}
+
+pub(super) fn truth_after(input: &ForecastInput, end: usize, span: usize) -> &[f32] {
+    &input.past.values[end..end + span]
+}
+
+/// One end of one series.
+struct Origin {
+    truth: Vec<f32>,
+    naive: Vec<Row>,
+    /// Per candidate; none where it was not tried.
+    rows: Vec<Option<Vec<Row>>>,
+}
+
+/// What the candidates said of the past of a few series.
+pub(super) struct Tried {
+    series: Vec<Vec<Origin>>,
+}
+
+impl Tried {
+    pub(super) fn new(candidates: &[Candidate], inputs: &[&ForecastInput], horizon: usize) -> Self {
+        let mut series: Vec<Vec<Origin>> =
+            inputs.iter().map(|input| prepare(input, horizon, candidates.len())).collect();
+        for (index, candidate) in candidates.iter().enumerate() {
+            let most = if candidate.costly { COSTLY_ORIGINS } else { ORIGINS };
+            for (input, origins_of) in inputs.iter().zip(&mut series) {
+                let (len, span) = (input.past.len(), span(input.past.len(), horizon));
+                let asked: Vec<ForecastInput> =
+                    origins(len, horizon).into_iter().take(most).map(|end| until(input, end)).collect();
+                let made = candidate.forecaster.forecast(&asked, span);
+                for (origin, made) in origins_of.iter_mut().zip(made) {
+                    origin.rows[index] = Some(made.quantiles().to_vec());
+                }
+            }
+        }
+        Self { series }
+    }
+
+    /// Log relative loss per candidate: the mean over the ends at which it was tried, and their number.
+    pub(super) fn losses(&self, place: usize) -> Vec<(f32, usize)> {
+        let origins = &self.series[place];
+        let candidates = origins.first().map_or(0, |origin| origin.rows.len());
+        (0..candidates).map(|index| mean_log(origins, |origin| origin.rows[index].as_deref())).collect()
+    }
+
+    pub(super) fn scores(&self, place: usize, candidates: &[Candidate]) -> Vec<Score> {
+        let origins = &self.series[place];
+        let score = |(index, candidate): (usize, &Candidate)| {
+            let (wql, tried) = mean_log(origins, |origin| origin.rows[index].as_deref());
+            let errors = origins.iter().filter_map(|origin| {
+                let rows = origin.rows[index].as_deref()?;
+                Some(log_ratio(absolute_error(rows, &origin.truth), absolute_error(&origin.naive, &origin.truth), 0.0))
+            });
+            let mase = (errors.sum::<f32>() / as_f32(tried)).exp();
+            (tried > 0).then(|| Score { name: candidate.forecaster.name().to_owned(), wql: wql.exp(), mase })
+        };
+        candidates.iter().enumerate().filter_map(score).collect()
+    }
+
+    /// What a blend would have said, per end at which all of its parts were tried.
+    pub(super) fn blended(&self, place: usize, weights: &[(usize, f32)]) -> Vec<Vec<Row>> {
+        let at = |origin: &Origin| {
+            let part = |(index, weight): &(usize, f32)| Some((origin.rows.get(*index)?.as_deref()?, *weight));
+            let parts: Option<Vec<_>> = weights.iter().map(part).collect();
+            parts.map(|parts| blend(&parts, origin.truth.len()))
+        };
+        self.series[place].iter().map_while(at).collect()
+    }
+
+    /// The part of a blend that alone does better than the blend did, where there is one.
+    pub(super) fn best_of(&self, place: usize, weights: &[(usize, f32)], blended: &[Vec<Row>]) -> Option<usize> {
+        let whole = self.relative(place, blended)?;
+        let alone =
+            |index: usize| Some((index, self.relative(place, &self.blended(place, &[(index, 1.0)])[..blended.len()])?));
+        let best = weights.iter().filter_map(|(index, _)| alone(*index)).min_by(|a, b| a.1.total_cmp(&b.1))?;
+        (best.1 < whole).then_some(best.0)
+    }
+
+    pub(super) fn truth(&self, place: usize) -> Vec<&[f32]> {
+        self.series[place].iter().map(|origin| origin.truth.as_slice()).collect()
+    }
+
+    /// Log relative loss of rows per end; `None` where there is no end.
+    pub(super) fn relative(&self, place: usize, rows: &[Vec<Row>]) -> Option<f32> {
+        let ratios = self.series[place].iter().zip(rows).map(|(origin, rows)| relative_to_naive(rows, origin));
+        (!rows.is_empty()).then(|| ratios.sum::<f32>() / as_f32(rows.len()))
+    }
+}
+
+fn prepare(input: &ForecastInput, horizon: usize, candidates: usize) -> Vec<Origin> {
+    let span = span(input.past.len(), horizon);
+    let ends = origins(input.past.len(), horizon).into_iter();
+    let origin = |end: usize| {
+        let past = Past::new(&until(input, end).past);
+        let naive = if past.filled.is_empty() { vec![[0.0; 9]; span] } else { SeasonalNaive.rows(&past, span) };
+        Origin { truth: truth_after(input, end, span).to_vec(), naive, rows: vec![None; candidates] }
+    };
+    // From the first end on after which hardly anything was seen, there is nothing to hold against.
+    ends.map(origin).take_while(|origin| origin.truth.iter().filter(|y| y.is_finite()).count() * 4 >= span).collect()
+}
+
+fn mean_log<'a>(origins: &'a [Origin], rows: impl Fn(&'a Origin) -> Option<&'a [Row]>) -> (f32, usize) {
+    let ratios: Vec<f32> = origins.iter().filter_map(|origin| Some(relative_to_naive(rows(origin)?, origin))).collect();
+    (ratios.iter().sum::<f32>() / as_f32(ratios.len()).max(1.0), ratios.len())
+}
+
+fn relative_to_naive(rows: &[Row], origin: &Origin) -> f32 {
+    relative_loss(rows, &origin.naive, &origin.truth)
+}
+
+/// Log of the weighted quantile loss of `rows` relative to that of `naive`; gaps in the truth are left out.
+#[must_use]
+pub fn relative_loss(rows: &[Row], naive: &[Row], truth: &[f32]) -> f32 {
+    let size: f64 = truth.iter().filter(|y| y.is_finite()).map(|y| f64::from(y.abs())).sum();
+    log_ratio(pinball(rows, truth), pinball(naive, truth), size)
+}
+
+#[allow(clippy::cast_possible_truncation, reason = "a log")]
+fn log_ratio(loss: f64, reference: f64, size: f64) -> f32 {
+    let least = FLOOR * reference + 1e-6 * size + f64::from(f32::MIN_POSITIVE);
+    ((loss + least) / (reference + least)).ln() as f32
+}
+
+pub(super) fn pinball(rows: &[Row], truth: &[f32]) -> f64 {
+    let seen = rows.iter().zip(truth).filter(|(_, y)| y.is_finite());
+    let loss = |(level, (q, y)): (f32, (f32, f32))| {
+        let error = f64::from(y) - f64::from(q);
+        (f64::from(level) * error).max((f64::from(level) - 1.0) * error)
+    };
+    seen.map(|(row, y)| LEVELS.into_iter().zip(row.map(|q| (q, *y))).map(loss).sum::<f64>()).sum()
+}
+
+fn absolute_error(rows: &[Row], truth: &[f32]) -> f64 {
+    let seen = rows.iter().zip(truth).filter(|(_, y)| y.is_finite());
+    seen.map(|(row, y)| (f64::from(*y) - f64::from(row[4])).abs()).sum()
+}
+
+#[allow(clippy::cast_precision_loss, reason = "a count of few")]
+const fn as_f32(count: usize) -> f32 {
+    count as f32
+}

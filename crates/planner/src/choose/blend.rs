@@ -1,0 +1,62 @@
+//! How candidates are weighed and put together.
+//!
+//! Weight: `(relative loss)^-4`, the loss shrunk towards the candidate's prior by half an end's worth. Together: level by level the
+//! weighted median, which keeps what most say exactly (a zero stays a zero) and is not drawn away by one that is far off.
+
+use super::Candidate;
+use crate::forecasters::Row;
+
+/// How steeply weights fall with loss.
+const STEEPNESS: f32 = 4.0;
+/// The prior counts as so many ends.
+const PRIOR_ENDS: f32 = 0.5;
+/// What weighs less than this share of the heaviest is left out.
+const NEGLIGIBLE: f32 = 0.02;
+
+/// Place and weight of the candidates that are worth running; at least one. `losses` are log relative losses with the number of ends.
+pub(super) fn weights(losses: &[(f32, usize)], candidates: &[Candidate], clearly: f32) -> Vec<(usize, f32)> {
+    let shrunk: Vec<f32> = candidates
+        .iter()
+        .enumerate()
+        .map(|(index, candidate)| shrink(losses.get(index).copied().unwrap_or((0.0, 0)), candidate.prior))
+        .collect();
+    let best = |costly: Option<bool>| {
+        let of = candidates.iter().zip(&shrunk).filter(|(candidate, _)| costly.is_none_or(|c| candidate.costly == c));
+        of.map(|(_, loss)| *loss).fold(f32::INFINITY, f32::min)
+    };
+    let cheapest = best(Some(false));
+    let in_play = |candidate: &Candidate, loss: f32| {
+        !candidate.costly || cheapest.is_infinite() || loss < cheapest + clearly.ln()
+    };
+    let lowest =
+        candidates.iter().zip(&shrunk).filter(|(c, l)| in_play(c, **l)).map(|(_, l)| *l).fold(f32::INFINITY, f32::min);
+    let weigh = |(index, (candidate, loss)): (usize, (&Candidate, &f32))| {
+        let weight = (-STEEPNESS * (loss - lowest)).exp();
+        (in_play(candidate, *loss) && weight >= NEGLIGIBLE).then_some((index, weight))
+    };
+    candidates.iter().zip(&shrunk).enumerate().filter_map(weigh).collect()
+}
+
+#[allow(clippy::cast_precision_loss, reason = "a count of few")]
+fn shrink((loss, ends): (f32, usize), prior: f32) -> f32 {
+    let ends = ends as f32;
+    (loss * ends + prior * PRIOR_ENDS) / (ends + PRIOR_ENDS)
+}
+
+/// The weighted median of the parts, level by level.
+pub(super) fn blend(parts: &[(&[Row], f32)], horizon: usize) -> Vec<Row> {
+    let half = parts.iter().map(|(_, weight)| weight).sum::<f32>() / 2.0;
+    let mut values: Vec<(f32, f32)> = Vec::with_capacity(parts.len());
+    let mut median = |step: usize, level: usize| {
+        values.clear();
+        values.extend(parts.iter().filter_map(|(rows, weight)| Some((rows.get(step)?[level], *weight))));
+        values.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+        let mut below = 0.0;
+        let reaches = |(value, weight): &(f32, f32)| {
+            below += weight;
+            (below >= half).then_some(*value)
+        };
+        values.iter().find_map(reaches).or_else(|| values.last().map(|last| last.0)).unwrap_or(0.0)
+    };
+    (0..horizon).map(|step| std::array::from_fn(|level| median(step, level))).collect()
+}

@@ -1,0 +1,138 @@
+use super::*;
+use apportion_core::Series;
+
+const DAY: usize = 288;
+
+fn input(values: Vec<f32>, start_s: i64) -> ForecastInput {
+    let past = Series { start_s, step_s: 300, values };
+    ForecastInput { workload: "w".into(), metric: "m".into(), past, announced: Vec::new() }
+}
+
+fn noise(len: usize, seed: u32) -> Vec<f32> {
+    let mut state = seed;
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        f32::from(u16::try_from(state >> 16).unwrap()) / 65_536.0
+    };
+    (0..len).map(|_| next()).collect()
+}
+
+fn daily(days: usize) -> Vec<f32> {
+    let phase = |t: usize| f32::from(u16::try_from(t % DAY).unwrap()) / 288.0;
+    let wave = |t: usize| 5.0 + 4.0 * (std::f32::consts::TAU * phase(t)).sin();
+    noise(days * DAY, 3).iter().enumerate().map(|(t, x)| wave(t) + x).collect()
+}
+
+fn heaviest(auto: &Auto) -> String {
+    auto.choice(&"w".into(), &"m".into()).unwrap().by(&auto.candidates)
+}
+
+#[test]
+fn a_rhythm_is_forecast_as_one_and_noise_as_noise() {
+    let auto = Auto::default();
+    auto.forecast(&[input(daily(7), 0)], DAY);
+    let by = heaviest(&auto);
+    assert!(by.starts_with("profile") || by.starts_with("direct"), "{by}");
+    let score = auto.choice(&"w".into(), &"m".into()).unwrap().score.unwrap();
+    assert!(score < 0.9, "{score}");
+
+    let auto = Auto::default();
+    auto.forecast(&[input(noise(7 * DAY, 5), 0)], DAY);
+    let by = heaviest(&auto);
+    assert!(!by.starts_with("seasonal-naive") && !by.starts_with("walk"), "{by}");
+}
+
+#[test]
+fn never_worse_by_back_test_than_the_best_that_was_run() {
+    for (seed, season) in [(1, 0.0), (2, 3.0), (3, 30.0)] {
+        let values =
+            noise(6 * DAY, seed).into_iter().enumerate().map(|(t, x)| x + if t % DAY < 9 { season } else { 0.0 });
+        let auto = Auto::default();
+        auto.forecast(&[input(values.collect(), 0)], DAY);
+        let choice = auto.choice(&"w".into(), &"m".into()).unwrap();
+        let cheap = choice.scores.iter().filter(|score| score.name != "ets" && score.name != "mstl");
+        let best = cheap.map(|score| score.wql).fold(f32::INFINITY, f32::min);
+        assert!(choice.score.unwrap() <= best * 1.001, "{} {best}", choice.score.unwrap());
+    }
+}
+
+#[test]
+fn a_choice_lasts_a_day_and_is_the_same_again() {
+    let auto = Auto::default();
+    let first = auto.forecast(&[input(daily(7), 0)], DAY);
+    let made_s = auto.choice(&"w".into(), &"m".into()).unwrap().made_s;
+    auto.forecast(&[input(daily(7), 300)], DAY);
+    assert_eq!(auto.choice(&"w".into(), &"m".into()).unwrap().made_s, made_s);
+    auto.forecast(&[input(daily(7), DAY_S)], DAY);
+    assert_eq!(auto.choice(&"w".into(), &"m".into()).unwrap().made_s, made_s + DAY_S);
+    assert_eq!(Auto::default().forecast(&[input(daily(7), 0)], DAY), first);
+}
+
+#[test]
+fn the_order_of_series_does_not_matter() {
+    let named = |name: &str, values| ForecastInput { workload: name.into(), ..input(values, 0) };
+    let (a, b) = (named("a", daily(5)), named("b", noise(5 * DAY, 9)));
+    let forth = Auto::default().forecast(&[a.clone(), b.clone()], DAY);
+    let back = Auto::default().forecast(&[b, a], DAY);
+    assert_eq!((&forth[0], &forth[1]), (&back[1], &back[0]));
+}
+
+#[test]
+fn a_costly_forecast_is_moved_up_for_an_hour() {
+    struct Counts(std::sync::Arc<std::sync::atomic::AtomicUsize>);
+    impl Forecaster for Counts {
+        fn name(&self) -> &str {
+            "counts"
+        }
+        fn forecast(&self, inputs: &[ForecastInput], horizon: usize) -> Vec<Forecast> {
+            self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            let step = |step: usize| [f32::from(u16::try_from(step).unwrap()); 9];
+            inputs.iter().map(|input| finish(input, "counts", (0..horizon).map(step).collect(), 0.0)).collect()
+        }
+    }
+    let calls = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let auto = Auto::new(vec![Candidate::costly(Counts(calls.clone()), 0.0)]);
+    let first = auto.forecast(&[input(vec![1.0; 10], 0)], 40).remove(0);
+    let after_first = calls.load(std::sync::atomic::Ordering::Relaxed);
+    let moved = auto.forecast(&[input(vec![1.0; 10], 600)], 40).remove(0);
+    assert_eq!(calls.load(std::sync::atomic::Ordering::Relaxed), after_first);
+    assert_eq!((first.quantiles()[2], moved.start_s), (moved.quantiles()[0], first.start_s + 600));
+    auto.forecast(&[input(vec![1.0; 10], 4_500)], 40);
+    assert!(calls.load(std::sync::atomic::Ordering::Relaxed) > after_first);
+}
+
+#[test]
+fn calibration_mends_a_fan_that_is_too_narrow_and_keeps_order() {
+    let truth = noise(4 * 200, 11);
+    let narrow: Row = std::array::from_fn(|k| 0.5 + (apportion_core::LEVELS[k] - 0.5) * 0.4);
+    let said = vec![vec![narrow; 200]; 4];
+    let seen: Vec<&[f32]> = truth.chunks(200).collect();
+    let calibration = Calibration::fit(&said, &seen);
+    let mut rows = vec![narrow; 200];
+    calibration.apply(&mut rows);
+    let covered = |rows: &[Row]| truth[..200].iter().zip(rows).filter(|(y, row)| **y <= row[8]).count();
+    assert!(covered(&rows) > covered(&vec![narrow; 200]) + 10, "{} {}", covered(&rows), covered(&said[0]));
+    assert!(rows.iter().all(|row| row.windows(2).all(|pair| pair[0] <= pair[1])));
+
+    let right: Row = apportion_core::LEVELS;
+    let fit = Calibration::fit(&vec![vec![right; 200]; 4], &seen);
+    let mut rows = vec![right; 1];
+    fit.apply(&mut rows);
+    assert!(rows[0].iter().zip(right).all(|(a, b)| (a - b).abs() < 0.05), "{rows:?}");
+}
+
+#[test]
+fn blends_keep_what_most_say() {
+    let (zero, far, near) = ([0.0; 9], [100.0; 9], [1.0; 9]);
+    let blended = blend::blend(&[(&[zero], 1.0), (&[far], 0.9), (&[zero], 0.5), (&[near], 0.2)], 1);
+    assert_eq!(blended, [zero]);
+}
+
+#[test]
+fn names_are_known_or_said_to_be_unknown() {
+    for name in crate::FORECASTERS {
+        assert_eq!(crate::forecaster(name).unwrap().name(), name);
+    }
+    let error = crate::forecaster("prophet").err().unwrap().to_string();
+    assert!(error.contains("prophet") && error.contains("seasonal-naive"), "{error}");
+}

@@ -1,0 +1,34 @@
+//! MSTL (augurs): the season is taken out by LOESS, the rest is forecast by exponential smoothing, the last season put back.
+//! Outliers drawn in; what comes out is held to the range of the past. Without two seasons it is exponential smoothing.
+
+use super::{
+    Ets, Past, Row, Rule,
+    ets::{hold, is_constant, model, rows},
+};
+use crate::prepare::clamp_outliers;
+use augurs::{Fit, Predict, mstl::MSTLModel};
+
+/// Season and trend by LOESS.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Mstl;
+
+impl Rule for Mstl {
+    fn name(&self) -> &'static str {
+        "mstl"
+    }
+    fn rows(&self, past: &Past, horizon: usize) -> Vec<Row> {
+        let mut values = past.filled.clone();
+        clamp_outliers(&mut values);
+        let seasonal = past.season > 1 && values.len() >= 2 * past.season && !is_constant(&values);
+        let rows = seasonal.then(|| decompose(&values, past.season, horizon)).flatten();
+        rows.map_or_else(|| Ets.rows(past, horizon), |rows| hold(rows, &values))
+    }
+}
+
+fn decompose(values: &[f32], season: usize, horizon: usize) -> Option<Vec<Row>> {
+    let unit = values.iter().fold(0.0_f32, |most, value| most.max(value.abs()));
+    let scaled: Vec<f64> = values.iter().map(|value| f64::from(*value / unit)).collect();
+    let model = MSTLModel::new(vec![season], model()?.into_trend_model());
+    let forecast = model.fit(&scaled).ok()?.predict(horizon, 0.8).ok()?;
+    rows(&forecast, unit)
+}
