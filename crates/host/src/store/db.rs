@@ -1,0 +1,200 @@
+//! The connection: how it is opened, who may write, and how durable a transaction is.
+
+use super::{
+    error::{OpenError, WriteError},
+    schema,
+};
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, ffi};
+use std::{
+    fs::{File, OpenOptions, TryLockError},
+    io::{Read, Write},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// What a store is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// The one process that writes; creates the file where there is none.
+    ReadWrite,
+    /// Any number of processes beside it. What the writer has written is seen at the next call.
+    ReadOnly,
+}
+
+/// What a power cut may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Durability {
+    /// Nothing: on disk when the call returns (`synchronous = FULL`).
+    Full,
+    /// The transaction, unless a full one came after it. A crash of the process alone takes nothing.
+    Lazy,
+}
+
+/// Memory for pages, KiB. Inner pages of the two indices of 200 workloads over 90 days fit.
+const CACHE_KIB: i64 = 4_096;
+/// How long to wait for a person who holds the write lock.
+const BUSY: Duration = Duration::from_secs(5);
+/// The write-ahead log is cut back to this after a checkpoint, bytes.
+const WAL_BYTES: i64 = 16 << 20;
+
+/// An open file, with the lock that keeps other writers out.
+pub(super) struct Db {
+    pub connection: Connection,
+    pub access: Access,
+    durability: Durability,
+    _lock: Option<File>,
+}
+
+impl Db {
+    pub(super) fn open(path: &Path, access: Access) -> Result<Self, OpenError> {
+        match access {
+            Access::ReadWrite => Self::open_to_write(path),
+            Access::ReadOnly => Self::open_to_read(path),
+        }
+    }
+
+    pub(super) fn in_memory() -> Result<Self, OpenError> {
+        let path = Path::new(":memory:");
+        let connection = Connection::open_in_memory().map_err(|error| OpenError::of(path.to_owned(), &error))?;
+        Self::prepared(connection, path, None)
+    }
+
+    fn open_to_write(path: &Path) -> Result<Self, OpenError> {
+        let lock = lock(path)?;
+        let fail = |error| OpenError::of(path.to_owned(), &error);
+        let connection = Connection::open(path).map_err(fail)?;
+        schema::check(&connection, path)?;
+        if connection.is_readonly("main").map_err(fail)? {
+            return Err(OpenError::ReadOnly { path: path.to_owned(), what: "opened read-only by SQLite".to_owned() });
+        }
+        Self::prepared(connection, path, Some(lock))
+    }
+
+    fn prepared(mut connection: Connection, path: &Path, lock: Option<File>) -> Result<Self, OpenError> {
+        configure(&connection).map_err(|error| OpenError::of(path.to_owned(), &error))?;
+        schema::migrate(&mut connection, path, schema::KNOWN)?;
+        Ok(Self { connection, access: Access::ReadWrite, durability: Durability::Full, _lock: lock })
+    }
+
+    fn open_to_read(path: &Path) -> Result<Self, OpenError> {
+        let fail = |error| OpenError::of(path.to_owned(), &error);
+        let connection = open_read_only(path).map_err(fail)?;
+        connection.busy_timeout(BUSY).map_err(fail)?;
+        connection.pragma_update(None, "cache_size", -CACHE_KIB).map_err(fail)?;
+        let found = schema::check(&connection, path)?;
+        if found < schema::KNOWN {
+            return Err(OpenError::Older { path: path.to_owned(), found, known: schema::KNOWN });
+        }
+        Ok(Self { connection, access: Access::ReadOnly, durability: Durability::Full, _lock: None })
+    }
+
+    /// Runs `job` in one transaction: all of it, or nothing.
+    pub(super) fn write<T>(
+        &mut self,
+        doing: &'static str,
+        durability: Durability,
+        job: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, WriteError> {
+        self.try_write(durability, job).map_err(|error| WriteError::of(doing, error))
+    }
+
+    fn try_write<T>(
+        &mut self,
+        durability: Durability,
+        job: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<T> {
+        if self.access == Access::ReadOnly {
+            let why = "it was opened for reading only".to_owned();
+            return Err(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_READONLY), Some(why)));
+        }
+        if durability != self.durability {
+            let level = if durability == Durability::Full { "FULL" } else { "NORMAL" };
+            self.connection.pragma_update(None, "synchronous", level)?;
+            self.durability = durability;
+        }
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let made = job(&transaction)?;
+        transaction.commit()?;
+        Ok(made)
+    }
+
+    /// Moves what is in the write-ahead log to the file. Readers may keep part of it waiting; that is no error.
+    pub(super) fn checkpoint(&self) -> Result<(), WriteError> {
+        let moved = self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", (), |_| Ok(()));
+        moved.map_err(|error| WriteError::of("moving the log to the file", error))
+    }
+
+    /// Bytes of the file that hold something.
+    pub(super) fn used_bytes(&self) -> rusqlite::Result<u64> {
+        let number = |pragma: &str| self.connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
+        let pages = number("page_count")? - number("freelist_count")?;
+        Ok(u64::try_from(pages * number("page_size")?).unwrap_or(0))
+    }
+}
+
+/// Checkpoints are made by `maintain`, so that no decision waits for one.
+fn configure(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(BUSY)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+    connection.pragma_update_and_check(None, "wal_autocheckpoint", 0, |_| Ok(()))?;
+    connection.pragma_update_and_check(None, "journal_size_limit", WAL_BYTES, |_| Ok(()))?;
+    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    connection.pragma_update(None, "synchronous", "FULL")
+}
+
+/// A reader needs the writer's shared memory beside the file. In a folder that may not be written, and with no writer about,
+/// the file alone is whole, and is read as something that does not change.
+fn open_read_only(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+    let open = |query: &str| {
+        let connection = Connection::open_with_flags(format!("file:{}{query}", escaped(path)), flags)?;
+        connection.query_row("SELECT count(*) FROM sqlite_schema", (), |_| Ok(()))?;
+        Ok(connection)
+    };
+    open("").or_else(|error: rusqlite::Error| {
+        let log = beside(path, "-wal");
+        let is_whole = path.exists() && std::fs::metadata(log).map_or(true, |log| log.len() == 0);
+        if is_whole { open("?immutable=1") } else { Err(error) }
+    })
+}
+
+/// A path as part of an SQLite URI.
+fn escaped(path: &Path) -> String {
+    let special = |byte: u8| matches!(byte, b'?' | b'#' | b'%') || !byte.is_ascii();
+    let bytes = path.as_os_str().as_encoded_bytes().iter();
+    bytes.map(|byte| if special(*byte) { format!("%{byte:02x}") } else { char::from(*byte).to_string() }).collect()
+}
+
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    PathBuf::from(name)
+}
+
+/// One writer at a time: a lock on a file of its own, because SQLite's locks last for one transaction only. The lock goes
+/// with the process, however it ends.
+fn lock(path: &Path) -> Result<File, OpenError> {
+    let name = beside(path, ".lock");
+    let fail = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
+            OpenError::ReadOnly { path: path.to_owned(), what: format!("{}: {error}", name.display()) }
+        }
+        _ => OpenError::Io { path: path.to_owned(), what: format!("{}: {error}", name.display()) },
+    };
+    let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&name).map_err(fail)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut by = String::new();
+            let _ = file.read_to_string(&mut by);
+            let by = if by.is_empty() { "?".to_owned() } else { by };
+            return Err(OpenError::Locked { path: path.to_owned(), by });
+        }
+        Err(TryLockError::Error(error)) => return Err(fail(error)),
+    }
+    // The number is for people; a full disk must not keep the store from opening.
+    let _ = file.set_len(0).and_then(|()| write!(file, "{}", std::process::id()));
+    Ok(file)
+}

@@ -1,0 +1,268 @@
+//! The newest readings of one series, in memory until they are sealed into chunks.
+
+use super::{
+    span::{Point, Reader, SLOW_MS, Span, Steps},
+    tier::FIVE_MINUTES,
+};
+use apportion_core::{Kind, Latest, Time};
+use std::collections::VecDeque;
+
+/// A head is sealed once it holds this many points, which bounds memory at a fast tick.
+const MOST_SEALED: usize = 720;
+/// While nothing can be sealed (disk full), the oldest points beyond this many are given up.
+const MOST_POINTS: usize = 1_440;
+/// Readings that come this much earlier than the last one are late and dropped; earlier still, and the clock was set back.
+const CLOCK_BACK_MS: i64 = 60_000;
+/// Every head is sealed once in this time: 360 points at a tick of 10 s (docs/store.md has the measurement).
+const SEAL_EVERY_MS: i64 = 3_600_000;
+/// Roll-ups are sealed up to a multiple of this, so that none is sealed half-seen.
+const CUT_MS: i64 = FIVE_MINUTES.step_s as i64 * 1_000;
+
+/// Points of a head that are in one row of the journal: `skip` points of that row are sealed already, `count` are not.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Run {
+    seq: i64,
+    skip: usize,
+    count: usize,
+}
+
+/// The newest readings of one series.
+#[derive(Debug)]
+pub(super) struct Head {
+    /// Row in `series`; `None` until it is first written.
+    pub series: Option<i64>,
+    /// Reader as it stood before the first of `points`.
+    pub before: Reader,
+    /// Roll-ups of steps that end at or before this are in chunks.
+    pub rolled_ms: i64,
+    /// Newest value that there was.
+    pub latest: Option<Latest>,
+    live: Reader,
+    points: Vec<Point>,
+    runs: VecDeque<Run>,
+}
+
+/// What leaves a head: its oldest points, and the roll-ups that are complete with them.
+pub(super) struct Sealed {
+    /// How many points.
+    pub count: usize,
+    /// Reader after them.
+    pub before: Reader,
+    /// Roll-ups are complete up to here.
+    pub rolled_ms: i64,
+    /// Where in the journal the next point is: row and number of points of this series to skip; `None` for none.
+    pub live: Option<(i64, usize)>,
+    until_ms: i64,
+}
+
+impl Head {
+    pub(super) const fn new(kind: Kind) -> Self {
+        let reader = Reader::new(kind);
+        Self::resumed(None, reader, i64::MIN)
+    }
+
+    /// A head whose earlier points are in chunks.
+    pub(super) const fn resumed(series: Option<i64>, before: Reader, rolled_ms: i64) -> Self {
+        Self { series, before, rolled_ms, latest: None, live: before, points: Vec::new(), runs: VecDeque::new() }
+    }
+
+    /// Takes a reading; false where it came too late to be told apart from the last one, or is no number.
+    pub(super) fn push(&mut self, point: Point) -> bool {
+        let back_ms = self.live.before.map_or(-1, |last| last.ms - point.ms);
+        if !point.is_sane() || (0..CLOCK_BACK_MS).contains(&back_ms) {
+            return false;
+        }
+        if back_ms > 0 {
+            self.rolled_ms = i64::MIN;
+        }
+        self.hold(point);
+        true
+    }
+
+    fn hold(&mut self, point: Point) {
+        if self.points.len() >= MOST_POINTS {
+            self.give_up(MOST_POINTS / 8);
+        }
+        if self.points.len() == self.points.capacity() {
+            self.points.reserve_exact(32);
+        }
+        self.points.push(point);
+        if let Some(span) = self.live.read(point) {
+            self.latest = Some(Latest { time: Time(span.to_ms), value: span.value });
+        }
+    }
+
+    /// Drops the oldest points, because there is nowhere to put them.
+    fn give_up(&mut self, count: usize) {
+        for point in &self.points[..count] {
+            self.before.read(*point);
+        }
+        self.forget(count);
+    }
+
+    /// Every point that is held, oldest first.
+    pub(super) fn points(&self) -> &[Point] {
+        &self.points
+    }
+
+    /// What the metric was, from the points that are held.
+    pub(super) fn spans(&self) -> impl Iterator<Item = Span> {
+        let mut reader = self.before;
+        self.points.iter().filter_map(move |point| reader.read(*point))
+    }
+
+    /// Roll-up of the points that are held; steps that are in chunks already are left out.
+    pub(super) fn steps(&self, step_s: u32) -> Steps {
+        let mut steps = Steps::new(step_s);
+        self.spans().for_each(|span| steps.add(&span));
+        steps.cells.retain(|end_s, _| end_s.saturating_mul(1_000) > self.rolled_ms);
+        steps
+    }
+
+    /// Points that are in no row of the journal yet.
+    pub(super) fn unjournaled(&self) -> &[Point] {
+        let journaled: usize = self.runs.iter().map(|run| run.count).sum();
+        &self.points[journaled..]
+    }
+
+    /// `count` points, those after the ones noted before, are in row `seq` now.
+    pub(super) fn note_journaled(&mut self, seq: i64, skip: usize, count: usize) {
+        if count > 0 {
+            self.runs.push_back(Run { seq, skip, count });
+        }
+    }
+
+    /// The oldest row of the journal that holds a point of this head.
+    pub(super) fn oldest_seq(&self) -> Option<i64> {
+        self.runs.front().map(|run| run.seq)
+    }
+
+    /// True when it is time to seal. Series take turns, a twelfth of them every five minutes.
+    pub(super) fn is_due(&self, now: Time) -> bool {
+        let (Some(first), Some(last)) = (self.points.first(), self.points.last()) else { return false };
+        let phase_ms = self.series.unwrap_or(0).rem_euclid(SEAL_EVERY_MS / CUT_MS) * CUT_MS;
+        let turn = |ms: i64| (ms - phase_ms).div_euclid(SEAL_EVERY_MS);
+        self.points.len() >= MOST_SEALED || turn(first.ms) != turn(last.ms) || is_silent(last.ms, now)
+    }
+
+    /// What to seal at `now`: all points up to a multiple of five minutes, or the whole head where nothing can join up
+    /// with it any more, because the series has fallen silent or its clock was set back.
+    pub(super) fn seal(&self, now: Time) -> Option<Sealed> {
+        let last_ms = self.points.last()?.ms;
+        let is_whole = is_silent(last_ms, now) || !self.points.is_sorted_by_key(|point| point.ms);
+        let cut_ms = (last_ms - 1).div_euclid(CUT_MS) * CUT_MS;
+        let count = if is_whole { self.points.len() } else { self.points.partition_point(|point| point.ms <= cut_ms) };
+        let mut before = self.before;
+        for point in &self.points[..count] {
+            before.read(*point);
+        }
+        let rolled_ms = if is_whole { cut_ms + CUT_MS } else { cut_ms };
+        let until_ms = if is_whole { i64::MAX } else { cut_ms };
+        (count > 0).then(|| Sealed { count, before, rolled_ms, live: self.position_after(count), until_ms })
+    }
+
+    /// The roll-ups that become complete with `sealed`.
+    pub(super) fn complete(&self, sealed: &Sealed, step_s: u32) -> Steps {
+        let mut steps = self.steps(step_s);
+        steps.cells.retain(|end_s, _| end_s.saturating_mul(1_000) <= sealed.until_ms);
+        steps
+    }
+
+    /// Row of the journal and points to skip in it for the point after the first `count`.
+    fn position_after(&self, count: usize) -> Option<(i64, usize)> {
+        let mut left = count;
+        for run in &self.runs {
+            if left < run.count {
+                return Some((run.seq, run.skip + left));
+            }
+            left -= run.count;
+        }
+        None
+    }
+
+    /// `sealed` is in chunks now.
+    pub(super) fn let_go(&mut self, sealed: &Sealed) {
+        self.before = sealed.before;
+        self.rolled_ms = sealed.rolled_ms;
+        self.forget(sealed.count);
+        self.points.shrink_to_fit();
+    }
+
+    fn forget(&mut self, count: usize) {
+        self.points.drain(..count);
+        let mut left = count;
+        while let Some(run) = self.runs.front_mut().filter(|_| left > 0) {
+            let gone = left.min(run.count);
+            *run = Run { skip: run.skip + gone, count: run.count - gone, ..*run };
+            left -= gone;
+            if run.count == 0 {
+                self.runs.pop_front();
+            }
+        }
+    }
+}
+
+/// True when no later reading can join up with one at `last_ms`.
+fn is_silent(last_ms: i64, now: Time) -> bool {
+    now.0.saturating_sub(last_ms) > SLOW_MS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head(points: impl IntoIterator<Item = (i64, f64)>) -> Head {
+        let mut head = Head::new(Kind::Counter);
+        for (s, value) in points {
+            assert!(head.push(Point { ms: s * 1_000, value }), "{s}");
+        }
+        head
+    }
+
+    #[test]
+    fn late_and_repeated_readings_are_dropped_and_a_clock_set_back_is_not() {
+        let mut head = head([(1_000, 1.0)]);
+        let mut check = |s: i64, value, expect| {
+            assert_eq!(head.push(Point { ms: s * 1_000, value }), expect, "{s}");
+        };
+        check(1_000, 2.0, false);
+        check(941, 2.0, false);
+        check(1_010, f64::NAN, false);
+        check(1_010, 11.0, true);
+        check(100, 20.0, true);
+        check(110, 30.0, true);
+        assert_eq!(head.latest, Some(Latest { time: Time::from_s(110), value: 1.0 }));
+    }
+
+    #[test]
+    fn latest_is_the_newest_that_could_be_told() {
+        let reset = head([(0, 0.0), (10, 50.0), (20, 3.0)]);
+        assert_eq!(reset.latest, Some(Latest { time: Time::from_s(10), value: 5.0 }));
+    }
+
+    #[test]
+    fn seals_whole_steps_and_keeps_the_place_in_the_journal() {
+        let mut head = head((0..65).map(|k| (k * 10, k as f64)));
+        head.note_journaled(7, 0, 40);
+        head.note_journaled(8, 0, 25);
+        let sealed = head.seal(Time::from_s(640)).unwrap();
+        assert_eq!((sealed.count, sealed.rolled_ms, sealed.live), (61, 600_000, Some((8, 21))));
+        assert_eq!(head.complete(&sealed, 300).cells.keys().copied().collect::<Vec<_>>(), [300, 600]);
+        head.let_go(&sealed);
+        assert_eq!((head.points().len(), head.oldest_seq(), head.unjournaled().len()), (4, Some(8), 0));
+        assert_eq!(head.steps(300).cells.keys().copied().collect::<Vec<_>>(), [900]);
+        assert!(head.seal(Time::from_s(650)).is_none(), "nothing before 600 s is left");
+        let silent = head.seal(Time::from_s(640 + 901)).unwrap();
+        assert_eq!((silent.count, silent.live), (4, None));
+    }
+
+    #[test]
+    fn gives_up_the_oldest_when_nothing_can_be_sealed() {
+        let mut head = head((0..1_440).map(|k| (k * 10, k as f64)));
+        head.note_journaled(1, 0, 100);
+        assert!(head.push(Point { ms: 14_400_000, value: 2_000.0 }));
+        assert_eq!((head.points().len(), head.oldest_seq()), (1_440 - 180 + 1, None));
+        assert_eq!(head.unjournaled().len(), head.points().len());
+        assert_eq!(head.spans().next().map(|span| span.from_ms), Some(179 * 10_000), "no gap where the points went");
+    }
+}
