@@ -1,7 +1,7 @@
 //! Forecasts every series of a series file from its end and writes the quantiles as CSV.
 //!
 //! ```text
-//! cargo run --release -p apportion-model --example forecast -- WEIGHTS SERIES_FILE HORIZON OUT.csv [THREADS]
+//! cargo run --release -p apportion-model --example forecast -- WEIGHTS SERIES_FILE HORIZON OUT.csv [THREADS] [f32|int8]
 //! ```
 //! The columns are the name, the step ahead (from 1), then q0.1 to q0.9. Prints the processor time per forecast.
 
@@ -14,15 +14,16 @@ use std::fmt::Write;
 use std::path::Path;
 use std::time::Instant;
 
-use apportion_model::telemetry::{SeriesInput, TelemetryModel};
+use apportion_model::telemetry::{Precision, SeriesInput, TelemetryModel};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [weights, input, horizon, out, rest @ ..] = arguments.as_slice() else {
-        return Err("usage: forecast WEIGHTS SERIES_FILE HORIZON OUT.csv [THREADS]".into());
+        return Err("usage: forecast WEIGHTS SERIES_FILE HORIZON OUT.csv [THREADS] [f32|int8]".into());
     };
     let threads: usize = rest.first().map_or(Ok(1), |text| text.parse())?;
-    let model = TelemetryModel::from_bytes(&std::fs::read(weights)?)?;
+    let precision = if rest.get(1).is_some_and(|text| text == "f32") { Precision::F32 } else { Precision::Int8 };
+    let model = TelemetryModel::from_bytes(&std::fs::read(weights)?)?.with_precision(precision);
     let series = series_file::read(Path::new(input))?;
     let inputs: Vec<SeriesInput<'_>> = series
         .iter()

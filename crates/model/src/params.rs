@@ -4,7 +4,7 @@
 use crate::rng::Rng;
 
 /// Where one tensor lies in the flat array.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Slot {
     offset: usize,
     len: usize,

@@ -7,7 +7,7 @@
 //! Backward: `dv = Pᵀ do`, `dP = do vᵀ`, `dS = P · (dP − Σ dP·P)`, `dq̂ = dS k̂ / √w`, `dk̂ = dSᵀ q̂ / √w`; a rotation's
 //! transpose is the rotation by −t.
 
-use super::linear::Linear;
+use super::linear::{Linear, Weights};
 use super::rms_norm::{inverse_rms, row_backward};
 use super::{activation::softmax, resize};
 use crate::matmul::{Mat, MatMut, Store, matmul};
@@ -60,9 +60,9 @@ impl Attention {
         self.d / self.heads
     }
 
-    pub(crate) fn forward_add(
+    pub(crate) fn forward_add<W: Weights + ?Sized>(
         &self,
-        weights: &[f32],
+        weights: &W,
         x: &[f32],
         tokens: usize,
         y: &mut [f32],
@@ -71,12 +71,12 @@ impl Attention {
         let rows = x.len() / self.d;
         resize(&mut trace.qkv, rows * 3 * self.d);
         self.qkv.forward(weights, x, &mut trace.qkv);
-        self.mix(weights, tokens, trace);
+        self.mix(weights.flat(), tokens, trace);
         self.out.forward_add(weights, &trace.mixed, y);
     }
 
     /// From `trace.qkv` to `trace.mixed`: everything between the two matrices.
-    pub(crate) fn mix(&self, weights: &[f32], tokens: usize, trace: &mut AttentionTrace) {
+    fn mix(&self, weights: &[f32], tokens: usize, trace: &mut AttentionTrace) {
         let rows = trace.qkv.len() / (3 * self.d);
         trace.prepare(rows, tokens, self.d, self.heads);
         self.normalise(self.q_gain.of(weights), 0, &trace.qkv, &trace.rotation, tokens, &mut trace.q);
@@ -292,7 +292,7 @@ mod tests {
         let mut x = random(13, 5 * 8);
         let run = |x: &[f32]| {
             let mut y = vec![0.0; x.len()];
-            attention.forward_add(&weights, x, 5, &mut y, &mut AttentionTrace::default());
+            attention.forward_add(weights.as_slice(), x, 5, &mut y, &mut AttentionTrace::default());
             y
         };
         let before = run(&x);

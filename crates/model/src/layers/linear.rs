@@ -5,6 +5,28 @@
 use crate::matmul::{Mat, MatMut, Store, matmul};
 use crate::params::{Init, Layout, Slot};
 
+/// The weights of a forward pass: plain floats, or matrices in another precision beside them.
+pub(crate) trait Weights {
+    /// All weights as floats, for gains and biases.
+    fn flat(&self) -> &[f32];
+
+    /// `y = x Wᵀ + b`, or added to y.
+    fn product(&self, linear: &Linear, x: &[f32], y: &mut [f32], store: Store);
+}
+
+impl Weights for [f32] {
+    fn flat(&self) -> &[f32] {
+        self
+    }
+
+    fn product(&self, linear: &Linear, x: &[f32], y: &mut [f32], store: Store) {
+        let rows = x.len() / linear.inputs;
+        let weight = Mat::dense(linear.weight.of(self), linear.outputs, linear.inputs);
+        matmul(MatMut::dense(y, rows, linear.outputs), Mat::dense(x, rows, linear.inputs), weight.t(), 1.0, store);
+        linear.add_bias(self, y);
+    }
+}
+
 #[derive(Clone, Debug)]
 pub(crate) struct Linear {
     pub(crate) weight: Slot,
@@ -27,21 +49,18 @@ impl Linear {
         self
     }
 
-    pub(crate) fn forward(&self, weights: &[f32], x: &[f32], y: &mut [f32]) {
-        self.product(weights, x, y, Store::Overwrite);
+    pub(crate) fn forward<W: Weights + ?Sized>(&self, weights: &W, x: &[f32], y: &mut [f32]) {
+        weights.product(self, x, y, Store::Overwrite);
     }
 
     /// `y += x Wᵀ + b`: the end of a residual branch.
-    pub(crate) fn forward_add(&self, weights: &[f32], x: &[f32], y: &mut [f32]) {
-        self.product(weights, x, y, Store::Add);
+    pub(crate) fn forward_add<W: Weights + ?Sized>(&self, weights: &W, x: &[f32], y: &mut [f32]) {
+        weights.product(self, x, y, Store::Add);
     }
 
-    fn product(&self, weights: &[f32], x: &[f32], y: &mut [f32], store: Store) {
-        let rows = x.len() / self.inputs;
-        let weight = Mat::dense(self.weight.of(weights), self.outputs, self.inputs);
-        matmul(MatMut::dense(y, rows, self.outputs), Mat::dense(x, rows, self.inputs), weight.t(), 1.0, store);
+    pub(crate) fn add_bias(&self, flat: &[f32], y: &mut [f32]) {
         if let Some(bias) = &self.bias {
-            let bias = bias.of(weights);
+            let bias = bias.of(flat);
             for row in y.chunks_exact_mut(self.outputs) {
                 row.iter_mut().zip(bias).for_each(|(value, b)| *value += b);
             }

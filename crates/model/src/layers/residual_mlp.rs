@@ -2,7 +2,7 @@
 //! (TimesFM, Chronos-Bolt). x `[rows, inputs]`, y `[rows, outputs]`.
 
 use super::activation::{silu, silu_slope};
-use super::linear::Linear;
+use super::linear::{Linear, Weights};
 use super::resize;
 use crate::matmul::Store;
 use crate::params::Layout;
@@ -34,7 +34,13 @@ impl ResidualMlp {
         }
     }
 
-    pub(crate) fn forward(&self, weights: &[f32], x: &[f32], y: &mut [f32], trace: &mut ResidualMlpTrace) {
+    pub(crate) fn forward<W: Weights + ?Sized>(
+        &self,
+        weights: &W,
+        x: &[f32],
+        y: &mut [f32],
+        trace: &mut ResidualMlpTrace,
+    ) {
         let rows = x.len() / self.hidden.inputs;
         resize(&mut trace.before, rows * self.hidden.outputs);
         resize(&mut trace.after, rows * self.hidden.outputs);

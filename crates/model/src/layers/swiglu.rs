@@ -3,7 +3,7 @@
 //! x, y `[rows, d]`; G and U are the halves of one matrix `[2f, d]`, D `[d, f]`.
 
 use super::activation::{silu, silu_slope};
-use super::linear::Linear;
+use super::linear::{Linear, Weights};
 use super::resize;
 use crate::params::Layout;
 
@@ -30,7 +30,13 @@ impl SwiGlu {
         }
     }
 
-    pub(crate) fn forward_add(&self, weights: &[f32], x: &[f32], y: &mut [f32], trace: &mut SwiGluTrace) {
+    pub(crate) fn forward_add<W: Weights + ?Sized>(
+        &self,
+        weights: &W,
+        x: &[f32],
+        y: &mut [f32],
+        trace: &mut SwiGluTrace,
+    ) {
         let (rows, hidden) = (x.len() / self.gate_up.inputs, self.down.inputs);
         resize(&mut trace.gate_up, rows * 2 * hidden);
         resize(&mut trace.gated, rows * hidden);
@@ -66,7 +72,7 @@ impl SwiGlu {
 }
 
 /// `out = silu(gate) · up` for rows of `[gate | up]`.
-pub(crate) fn gate(gate_up: &[f32], out: &mut [f32], hidden: usize) {
+fn gate(gate_up: &[f32], out: &mut [f32], hidden: usize) {
     for (row, out) in gate_up.chunks_exact(2 * hidden).zip(out.chunks_exact_mut(hidden)) {
         let (gate, up) = row.split_at(hidden);
         for k in 0..hidden {

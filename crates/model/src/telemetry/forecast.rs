@@ -9,6 +9,7 @@ use super::head::{OUTPUTS, quantiles};
 use super::network::{Network, Trace};
 use super::{LEVELS, PATCH, weights};
 use crate::error::WeightsError;
+use crate::layers::int8::{Int8Weights, QuantizedMatrices};
 
 /// Most patches of history that the network reads: a week at five minutes, 34 hours at one minute.
 const CONTEXT_PATCHES: usize = 63;
@@ -55,11 +56,23 @@ impl QuantileForecast {
     }
 }
 
+/// How the blocks' matrices are multiplied.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Precision {
+    /// 32-bit floats.
+    F32,
+    /// 8-bit whole numbers where the processor has AVX-512 VNNI, 32-bit floats elsewhere.
+    #[default]
+    Int8,
+}
+
 /// The telemetry Transformer with trained weights.
 #[derive(Clone, Debug)]
 pub struct TelemetryModel {
     network: Network,
     weights: Vec<f32>,
+    /// Empty for f32.
+    quantized: QuantizedMatrices,
 }
 
 /// One pass over one series: at its own step, or every `factor`-th value for what lies beyond.
@@ -97,7 +110,7 @@ impl TelemetryModel {
     /// A file that is cut short, of another shape or version, or that holds NaN; nothing of it is used then.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, WeightsError> {
         let (network, weights) = weights::from_bytes(bytes)?;
-        Ok(Self { network, weights })
+        Ok(Self::from_parts(network, weights))
     }
 
     /// The weight file of this model.
@@ -109,11 +122,22 @@ impl TelemetryModel {
     pub fn untrained(config: ModelConfig, seed: u64) -> Self {
         let network = Network::new(config);
         let weights = network.layout.init(seed);
-        Self { network, weights }
+        Self::from_parts(network, weights)
     }
 
+    /// In the default precision.
     pub(crate) fn from_parts(network: Network, weights: Vec<f32>) -> Self {
-        Self { network, weights }
+        Self { network, weights, quantized: QuantizedMatrices::new() }.with_precision(Precision::default())
+    }
+
+    /// The same model in another precision.
+    #[must_use]
+    pub fn with_precision(mut self, precision: Precision) -> Self {
+        self.quantized = match precision {
+            Precision::F32 => QuantizedMatrices::new(),
+            Precision::Int8 => self.network.quantize(&self.weights),
+        };
+        self
     }
 
     /// Number of weights.
@@ -161,8 +185,9 @@ impl TelemetryModel {
         let next = AtomicUsize::new(0);
         let work = || {
             let mut worker = Worker::new();
+            let weights = Int8Weights::new(&self.weights, &self.quantized);
             while let Some(batch) = batches.get(next.fetch_add(1, Ordering::Relaxed)) {
-                self.run(inputs, batch, horizon, &mut worker, &slots);
+                self.run(&weights, inputs, batch, horizon, &mut worker, &slots);
             }
         };
         std::thread::scope(|scope| {
@@ -173,6 +198,7 @@ impl TelemetryModel {
 
     fn run(
         &self,
+        weights: &Int8Weights<'_>,
         inputs: &[SeriesInput<'_>],
         batch: &[Task],
         horizon: usize,
@@ -183,13 +209,14 @@ impl TelemetryModel {
         batch.iter().for_each(|task| worker.append(&inputs[task.series], task));
         let Some(first) = batch.first() else { return };
         let rows = first.context_patches + first.horizon_patches - 1;
-        self.network.forward(&self.weights, &worker.tokens.features, rows, &mut worker.trace);
+        let wanted = first.horizon_patches;
+        self.network.forward(weights, &worker.tokens.features, rows, wanted, &mut worker.trace);
         for (k, task) in batch.iter().enumerate() {
             // Each series has one slot and is in one batch: the lock is never waited for.
             let mut slot = slots[task.series].lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             for step in 0..horizon {
                 let row = k * rows + task.context_patches - 1 + step / PATCH;
-                let levels = worker.levels(row, step % PATCH);
+                let levels = worker.levels(row, k * wanted + step / PATCH, step % PATCH);
                 slot.values[step * LEVELS..(step + 1) * LEVELS].copy_from_slice(&levels);
             }
         }
@@ -264,10 +291,10 @@ impl Worker {
         self.multipliers.extend((0..horizon).map(|step| at((step + 1) * factor - 1)));
     }
 
-    /// Quantiles of one step of a row, in the series' own unit.
-    fn levels(&self, row: usize, step: usize) -> [f32; LEVELS] {
+    /// Quantiles of one step of a token row, in the series' own unit; `out` is the row of the network's output.
+    fn levels(&self, row: usize, out: usize, step: usize) -> [f32; LEVELS] {
         let (centre, scale) = (self.tokens.centre[row], self.tokens.scale[row]);
-        let local = quantiles(&self.trace.out[row * OUTPUTS..(row + 1) * OUTPUTS], &self.tokens, row, step);
+        let local = quantiles(&self.trace.out[out * OUTPUTS..(out + 1) * OUTPUTS], &self.tokens, row, step);
         local.map(|z| {
             let value = centre + scale * f64::from(z).clamp(-60.0, 60.0).sinh();
             value.clamp(f64::from(f32::MIN), f64::from(f32::MAX)) as f32

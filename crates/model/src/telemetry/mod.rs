@@ -10,7 +10,7 @@ pub(crate) mod sorted_window;
 mod weights;
 
 pub use config::ModelConfig;
-pub use forecast::{NATIVE_HORIZON, QuantileForecast, SeriesInput, TelemetryModel};
+pub use forecast::{NATIVE_HORIZON, Precision, QuantileForecast, SeriesInput, TelemetryModel};
 
 /// Steps of one token. All sizes below count these.
 pub(crate) const PATCH: usize = 32;

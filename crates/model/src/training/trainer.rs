@@ -201,8 +201,8 @@ impl<'a> Trainer<'a> {
         for _ in 0..windows {
             shard.maker.append(self.set, &self.groups, mixture, patches, &mut rng, &mut shard.tokens);
         }
-        let (weights, features) = (&self.state.optimiser.weights, &shard.tokens.features);
-        self.network.forward(weights, features, patches - 1, &mut shard.trace);
+        let (weights, features) = (self.state.optimiser.weights.as_slice(), &shard.tokens.features);
+        self.network.forward(weights, features, patches - 1, patches - 1, &mut shard.trace);
         let trace = &mut shard.trace;
         trace.d_out.resize(trace.out.len(), 0.0);
         (shard.loss, shard.targets) = pinball(&trace.out, &shard.tokens, &mut trace.d_out);
