@@ -6,6 +6,7 @@
     reason = "lengths are far below 2^63, and floats cast to an index are never negative (a cast saturates besides)"
 )]
 
+pub mod bolt;
 mod error;
 mod fft;
 mod half;
@@ -15,6 +16,7 @@ mod params;
 mod rng;
 pub mod score;
 pub mod telemetry;
+mod tensor_file;
 pub mod training;
 
 pub use error::WeightsError;

@@ -6,7 +6,7 @@ use safetensors::tensor::{Dtype, TensorView};
 use super::config::ModelConfig;
 use super::network::Network;
 use crate::error::WeightsError;
-use crate::half::{f16_to_f32, f32_to_f16};
+use crate::half::f32_to_f16;
 
 /// Writes weights as 16-bit floats (half the size; the forecast's error changes by less than 0.1 %).
 pub(crate) fn to_bytes(network: &Network, flat: &[f32]) -> Result<Vec<u8>, WeightsError> {
@@ -41,7 +41,7 @@ pub(crate) fn from_bytes(bytes: &[u8]) -> Result<(Network, Vec<f32>), WeightsErr
             return Err(bad(format!("has shape {:?} instead of {:?}", view.shape(), spec.shape)));
         }
         let target = spec.slot.of_mut(&mut flat);
-        read(&view, target).map_err(bad)?;
+        crate::tensor_file::read(&view, target).map_err(bad)?;
         if let Some(index) = target.iter().position(|x| !x.is_finite()) {
             return Err(WeightsError::NotFinite { name: spec.name.clone(), index, value: target[index] });
         }
@@ -72,19 +72,4 @@ fn check_size(config: &ModelConfig, file_bytes: usize) -> Result<(), WeightsErro
 fn surplus(tensors: &SafeTensors<'_>, network: &Network) -> Option<String> {
     let known = |name: &str| network.layout.specs().iter().any(|spec| spec.name == name);
     tensors.names().into_iter().filter(|name| !known(name)).map(str::to_owned).min()
-}
-
-fn read(view: &TensorView<'_>, target: &mut [f32]) -> Result<(), String> {
-    match view.dtype() {
-        Dtype::F32 => {
-            let values = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
-            target.iter_mut().zip(values).for_each(|(to, from)| *to = from);
-        }
-        Dtype::F16 => {
-            let values = view.data().chunks_exact(2).map(|b| f16_to_f32(u16::from_le_bytes([b[0], b[1]])));
-            target.iter_mut().zip(values).for_each(|(to, from)| *to = from);
-        }
-        other => return Err(format!("has type {other:?}; F32 and F16 are read")),
-    }
-    Ok(())
 }
