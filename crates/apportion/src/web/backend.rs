@@ -1,16 +1,8 @@
 //! What the web part asks the rest of the program for: the past, the ledger, words, and actions.
 
-use apportion_core::{Decision, DecisionId, Forecast, Metric, Series, Time, Window, WorkloadId};
+pub use apportion_language::Language;
 
-/// The language of words for people.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Language {
-    /// English.
-    #[default]
-    En,
-    /// Simplified Chinese.
-    Zh,
-}
+use apportion_core::{Decision, DecisionId, Forecast, Metric, Series, Time, Window, WorkloadId};
 
 /// How one forecaster did on a series' own past.
 #[derive(Clone, Debug, PartialEq)]

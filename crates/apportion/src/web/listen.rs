@@ -1,11 +1,21 @@
 //! Where the page is served, and the rule that nothing but loopback is served without a token and TLS.
 
-use super::{Backend, View};
+use super::{Backend, View, access::Gate, router::router};
+use axum_server::{Handle, tls_rustls::RustlsConfig};
+use hyper_util::rt::TokioTimer;
+use rustls::{
+    ServerConfig,
+    pki_types::{
+        CertificateDer, PrivateKeyDer,
+        pem::{self, PemObject},
+    },
+};
 use std::{
     future::Future,
     net::{Ipv4Addr, SocketAddr},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 use tokio::sync::watch;
 
@@ -13,6 +23,10 @@ use tokio::sync::watch;
 pub const DEFAULT_PORT: u16 = 7070;
 /// A shorter token could be guessed.
 const TOKEN_LEAST_BYTES: usize = 16;
+/// A client that is slower than this to say what it wants is cut off.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// What is under way at the end may take this long.
+const GRACE: Duration = Duration::from_secs(3);
 
 /// Where and to whom the page is served.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,6 +106,7 @@ pub enum ListenError {
 pub struct Server {
     listen: Listen,
     listener: std::net::TcpListener,
+    tls: Option<Arc<ServerConfig>>,
 }
 
 impl Server {
@@ -101,10 +116,11 @@ impl Server {
     /// [`ListenError`]; the program should not start.
     pub fn bind(listen: Listen) -> Result<Self, ListenError> {
         check_exposure(&listen)?;
+        let tls = listen.tls.as_ref().map(read_tls).transpose()?;
         let taken = |error| ListenError::Bind { address: listen.address, error };
         let listener = std::net::TcpListener::bind(listen.address).map_err(taken)?;
         listener.set_nonblocking(true).map_err(taken)?;
-        Ok(Self { listen, listener })
+        Ok(Self { listen, listener, tls })
     }
 
     /// Where it listens.
@@ -125,10 +141,71 @@ impl Server {
         backend: Arc<dyn Backend>,
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), ListenError> {
-        let _ = (views, backend, self.listen.tls);
-        stop.await;
-        Ok(())
+        let address = self.listen.address;
+        let gate = Gate::new(self.listen.token, address.ip().is_loopback(), self.tls.is_some());
+        let (stopping, stopped) = watch::channel(false);
+        let service = router(views, backend, gate, stopped).into_make_service();
+        let handle = Handle::new();
+        tokio::spawn(end_with(stop, stopping, handle.clone()));
+        let served = match self.tls {
+            Some(tls) => {
+                let server = axum_server::from_tcp_rustls(self.listener, RustlsConfig::from_config(tls));
+                prepared(server, handle)
+                    .map(|server| server.serve(service))
+                    .map_err(|error| ListenError::Serve { address, error })?
+                    .await
+            }
+            None => {
+                let server = axum_server::from_tcp(self.listener);
+                prepared(server, handle)
+                    .map(|server| server.serve(service))
+                    .map_err(|error| ListenError::Serve { address, error })?
+                    .await
+            }
+        };
+        served.map_err(|error| ListenError::Serve { address, error })
     }
+}
+
+/// Ends event streams first, since they never end by themselves, then the rest.
+async fn end_with(stop: impl Future<Output = ()>, stopping: watch::Sender<bool>, handle: Handle<SocketAddr>) {
+    stop.await;
+    stopping.send_replace(true);
+    handle.graceful_shutdown(Some(GRACE));
+}
+
+fn prepared<A>(
+    server: std::io::Result<axum_server::Server<SocketAddr, A>>,
+    handle: Handle<SocketAddr>,
+) -> std::io::Result<axum_server::Server<SocketAddr, A>> {
+    let mut server = server?.http1_only().handle(handle);
+    server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
+    Ok(server)
+}
+
+fn read_tls(files: &TlsFiles) -> Result<Arc<ServerConfig>, ListenError> {
+    let wrong = |path: &Path, what: String| ListenError::Tls { path: path.to_owned(), what };
+    let unreadable = |path: &Path, error: pem::Error, holds: &str| {
+        wrong(path, format!("{error}; give a PEM file that holds {holds} and that this user may read"))
+    };
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_file_iter(&files.certificate).and_then(Iterator::collect);
+    let certificates = certificates.map_err(|error| unreadable(&files.certificate, error, "the certificate chain"))?;
+    if certificates.is_empty() {
+        return Err(wrong(
+            &files.certificate,
+            "no certificate in it; give the chain as PEM, the server's own first".into(),
+        ));
+    }
+    let key =
+        PrivateKeyDer::from_pem_file(&files.key).map_err(|error| unreadable(&files.key, error, "the private key"))?;
+    let mut config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .and_then(|builder| builder.with_no_client_auth().with_single_cert(certificates, key))
+        .map_err(|error| {
+            wrong(&files.key, format!("{error}; the key must be the one of {}", files.certificate.display()))
+        })?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
 }
 
 fn check_exposure(listen: &Listen) -> Result<(), ListenError> {

@@ -8,11 +8,12 @@ use apportion_core::{
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::Arc,
+    time::Instant,
 };
 use tokio::sync::watch;
 
 /// Points of a sparkline: one hour.
-const SPARK_POINTS: usize = 60;
+const SPARK_POINTS: u16 = 60;
 /// Seconds per point.
 const SPARK_STEP_S: u32 = 60;
 
@@ -77,6 +78,7 @@ impl Publisher {
         let sized = snapshot.workloads.iter().filter(|(id, _)| !id.is_machine());
         View {
             tick: self.tick,
+            published: Some(Instant::now()),
             now: snapshot.now,
             every_s: self.every_s,
             started: self.started,
@@ -191,11 +193,11 @@ impl Spark {
     fn begin(history: &dyn History, workload: &WorkloadId, metric: &str, now: Time) -> Self {
         let minute = now.s().div_euclid(i64::from(SPARK_STEP_S));
         let to_s = minute * i64::from(SPARK_STEP_S) + i64::from(SPARK_STEP_S);
-        let from_s = to_s - i64::from(SPARK_STEP_S) * (SPARK_POINTS as i64 - 1);
+        let from_s = to_s - i64::from(SPARK_STEP_S) * (i64::from(SPARK_POINTS) - 1);
         let window = Window { from_s, to_s, step_s: SPARK_STEP_S };
         let past = history.series(workload, &Metric::new(metric), window);
         let mut minutes: VecDeque<f32> = past.map(|past| past.values.into()).unwrap_or_default();
-        minutes.truncate(SPARK_POINTS - 1);
+        minutes.truncate(usize::from(SPARK_POINTS) - 1);
         Self { minutes, minute, sum: 0.0, count: 0 }
     }
 
@@ -204,8 +206,8 @@ impl Spark {
         while self.minute < minute {
             self.minutes.push_back(self.mean());
             (self.sum, self.count) = (0.0, 0);
-            self.minute = (self.minute + 1).max(minute - SPARK_POINTS as i64);
-            if self.minutes.len() >= SPARK_POINTS {
+            self.minute = (self.minute + 1).max(minute - i64::from(SPARK_POINTS));
+            if self.minutes.len() >= usize::from(SPARK_POINTS) {
                 self.minutes.pop_front();
             }
         }

@@ -1,7 +1,7 @@
 //! What the loop shows of itself: one owned picture a tick. Everything that is shown over HTTP and costs nothing to look up is in it.
 
 use apportion_core::{Capacity, Knob, Latest, Metric, Problem, Setting, Time, Want, WorkloadId, WorkloadState};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Instant};
 
 /// Upper bounds of the buckets of the histogram of tick durations, seconds; one more bucket holds the rest.
 pub(super) const TICK_BUCKETS_S: [f64; 11] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5];
@@ -11,6 +11,8 @@ pub(super) const TICK_BUCKETS_S: [f64; 11] = [0.001, 0.0025, 0.005, 0.01, 0.025,
 pub struct View {
     /// Ticks since the start; 0 until the first one has ended.
     pub tick: u64,
+    /// When it was published, by the monotonic clock of this process.
+    pub published: Option<Instant>,
     /// The time of that tick.
     pub now: Time,
     /// Seconds between ticks, as configured.

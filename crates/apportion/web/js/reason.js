@@ -1,0 +1,39 @@
+// A reason as a table of its numbers.
+
+import { h } from './dom.js';
+import { amount, duration, moment, share, utcDay } from './format.js';
+import { t } from './i18n.js';
+
+/** Label and content; nothing where there is nothing. */
+const line = (label, content) => content && h('div', {}, h('dt', {}, label), h('dd', {}, content));
+
+/** The numbers behind an allotment. `now_s` decides whether a time needs its day. */
+export function reasonTable(reason, unit, now_s, before = []) {
+  const { used, expected, counterfactual } = reason;
+  const of = (value) => amount(value, unit);
+  return h('dl', { class: 'reason' }, before.map(([label, content]) => line(label, content)),
+    used && line(t('why.used', { window: duration(used.window_s) }),
+      t('why.used.text', { p50: of(used.p50), p95: of(used.p95), max: of(used.max), at: moment(used.max_at_s, now_s) })),
+    expected && line(t('why.expected'), t('why.expected.text', {
+      q50: of(expected.peak.q50), q10: of(expected.peak.q10), q90: of(expected.peak.q90),
+      at: moment(expected.peak.at_s, now_s), by: expected.by,
+    })),
+    reason.quantile > 0 && line(t('why.cover'), cover(reason)),
+    line(t('why.binding'), binding(reason.binding, unit)),
+    counterfactual && line(t('why.lower', { value: of(counterfactual.value) }), lower(counterfactual)));
+}
+
+function cover(reason) {
+  const margin = reason.margin > 1.001 ? t('why.margin', { margin: reason.margin.toFixed(2) }) : '';
+  return t('why.cover.text', { quantile: share(reason.quantile) }) + margin;
+}
+
+export function binding(one, unit) {
+  return t(`binding.${one.name}`, { of: one.of, rule: one.rule, wanted: amount(one.wanted, unit), capacity: amount(one.capacity, unit) });
+}
+
+function lower(one) {
+  const window = duration(one.window_s);
+  if (one.over_s <= 0 || one.worst_day_s === null) return t('why.lower.never', { window });
+  return t('why.lower.text', { over: duration(one.over_s), window, worst: duration(one.worst_day_over_s), day: utcDay(one.worst_day_s) });
+}

@@ -1,0 +1,188 @@
+// One workload: what it uses and will use, what it would be allotted and why, what was decided.
+
+import { api, orNothing } from './api.js';
+import { fanChart, legend } from './charts.js';
+import { decisionItem } from './decisions.js';
+import { h, icon, replace } from './dom.js';
+import { amount, setting } from './format.js';
+import { t, word } from './i18n.js';
+import { reasonTable } from './reason.js';
+import { footingChip, footingWhy, workloadName } from './rows.js';
+import { scoreTables } from './scores.js';
+import { ask, withToken } from './session.js';
+
+/** Length and step of each range, seconds. */
+export const RANGES = { '1h': [3600, 10], '6h': [21600, 60], '1d': [86400, 300], '7d': [604800, 1800], '30d': [2592000, 7200] };
+/** Share of the range that may lie ahead. */
+const AHEAD = 0.35;
+const DECISIONS = 100;
+const LARGE = ['cpu_cores', 'memory_working_set_bytes'];
+/** In this order; what is not measured is left out, what is not named here follows. */
+const ORDER = [...LARGE, 'io_read_bytes_per_s', 'io_write_bytes_per_s', 'network_receive_bytes_per_s', 'network_send_bytes_per_s',
+  'requests_per_s', 'latency_s', 'errors_per_s', 'cpu_throttled_share', 'cpu_pressure_share', 'memory_pressure_share', 'io_pressure_share'];
+/** Shown as numbers only. */
+const PLAIN = ['memory_bytes', 'cpu_periods_per_s', 'cpu_throttled_periods_per_s', 'tasks_count', 'oom_kills_per_s'];
+
+let range = '6h';
+
+/** A row of buttons, one pressed; tells `choose` of each press. */
+export function rangeButtons(choose) {
+  const buttons = Object.keys(RANGES).map((name) => h('button', {
+    'aria-pressed': String(name === range),
+    onclick: () => {
+      range = name;
+      buttons.forEach((button) => button.setAttribute('aria-pressed', String(button.dataset.range === name)));
+      choose();
+    },
+    'data-range': name,
+  }, t(`range.${name}`)));
+  return h('div', { class: 'segments', role: 'group', 'aria-label': t('range.label') }, buttons);
+}
+
+export const chosenRange = () => RANGES[range];
+
+export function workloadView(app, id) {
+  const head = h('header', { class: 'workload-head' });
+  const charts = h('div', { class: 'charts' });
+  const why = h('section', { class: 'panel' });
+  const scores = h('section', { class: 'panel' });
+  const list = h('ol', { class: 'decisions' });
+  const element = h('div', { class: 'page' }, head,
+    h('div', { class: 'toolbar' }, rangeButtons(() => app.refresh({ force: true })), legend(['used', 'median', 'fan', 'allotted', 'set', 'change'])),
+    charts,
+    h('div', { class: 'two' }, why, h('div', { class: 'stack' }, scores, h('section', { class: 'panel' }, h('h2', {}, t('decisions.title')), list))));
+  const drawn = new Map();
+  const items = new Map();
+  let drawnAt_s = 0;
+  let drawnRange = null;
+
+  async function update(signal, { force } = {}) {
+    const [detail, { decisions }] = await Promise.all([api.workload(id, signal), api.decisions({ workload: id, limit: DECISIONS }, signal)]);
+    drawHead(app, head, detail);
+    drawWhy(why, detail);
+    replace(scores, h('h2', {}, t('scores.title')), scoreTables(detail.scores));
+    drawDecisions(decisions);
+    const [, step_s] = chosenRange();
+    if (force || range !== drawnRange || detail.now_s - drawnAt_s >= step_s || detail.now_s < drawnAt_s) {
+      await drawCharts(detail, decisions, signal);
+      [drawnAt_s, drawnRange] = [detail.now_s, range];
+    }
+  }
+
+  function drawDecisions(decisions) {
+    decisions.forEach((one) => { if (!items.has(one.id)) items.set(one.id, decisionItem(app, one, { withWorkload: false })); });
+    const elements = decisions.map((one) => items.get(one.id));
+    if (!elements.length) replace(list, h('li', { class: 'empty' }, t('decisions.none')));
+    else if (elements.length !== list.children.length || elements[0] !== list.firstChild) list.replaceChildren(...elements);
+  }
+
+  async function drawCharts(detail, decisions, signal) {
+    const metrics = chartMetrics(detail);
+    for (const metric of metrics) {
+      if (drawn.has(metric)) continue;
+      const unit = detail.metrics.find((one) => one.metric === metric).unit;
+      const large = LARGE.includes(metric);
+      const chart = fanChart({ name: word('metric', metric), unit, height: large ? 220 : 120, group: 'workload' });
+      chart.element.classList.toggle('chart-large', large);
+      drawn.set(metric, chart);
+      charts.append(chart.element);
+    }
+    await Promise.all(metrics.map(async (metric) => drawn.get(metric).update(await chartInput(detail, decisions, metric, signal))));
+  }
+
+  return {
+    element,
+    title: id,
+    update,
+    destroy: () => drawn.forEach((chart) => chart.destroy()),
+  };
+}
+
+function chartMetrics(detail) {
+  const measured = detail.metrics.map((one) => one.metric).filter((metric) => !PLAIN.includes(metric));
+  const named = ORDER.filter((metric) => measured.includes(metric));
+  return named.concat(measured.filter((metric) => !ORDER.includes(metric)));
+}
+
+async function chartInput(detail, decisions, metric, signal) {
+  const [span_s, step_s] = chosenRange();
+  const knob = mainKnob(detail, metric);
+  const from_s = detail.now_s - span_s;
+  const [series, forecast] = await Promise.all([
+    orNothing(api.series(detail.id, { metric, from_s, to_s: detail.now_s + 1, step_s }, signal)),
+    knob ? orNothing(api.forecast(detail.id, metric, signal)) : null,
+  ]);
+  const end_s = forecast ? forecast.start_s + (forecast.quantiles.length - 1) * forecast.step_s : detail.now_s;
+  const changes = decisions.filter((one) => knob && one.knob === knob.knob && one.verdict === 'applied').reverse();
+  return {
+    series, forecast, changes,
+    now_s: detail.now_s, from_s, to_s: Math.max(detail.now_s, Math.min(end_s, detail.now_s + span_s * AHEAD)),
+    allotted: knob?.allotted ?? null, setting: knob?.setting ?? null,
+  };
+}
+
+/** The knob that a metric's demand decides; for memory the hard limit where there is one. */
+function mainKnob(detail, metric) {
+  const of = detail.knobs.filter((knob) => knob.metric === metric);
+  return of.find((knob) => knob.knob === 'memory_max_bytes') ?? of[0] ?? null;
+}
+
+function drawHead(app, head, detail) {
+  const { footing } = detail;
+  const facts = [word('kind', detail.kind), detail.priority !== 1 && word('priority', detail.priority),
+    ...Object.entries(detail.labels).map(([name, value]) => `${name} ${value}`)].filter(Boolean);
+  replace(head,
+    h('a', { class: 'back', href: '#/', 'aria-label': t('nav.workloads') }, icon('back')),
+    h('div', { class: 'workload-title' }, h('h1', {}, workloadName(detail.id)), h('p', { class: 'muted' }, facts.join(' · '))),
+    h('p', { class: 'standing' }, footingChip(footing), h('span', {}, footingWhy(footing))),
+    footing.name !== 'own' && h('div', { class: 'actions' }, actions(app, detail)));
+}
+
+function actions(app, detail) {
+  const locked = !app.status?.writable;
+  const button = (name, label, act, more = '') => h('button', {
+    class: `button ${more}`, disabled: locked, title: locked ? t('login.none') : null, onclick: () => withToken(app, act),
+  }, icon(name), label);
+  const held = detail.footing.name === 'held';
+  return [
+    detail.footing.name === 'ceded' && button('hand', t('act.takeover'), () => api.takeOver(detail.id)),
+    held ? button('play', t('act.release'), () => api.release(detail.id)) : button('pause', t('act.hold'), () => hold(detail.id)),
+    button('undo', t('act.rollback'), () => rollBack(detail.id)),
+  ];
+}
+
+function hold(id) {
+  const until = (seconds) => (seconds ? Math.floor(Date.now() / 1000) + Number(seconds) : undefined);
+  const choices = [[3600, '1h'], [21600, '6h'], [86400, '1d'], [604800, '7d']];
+  return ask({
+    title: t('act.hold.title', { workload: id }), text: t('act.hold.text'), go: t('act.hold.go'),
+    fields: [
+      h('label', {}, t('act.hold.why'), h('input', { name: 'why', required: true, maxlength: 500, autofocus: true })),
+      h('label', {}, t('act.hold.until'), h('select', { name: 'for' },
+        choices.map(([seconds, name]) => h('option', { value: seconds }, t(`range.${name}`))), h('option', { value: '' }, t('act.hold.ever')))),
+    ],
+    submit: (values) => api.hold(id, values.get('why'), until(values.get('for'))),
+  });
+}
+
+function rollBack(id) {
+  return ask({
+    title: t('act.rollback.title', { what: id }), text: t('act.rollback.text'), go: t('act.rollback'), danger: true,
+    submit: () => api.rollBackWorkload(id),
+  });
+}
+
+function drawWhy(why, detail) {
+  const knobs = detail.knobs.filter((knob) => knob.reason);
+  const open = new Set([...why.querySelectorAll('details[open]')].map((one) => one.dataset.knob));
+  const first = !why.childElementCount;
+  replace(why, h('h2', {}, t('why.title')), knobs.length ? knobs.map((knob, index) => {
+    const bounds = knob.min > 0 || knob.max !== null;
+    const before = bounds ? [[t('why.bounds'), t('why.bounds.text', { min: amount(knob.min, knob.unit), max: knob.max === null ? t('unlimited') : amount(knob.max, knob.unit) })]] : [];
+    return h('details', { class: 'why', open: first ? index < 2 : open.has(knob.knob), 'data-knob': knob.knob },
+      h('summary', {}, h('span', {}, word('knob', knob.knob)),
+        h('span', { class: 'num limit' }, h('span', { class: 'muted' }, knob.setting === null ? '–' : setting(knob.setting, knob.unit)),
+          h('span', { class: 'arrow' }, '→'), h('b', {}, amount(knob.allotted ?? knob.wanted, knob.unit)))),
+      reasonTable(knob.reason, knob.unit, detail.now_s, before));
+  }) : h('p', { class: 'empty' }, t('why.none')));
+}
