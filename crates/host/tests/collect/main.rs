@@ -8,5 +8,7 @@ mod cgroupfs;
 mod groups;
 mod machine;
 mod process;
+mod prometheus;
 mod real;
+mod real_prometheus;
 mod support;
