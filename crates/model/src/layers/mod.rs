@@ -6,6 +6,7 @@
 
 pub(crate) mod activation;
 pub(crate) mod attention;
+pub(crate) mod gru;
 pub(crate) mod int8;
 pub(crate) mod linear;
 pub(crate) mod residual_mlp;

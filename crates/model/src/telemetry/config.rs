@@ -6,7 +6,18 @@ use super::PATCH;
 use super::features::FEATURES;
 use crate::error::WeightsError;
 
-/// Sizes of a telemetry Transformer. `default()` is the shipped one.
+/// What passes information from token to token.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mixer {
+    /// Causal self-attention: the Transformer.
+    #[default]
+    Attention,
+    /// A gated recurrent unit: the baseline that tells what attention is worth.
+    Gru,
+}
+
+/// Sizes of a telemetry network. `default()` is the shipped one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelConfig {
@@ -24,15 +35,32 @@ pub struct ModelConfig {
     pub patch: usize,
     /// Numbers of one token's input; fixed by the code, kept like `patch`.
     pub features: usize,
+    /// What passes information from token to token.
+    #[serde(default)]
+    pub mixer: Mixer,
 }
 
 impl Default for ModelConfig {
     fn default() -> Self {
-        Self { d: 128, heads: 4, layers: 4, hidden: 344, edge: 256, patch: PATCH, features: FEATURES }
+        Self {
+            d: 128,
+            heads: 4,
+            layers: 4,
+            hidden: 344,
+            edge: 256,
+            patch: PATCH,
+            features: FEATURES,
+            mixer: Mixer::Attention,
+        }
     }
 }
 
 impl ModelConfig {
+    /// The recurrent baseline with as many weights as the shipped Transformer.
+    pub fn recurrent() -> Self {
+        Self { mixer: Mixer::Gru, hidden: 260, ..Self::default() }
+    }
+
     /// A network that trains in seconds, for tests.
     pub fn tiny() -> Self {
         Self { d: 16, heads: 2, layers: 1, hidden: 24, edge: 16, ..Self::default() }

@@ -9,7 +9,7 @@ pub(crate) mod season;
 pub(crate) mod sorted_window;
 mod weights;
 
-pub use config::ModelConfig;
+pub use config::{Mixer, ModelConfig};
 pub use forecast::{NATIVE_HORIZON, Precision, QuantileForecast, SeriesInput, TelemetryModel};
 
 /// Steps of one token. All sizes below count these.

@@ -1,10 +1,12 @@
-//! The Transformer: `h = Embed(features)`; per block `h += Attn(RMS(h))`, `h += SwiGLU(RMS(h))`; `out = Head(RMS(h))`.
+//! The network: `h = Embed(features)`; per block `h += Mix(RMS(h))`, `h += SwiGLU(RMS(h))`; `out = Head(RMS(h))`.
 //!
-//! Features `[windows · tokens, FEATURES]`, h `[.., d]`, out `[.., OUTPUTS]`. Pre-norm, no dropout, no biases inside blocks.
+//! Features `[windows · tokens, FEATURES]`, h `[.., d]`, out `[.., OUTPUTS]`. Pre-norm, no dropout. Mix is
+//! causal attention (the Transformer) or a gated recurrent unit (its baseline).
 
-use super::config::ModelConfig;
+use super::config::{Mixer, ModelConfig};
 use super::head::OUTPUTS;
 use crate::layers::attention::{Attention, AttentionTrace};
+use crate::layers::gru::{Gru, GruTrace};
 use crate::layers::int8::{QuantizedMatrices, QuantizedMatrix};
 use crate::layers::linear::Weights;
 use crate::layers::residual_mlp::{ResidualMlp, ResidualMlpTrace};
@@ -13,13 +15,44 @@ use crate::layers::rms_norm::RmsNorm;
 use crate::layers::swiglu::{SwiGlu, SwiGluTrace};
 use crate::params::Layout;
 
-/// One block of attention and feed-forward.
+/// One block: what mixes tokens, then the feed-forward.
 #[derive(Clone, Debug)]
-pub(crate) struct Block {
-    pub(crate) attention_norm: RmsNorm,
-    pub(crate) attention: Attention,
-    pub(crate) feed_norm: RmsNorm,
-    pub(crate) feed: SwiGlu,
+struct Block {
+    mixer_norm: RmsNorm,
+    mixer: MixerLayer,
+    feed_norm: RmsNorm,
+    feed: SwiGlu,
+}
+
+#[derive(Clone, Debug)]
+enum MixerLayer {
+    Attention(Attention),
+    Gru(Gru),
+}
+
+impl MixerLayer {
+    fn new(layout: &mut Layout, name: &str, config: &ModelConfig, out_gain: f32) -> Self {
+        match config.mixer {
+            Mixer::Attention => {
+                Self::Attention(Attention::new(layout, &format!("{name}.attention"), config.d, config.heads, out_gain))
+            }
+            Mixer::Gru => Self::Gru(Gru::new(layout, &format!("{name}.gru"), config.d)),
+        }
+    }
+
+    fn forward_add<W: Weights + ?Sized>(&self, weights: &W, tokens: usize, y: &mut [f32], kept: &mut BlockTrace) {
+        match self {
+            Self::Attention(layer) => layer.forward_add(weights, &kept.mixer_in, tokens, y, &mut kept.attention),
+            Self::Gru(layer) => layer.forward_add(weights, &kept.mixer_in, tokens, y, &mut kept.gru),
+        }
+    }
+
+    fn backward(&self, weights: &[f32], dy: &[f32], kept: &mut BlockTrace, gradient: &mut [f32], dx: &mut [f32]) {
+        match self {
+            Self::Attention(layer) => layer.backward(weights, &kept.mixer_in, dy, &mut kept.attention, gradient, dx),
+            Self::Gru(layer) => layer.backward(weights, &kept.mixer_in, dy, &mut kept.gru, gradient, dx),
+        }
+    }
 }
 
 /// Shapes and places of all weights; the weights themselves are passed in.
@@ -35,10 +68,11 @@ pub(crate) struct Network {
 
 #[derive(Clone, Debug, Default)]
 struct BlockTrace {
-    /// The stream before attention and before feed-forward, each with its normalised form.
-    before_attention: Vec<f32>,
-    attention_in: Vec<f32>,
+    /// The stream before the mixer and before the feed-forward, each with its normalised form.
+    before_mixer: Vec<f32>,
+    mixer_in: Vec<f32>,
     attention: AttentionTrace,
+    gru: GruTrace,
     before_feed: Vec<f32>,
     feed_in: Vec<f32>,
     feed: SwiGluTrace,
@@ -62,7 +96,7 @@ pub(crate) struct Trace {
 impl Network {
     pub(crate) fn new(config: ModelConfig) -> Self {
         let mut layout = Layout::default();
-        let ModelConfig { d, heads, layers, hidden, edge, features, .. } = config;
+        let ModelConfig { d, layers, hidden, edge, features, .. } = config;
         // Branches start small, so that the depth of the stream does not scale its variance.
         let out_gain = 1.0 / (2.0 * layers as f32).sqrt();
         let embed = ResidualMlp::new(&mut layout, "embed", [features, edge, d], 0.7);
@@ -70,8 +104,8 @@ impl Network {
             .map(|k| {
                 let name = |part: &str| format!("blocks.{k}.{part}");
                 Block {
-                    attention_norm: RmsNorm::new(&mut layout, &name("attention_norm"), d),
-                    attention: Attention::new(&mut layout, &name("attention"), d, heads, out_gain),
+                    mixer_norm: RmsNorm::new(&mut layout, &name("mixer_norm"), d),
+                    mixer: MixerLayer::new(&mut layout, &format!("blocks.{k}"), &config, out_gain),
                     feed_norm: RmsNorm::new(&mut layout, &name("feed_norm"), d),
                     feed: SwiGlu::new(&mut layout, &name("feed"), d, hidden, out_gain),
                 }
@@ -85,10 +119,13 @@ impl Network {
     /// The matrices inside the blocks in 8 bits: nine tenths of the work. What enters and leaves the stream stays in f32,
     /// where its wide range and the forecast's last digits need it. Empty where the processor lacks the instructions.
     pub(crate) fn quantize(&self, weights: &[f32]) -> QuantizedMatrices {
-        let inside = self
-            .blocks
-            .iter()
-            .flat_map(|block| [&block.attention.qkv, &block.attention.out, &block.feed.gate_up, &block.feed.down]);
+        let inside = self.blocks.iter().flat_map(|block| {
+            let mixer = match &block.mixer {
+                MixerLayer::Attention(layer) => vec![&layer.qkv, &layer.out],
+                MixerLayer::Gru(_) => vec![],
+            };
+            mixer.into_iter().chain([&block.feed.gate_up, &block.feed.down])
+        });
         inside
             .filter_map(|linear| {
                 let matrix = QuantizedMatrix::new(linear.weight.of(weights), linear.outputs, linear.inputs)?;
@@ -114,10 +151,10 @@ impl Network {
         self.embed.forward(weights, features, &mut trace.stream, &mut trace.embed);
         for (k, (block, kept)) in self.blocks.iter().zip(&mut trace.blocks).enumerate() {
             let h = &mut trace.stream;
-            keep(h, &mut kept.before_attention);
-            resize(&mut kept.attention_in, h.len());
-            block.attention_norm.forward(weights.flat(), h, &mut kept.attention_in);
-            block.attention.forward_add(weights, &kept.attention_in, tokens, h, &mut kept.attention);
+            keep(h, &mut kept.before_mixer);
+            resize(&mut kept.mixer_in, h.len());
+            block.mixer_norm.forward(weights.flat(), h, &mut kept.mixer_in);
+            block.mixer.forward_add(weights, tokens, h, kept);
             if k + 1 == self.blocks.len() {
                 keep_last_rows(h, tokens * d, wanted * d);
             }
@@ -145,8 +182,8 @@ impl Network {
             block.feed.backward(weights, &kept.feed_in, d_stream, &mut kept.feed, gradient, d_normed);
             block.feed_norm.backward(weights, &kept.before_feed, d_normed, gradient, d_branch);
             add(d_stream, d_branch);
-            block.attention.backward(weights, &kept.attention_in, d_stream, &mut kept.attention, gradient, d_normed);
-            block.attention_norm.backward(weights, &kept.before_attention, d_normed, gradient, d_branch);
+            block.mixer.backward(weights, d_stream, kept, gradient, d_normed);
+            block.mixer_norm.backward(weights, &kept.before_mixer, d_normed, gradient, d_branch);
             add(d_stream, d_branch);
         }
         self.embed.backward(weights, features, d_stream, embed, gradient, None);
@@ -179,8 +216,10 @@ mod tests {
 
     #[test]
     fn the_shipped_size_is_about_a_million() {
-        let parameters = Network::new(ModelConfig::default()).layout.len();
+        let [parameters, recurrent] =
+            [ModelConfig::default(), ModelConfig::recurrent()].map(|config| Network::new(config).layout.len());
         assert!((1_000_000..1_300_000).contains(&parameters), "{parameters}");
+        assert!(parameters.abs_diff(recurrent) < parameters / 50, "{recurrent} against {parameters}");
     }
 
     #[test]
