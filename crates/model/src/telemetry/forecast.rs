@@ -140,6 +140,15 @@ impl TelemetryModel {
         self
     }
 
+    /// The sizes of its network.
+    pub fn config(&self) -> ModelConfig {
+        self.network.config
+    }
+
+    pub(crate) fn weights(&self) -> &[f32] {
+        &self.weights
+    }
+
     /// Number of weights.
     pub fn parameters(&self) -> usize {
         self.weights.len()

@@ -8,11 +8,13 @@ mod checkpoint;
 mod schedule;
 mod synthetic;
 mod trainer;
+mod tune;
 mod windows;
 
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use schedule::Schedule;
 pub use trainer::{Progress, TrainConfig, Trainer};
+pub use tune::{GroupOutcome, TuneConfig, tune};
 pub use windows::Mixture;
 
 /// One series to learn from.

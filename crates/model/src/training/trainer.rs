@@ -107,6 +107,12 @@ impl<'a> Trainer<'a> {
         Self::resume(Checkpoint { config, step: 0, optimiser: AdamW::new(weights) }, set, threads)
     }
 
+    /// A training that starts from a model's weights; `config.model` is that model's.
+    pub fn from_model(model: &TelemetryModel, config: TrainConfig, set: &'a TrainSet, threads: usize) -> Self {
+        let config = TrainConfig { model: model.config(), ..config };
+        Self::resume(Checkpoint { config, step: 0, optimiser: AdamW::new(model.weights().to_vec()) }, set, threads)
+    }
+
     /// Goes on from a checkpoint, exactly as if it had never stopped.
     pub fn resume(state: Checkpoint, set: &'a TrainSet, threads: usize) -> Self {
         let network = Network::new(state.config.model);

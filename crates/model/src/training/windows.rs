@@ -32,7 +32,7 @@ impl Default for Mixture {
 /// Tries to find a window with something in it before taking a made one.
 const TRIES: usize = 6;
 /// Windows end in the first 90 % of a series: what follows is kept aside for judging, as is done in fine-tuning.
-const TRAINED_SHARE: f32 = 0.9;
+pub(crate) const TRAINED_SHARE: f32 = 0.9;
 
 /// Draws windows into token rows; holds all buffers.
 #[derive(Clone, Debug)]
