@@ -141,7 +141,8 @@ impl Head {
     pub(super) fn is_due(&self, now: Time) -> bool {
         let (Some(first), Some(last)) = (self.points.first(), self.points.last()) else { return false };
         let phase_ms = self.series.unwrap_or(0).rem_euclid(SEAL_EVERY_MS / CUT_MS) * CUT_MS;
-        let turn = |ms: i64| (ms - phase_ms).div_euclid(SEAL_EVERY_MS);
+        // A point at the border belongs to the turn before, as a step belongs to its end.
+        let turn = |ms: i64| (ms - 1 - phase_ms).div_euclid(SEAL_EVERY_MS);
         self.points.len() >= MOST_SEALED || turn(first.ms) != turn(last.ms) || is_silent(last.ms, now)
     }
 
@@ -254,6 +255,22 @@ mod tests {
         assert!(head.seal(Time::from_s(650)).is_none(), "nothing before 600 s is left");
         let silent = head.seal(Time::from_s(640 + 901)).unwrap();
         assert_eq!((silent.count, silent.live), (4, None));
+    }
+
+    #[test]
+    fn a_series_is_sealed_once_an_hour_in_its_turn() {
+        let mut head = head([]);
+        head.series = Some(13);
+        let mut sealed = Vec::new();
+        for s in (10..=12_000).step_by(10) {
+            head.push(Point { ms: s * 1_000, value: 0.0 });
+            let due = head.is_due(Time::from_s(s)).then(|| head.seal(Time::from_s(s))).flatten();
+            if let Some(due) = due {
+                sealed.push((due.rolled_ms / 1_000, due.count));
+                head.let_go(&due);
+            }
+        }
+        assert_eq!(sealed, [(300, 30), (3_900, 360), (7_500, 360), (11_100, 360)]);
     }
 
     #[test]
