@@ -27,7 +27,8 @@ pub struct Resolution {
 pub struct Cadence {
     /// Each workload is assessed at least this often, seconds.
     pub every_s: f64,
-    /// At most so many workloads a tick, so that a tick stays short; those never looked at come first.
+    /// At most so many workloads a tick, so that a tick stays short; those never looked at come first, and eight times as
+    /// many of them, since short histories are cheap.
     pub most_per_tick: usize,
     /// Grids, coarsest first; the last one is used when none has enough.
     pub resolutions: Vec<Resolution>,
@@ -37,7 +38,7 @@ impl Default for Cadence {
     fn default() -> Self {
         Self {
             every_s: 300.0,
-            most_per_tick: 16,
+            most_per_tick: 8,
             resolutions: vec![
                 Resolution { step_s: 300, context: 2_016, horizon: 288, enough: 288 },
                 Resolution { step_s: 60, context: 2_016, horizon: 120, enough: 120 },
@@ -64,6 +65,9 @@ pub struct LoopState {
     /// Newest assessments.
     #[serde(skip)]
     pub wanted: BTreeMap<WorkloadId, Assessment>,
+    /// When each workload was first seen by this run.
+    #[serde(skip)]
+    seen: BTreeMap<WorkloadId, Time>,
     #[serde(skip)]
     noted: BTreeMap<WorkloadId, BTreeMap<Knob, (Verdict, Setting)>>,
 }
@@ -126,6 +130,12 @@ impl LoopState {
         self.wanted.retain(|workload, _| snapshot.workloads.contains_key(workload));
         self.forecasts.retain(|workload, _| snapshot.workloads.contains_key(workload));
         self.noted.retain(|workload, _| snapshot.workloads.contains_key(workload));
+        self.seen.retain(|workload, _| snapshot.workloads.contains_key(workload));
+        for workload in snapshot.workloads.keys().filter(|workload| !workload.is_machine()) {
+            if !self.seen.contains_key(workload) {
+                self.seen.insert(workload.clone(), snapshot.now);
+            }
+        }
     }
 }
 
@@ -220,20 +230,27 @@ fn refresh(state: &mut LoopState, snapshot: &Snapshot, parts: &Parts<'_>) -> Vec
 }
 
 fn due(state: &LoopState, snapshot: &Snapshot, cadence: &Cadence) -> Vec<WorkloadId> {
-    let made = |workload: &WorkloadId| state.wanted.get(workload).map(|assessment| assessment.made);
-    let mut due: Vec<(Option<Time>, &WorkloadId)> = snapshot
-        .workloads
-        .values()
-        .filter(|known| !known.workload.id.is_machine())
-        .map(|known| (made(&known.workload.id), known))
-        .filter(|(made, known)| {
-            let age_s = made.map_or(f64::INFINITY, |made| snapshot.now.since_s(made));
-            age_s >= cadence.every_s || (age_s > 0.0 && outgrown(state, known))
-        })
-        .map(|(made, known)| (made, &known.workload.id))
-        .collect();
+    let sized = snapshot.workloads.values().filter(|known| !known.workload.id.is_machine());
+    let mut due: Vec<(Option<Time>, &WorkloadId)> = Vec::new();
+    for known in sized {
+        let workload = &known.workload.id;
+        let made = state.wanted.get(workload).map(|assessment| assessment.made);
+        if made.is_none_or(|made| is_due(state, known, made, snapshot.now, cadence)) {
+            due.push((made, workload));
+        }
+    }
     due.sort();
-    due.into_iter().take(cadence.most_per_tick).map(|(_, workload)| workload.clone()).collect()
+    let fresh = due.iter().take_while(|(made, _)| made.is_none()).count();
+    due.truncate(fresh.clamp(cadence.most_per_tick, cadence.most_per_tick.saturating_mul(8)));
+    due.into_iter().map(|(_, workload)| workload.clone()).collect()
+}
+
+/// A young workload is looked at again whenever it is half as old again, since each reading still tells much; an older one
+/// every so often, or at once when it uses more than it was to have.
+fn is_due(state: &LoopState, known: &WorkloadState, made: Time, now: Time, cadence: &Cadence) -> bool {
+    let age_s = now.since_s(made);
+    let lived_s = state.seen.get(&known.workload.id).map_or(f64::INFINITY, |seen| made.since_s(*seen));
+    age_s > 0.0 && (age_s >= cadence.every_s.min(0.5 * lived_s) || outgrown(state, known))
 }
 
 /// More is used now than the standing assessment wants to give: look again at once.

@@ -182,9 +182,9 @@ fn a_watch_ends_after_its_time() {
 #[test]
 fn looks_again_when_due_or_outgrown() {
     let mut rig = Rig::new(2.0);
-    assert_eq!(rig.tick(0).assessed.len(), 1);
-    assert!(rig.tick(10).assessed.is_empty());
-    assert_eq!(rig.tick(290).assessed.len(), 1);
+    let mut looks = |after_s| rig.tick(after_s).assessed.len();
+    assert_eq!([looks(0), looks(10), looks(4), looks(1)], [1, 1, 0, 1], "young: again when half as old again");
+    assert_eq!([looks(10_000), looks(290), looks(10)], [1, 0, 1], "older: every 300 s");
     let web = WorkloadId::new("web");
     rig.state.wanted.get_mut(&web).unwrap().wants[0].value = 0.4;
     assert_eq!(rig.tick(10).assessed, [web], "0.5 cores are used, 0.4 were wanted");
