@@ -22,6 +22,30 @@ pub(crate) fn exp(x: f32) -> f32 {
     f32::from_bits(mantissa.to_bits().wrapping_add(shifted.to_bits() << 23))
 }
 
+/// Natural logarithm within 1e-7 absolute plus 1e-7 relative, for positive normal x (Cephes `logf`).
+#[inline]
+pub(crate) fn ln(x: f32) -> f32 {
+    // Exponent and mantissa around 1: m in [√½, √2).
+    let shifted = x.to_bits().wrapping_sub(0x3F35_04F3);
+    let exponent = (shifted.cast_signed() >> 23) as f32;
+    let m = f32::from_bits((shifted & 0x007F_FFFF) + 0x3F35_04F3) - 1.0;
+    let mut p = 7.037_683_6e-2_f32;
+    for coefficient in [
+        -1.151_461_03e-1,
+        1.167_699_87e-1,
+        -1.242_014_1e-1,
+        1.424_932_28e-1,
+        -1.666_805_77e-1,
+        2.000_071_48e-1,
+        -2.499_999_4e-1,
+        3.333_333_1e-1,
+    ] {
+        p = p * m + coefficient;
+    }
+    let square = m * m;
+    (p * m * square - exponent * 2.121_944_4e-4 - 0.5 * square) + m + exponent * 0.693_359_4
+}
+
 #[inline]
 pub(crate) fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + exp(-x))
@@ -63,6 +87,15 @@ mod tests {
             assert!((ours / exact - 1.0).abs() < 2e-7, "exp({x}) = {ours}, not {exact}");
         }
         assert!(exp(1e9).is_finite() && exp(-1e9) > 0.0);
+    }
+
+    #[test]
+    fn ln_is_that_of_the_standard_library() {
+        for k in -1000..=1000_i16 {
+            let x = (f64::from(k) * 0.087).exp() as f32;
+            let (ours, exact) = (f64::from(ln(x)), f64::from(x).ln());
+            assert!((ours - exact).abs() <= 1e-7 + 1.2e-7 * exact.abs(), "ln({x}) = {ours}, not {exact}");
+        }
     }
 
     #[test]

@@ -9,9 +9,11 @@
 //! asinh: linear near the level, logarithmic far from it. An announced multiplier is divided out of the past and
 //! multiplied into the forecast; the features only tell of it.
 
+use super::phase_window::{PhaseWindow, SEASONS_BACK, first_season_back};
 use super::season::SeasonFinder;
-use super::sorted_window::{SortedWindow, quantiles_of_sorted};
+use super::sorted_window::SortedWindow;
 use super::{LEVELS, PATCH};
+use crate::layers::activation::ln;
 
 /// Features of one token; see `FeatureRow` for their places.
 pub(crate) const FEATURES: usize = 8 * PATCH + 2 * LEVELS + SCALARS;
@@ -21,8 +23,6 @@ pub(crate) const CANDIDATES: usize = 8;
 
 const RECENT: usize = 64;
 const LONG: usize = 288;
-/// Seasons back whose values (and neighbours) make up the seasonal distribution.
-const SEASONS_BACK: usize = 5;
 /// The local scale is at least this share of the global deviation.
 const LEAST_LOCAL: f64 = 0.05;
 /// ... and this share of the level: about what an f32 can still tell apart.
@@ -176,7 +176,7 @@ impl Scales {
 #[inline]
 fn squash(x: f32) -> f32 {
     let a = x.abs().min(1e15);
-    (a + (a * a + 1.0).sqrt()).ln().copysign(x)
+    ln(a + (a * a + 1.0).sqrt()).copysign(x)
 }
 
 impl FeatureMaker {
@@ -286,23 +286,6 @@ impl FeatureMaker {
             .find(|x| x.is_finite())
     }
 
-    /// Quantiles over the last seasons at the phase of `step`, its neighbours included.
-    fn seasonal(&self, season: Option<usize>, step: usize) -> Option<[f64; LEVELS]> {
-        let season = season?;
-        let reach = usize::from(season >= 12) + usize::from(season >= 24);
-        let back = first_season_back(step + reach, self.seen_end, season);
-        let mut sorted = [0.0; SEASONS_BACK * 5];
-        let mut count = 0;
-        for at in (back..back + SEASONS_BACK).map_while(|k| step.checked_sub(k * season)) {
-            for value in &self.clean[at.saturating_sub(reach)..=at + reach] {
-                if value.is_finite() {
-                    insert(&mut sorted, &mut count, *value);
-                }
-            }
-        }
-        quantiles_of_sorted(&sorted[..count])
-    }
-
     /// Line through the last values: (value at the last seen one's step, slope a step, that step).
     fn line(&self) -> (f64, f64, f64) {
         let n = self.tail.len() as f64;
@@ -339,15 +322,33 @@ impl FeatureMaker {
         out.long.extend(self.long.quantiles().unwrap_or(none).map(|value| scales.local(value)));
         out.last.push(self.tail.last().map_or(0.0, |(_, value)| scales.local(*value)));
         let (level, slope, end) = self.line();
-        let drift = self.drift.0.unwrap_or(0.0);
         for step in ahead..ahead + PATCH {
             let lag = |season| self.lagged(season, step).map_or(0.0, |value| scales.local(value));
             out.lag.push(lag(window.seasons[0]));
             out.other_lag.push(lag(window.seasons[1]));
             out.trend.push(scales.local(level + slope * (step as f64 - end)));
-            let seasonal = self.seasonal(window.seasons[0], step);
-            out.seasonal.extend(seasonal.map_or(recent, |levels| levels.map(|value| scales.local(value))));
-            out.drifted.extend(seasonal.map_or(recent, |levels| levels.map(|value| scales.local(value + drift))));
+        }
+        self.seasonal_candidates(window.seasons[0], scales, ahead, recent, out);
+    }
+
+    fn seasonal_candidates(
+        &self,
+        season: Option<usize>,
+        scales: &Scales,
+        ahead: usize,
+        otherwise: [f32; LEVELS],
+        out: &mut Candidates,
+    ) {
+        let drift = self.drift.0.unwrap_or(0.0);
+        let mut phase = season.map(|season| PhaseWindow::new(&self.clean, season, ahead, self.seen_end));
+        for _ in 0..PATCH {
+            let levels = phase.as_ref().and_then(PhaseWindow::quantiles);
+            let local = |moved: f64| levels.map_or(otherwise, |levels| levels.map(|value| scales.local(value + moved)));
+            out.seasonal.extend_from_slice(&local(0.0));
+            out.drifted.extend_from_slice(&local(drift));
+            if let Some(phase) = &mut phase {
+                phase.advance(&self.clean, self.seen_end);
+            }
         }
     }
 
@@ -409,22 +410,6 @@ impl FeatureMaker {
             week_cos,
         ]
     }
-}
-
-/// The least whole number of seasons to go back from `step` to before `seen_end`.
-fn first_season_back(step: usize, seen_end: usize, season: usize) -> usize {
-    (step + 1).saturating_sub(seen_end).div_ceil(season).max(1)
-}
-
-/// Keeps `sorted[..count]` in order.
-fn insert(sorted: &mut [f64], count: &mut usize, value: f64) {
-    let mut place = *count;
-    while place > 0 && sorted[place - 1] > value {
-        sorted[place] = sorted[place - 1];
-        place -= 1;
-    }
-    sorted[place] = value;
-    *count += 1;
 }
 
 /// Known flag, and the phase of day and of week in the middle of the patch that starts at `step`.

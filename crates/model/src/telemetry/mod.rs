@@ -5,6 +5,7 @@ pub(crate) mod features;
 mod forecast;
 pub(crate) mod head;
 pub(crate) mod network;
+mod phase_window;
 pub(crate) mod season;
 pub(crate) mod sorted_window;
 mod weights;
