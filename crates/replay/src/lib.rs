@@ -1,1 +1,37 @@
 //! Simulated worlds from traces, the peers' algorithms, scores and reports.
+//!
+//! Three steps, each of which can be done again without the one before: record ([`run()`], [`sweep()`]), judge ([`judge()`]),
+//! print ([`report::html`]). A trace comes from memory ([`TraceBuilder`]) and decisions go there; files are the binary's.
+
+mod decisions;
+mod engine;
+mod error;
+mod histogram;
+mod judge;
+mod parallel;
+mod quantile;
+mod recommend;
+mod rng;
+mod run;
+mod sweep;
+mod units;
+
+pub mod burst;
+pub mod peers;
+pub mod quantity;
+pub mod report;
+pub mod score;
+pub mod share;
+pub mod trace;
+pub mod world;
+
+pub use decisions::{Decisions, SeriesDecisions};
+pub use engine::{Brain, Engine};
+pub use error::ReplayError;
+pub use judge::{ClassRow, Conditions, Example, JudgeOptions, Judged, Matched, Reading, Row, judge};
+pub use parallel::Progress;
+pub use recommend::{Observation, Recommender};
+pub use run::{Options, Player, player, run, run_at};
+pub use sweep::{Point, Sweep, sweep};
+pub use trace::{Trace, TraceBuilder, TraceSeries};
+pub use world::Decided;

@@ -1,0 +1,312 @@
+//! A policy of this house in a simulated world: the same `tick` as on a machine, with the trace for a past and settings that
+//! do as they are told.
+//!
+//! Each workload has a loop of its own, so that loops can run on all cores; the guard's blast radius then holds nothing back.
+//! On a shared node all workloads are in one loop, and the policy's own sharing counts. The policy sees recorded usage; usage
+//! above a CPU quota shows as throttled periods, above a memory limit as a kill.
+
+use crate::{
+    Options, Trace, TraceSeries,
+    parallel::{self, Progress},
+    quantity::Kind,
+    world::{Decided, is_over},
+};
+use apportion_core::{
+    Admitted, Capacity, Executor, Forecaster, Guard, GuardLimits, History, Knob, Latest, LoopState, Metric, Mode,
+    Outcome, Policy, Resource, Series, Setting, Snapshot, Standing, Time, Window, Workload, WorkloadId, WorkloadKind,
+    WorkloadState,
+    metric::name,
+    tick,
+    tick::{Cadence, Parts},
+};
+use std::{cell::Cell, collections::BTreeMap};
+
+/// Asked shares of a sweep.
+pub(crate) const GRID: &[f64] = &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1];
+/// Enforcement periods per second.
+const PERIODS_PER_S: f64 = 10.0;
+const BYTES_PER_MB: f64 = 1e6;
+
+/// What decides, made anew for each loop so that none sees another's memory.
+pub struct Brain {
+    /// Says what will be needed.
+    pub forecaster: Box<dyn Forecaster>,
+    /// Decides.
+    pub policy: Box<dyn Policy>,
+}
+
+/// A policy of this house, ready to be replayed.
+pub struct Engine<'a> {
+    /// Name as given to `--policy`.
+    pub name: &'a str,
+    /// Makes forecaster and policy from a seed.
+    pub make: &'a (dyn Fn(u64) -> Brain + Sync),
+    /// When workloads are looked at anew.
+    pub cadence: Cadence,
+    /// How far the guard lets plans go.
+    pub limits: GuardLimits,
+}
+
+/// One series behind a knob.
+struct Held<'a> {
+    /// Its place in the trace.
+    at: usize,
+    series: &'a TraceSeries,
+    workload: WorkloadId,
+    knob: Knob,
+    /// Knob units in one unit of the metric.
+    unit: f64,
+    /// Samples seen.
+    seen: usize,
+    /// Greatest usage seen, in knob units.
+    greatest: f64,
+}
+
+/// Plays every workload of the trace; gives decisions in the order of its series.
+pub(crate) fn play(
+    trace: &Trace,
+    engine: &Engine<'_>,
+    violation: f64,
+    options: &Options,
+    progress: Progress<'_>,
+) -> Vec<Vec<Decided>> {
+    let all: Vec<usize> = (0..trace.series().len()).collect();
+    let same = |a: &usize, b: &usize| trace.series()[*a].workload == trace.series()[*b].workload;
+    let loops: Vec<&[usize]> = if options.node.is_some() { vec![&all] } else { all.chunk_by(same).collect() };
+    let made = parallel::map(loops.len(), options.threads, progress, |at| {
+        Loop::new(trace, loops[at], engine, violation, options).play()
+    });
+    let mut decided = vec![Vec::new(); trace.series().len()];
+    for (at, decisions) in made.into_iter().flatten() {
+        decided[at] = decisions;
+    }
+    decided
+}
+
+/// The knob that sizes a metric and its units in one unit of the metric; `None` for request rates.
+fn knob_of(series: &TraceSeries) -> Option<(Knob, f64)> {
+    let quantity = series.quantity();
+    let knob = match quantity.kind {
+        Kind::Requests => return None,
+        Kind::Cpu => return Some((Knob::CpuQuota, quantity.unit)),
+        Kind::Memory => return Some((Knob::MemoryMax, quantity.unit)),
+        Kind::Throughput if series.metric.contains("read") => Knob::IoReadMax,
+        Kind::Throughput if series.metric.contains("write") => Knob::IoWriteMax,
+        Kind::Throughput => Knob::NetworkSendMax,
+    };
+    Some((knob, quantity.unit * BYTES_PER_MB))
+}
+
+/// Puts each series behind a knob. A second series for the same knob of a workload gets a workload of its own beside it.
+fn held<'a>(trace: &'a Trace, members: &[usize]) -> Vec<Held<'a>> {
+    let mut held: Vec<Held<'a>> = Vec::new();
+    for at in members.iter().copied() {
+        let series = &trace.series()[at];
+        let Some((knob, unit)) = knob_of(series) else { continue };
+        let plain = WorkloadId::new(&series.workload);
+        let taken = held.iter().any(|held| held.workload == plain && held.knob == knob);
+        let workload = if taken { WorkloadId::new(&series.name()) } else { plain };
+        held.push(Held { at, series, workload, knob, unit, seen: 0, greatest: 0.0 });
+    }
+    held
+}
+
+/// The past of a trace up to now, in knob units under the knobs' own metrics.
+struct Past<'a> {
+    series: BTreeMap<(WorkloadId, Metric), (&'a TraceSeries, f64)>,
+    now_s: Cell<i64>,
+}
+
+impl History for Past<'_> {
+    #[allow(clippy::cast_possible_truncation, reason = "usage as f32")]
+    fn series(&self, workload: &WorkloadId, metric: &Metric, window: Window) -> Option<Series> {
+        let (series, unit) = self.series.get(&(workload.clone(), metric.clone()))?;
+        let step_s = i64::from(window.step_s);
+        let known = series.times_s.partition_point(|time| *time <= self.now_s.get());
+        let mut at = series.times_s[..known].partition_point(|time| *time <= window.from_s - step_s);
+        let mut past = Series::gap(window);
+        for (index, value) in past.values.iter_mut().enumerate() {
+            let end_s = window.from_s + step_s * i64::try_from(index).ok()?;
+            let from = at;
+            while at < known && series.times_s[at] <= end_s {
+                at += 1;
+            }
+            if at > from {
+                let sum: f64 = series.values[from..at].iter().sum();
+                *value = (sum * unit / (at - from) as f64) as f32;
+            }
+        }
+        (known > 0).then_some(past)
+    }
+}
+
+/// Settings that are as they were told to be, and what was told.
+#[derive(Default)]
+struct Simulated {
+    settings: BTreeMap<(WorkloadId, Knob), Setting>,
+    writes: Vec<(WorkloadId, Knob, Setting)>,
+}
+
+impl Executor for Simulated {
+    fn name(&self) -> &'static str {
+        "simulated"
+    }
+    fn observe(&self, workload: &Workload, knob: Knob) -> Option<Setting> {
+        self.settings.get(&(workload.id.clone(), knob)).copied()
+    }
+    fn apply(&mut self, change: &Admitted) -> Outcome {
+        let key = (change.workload().id.clone(), change.knob());
+        let found = self.settings.get(&key).copied().unwrap_or(Setting::Unlimited);
+        if !found.same(change.from(), change.knob()) {
+            return Outcome::Drifted { found };
+        }
+        self.writes.push((key.0.clone(), key.1, change.to()));
+        self.settings.insert(key, change.to());
+        Outcome::Applied { read_back: change.to() }
+    }
+}
+
+/// One loop over some workloads.
+struct Loop<'a> {
+    held: Vec<Held<'a>>,
+    brain: Brain,
+    cadence: &'a Cadence,
+    state: LoopState,
+    snapshot: Snapshot,
+    past: Past<'a>,
+    executor: Simulated,
+    decided: BTreeMap<usize, Vec<Decided>>,
+}
+
+impl<'a> Loop<'a> {
+    fn new(trace: &'a Trace, members: &[usize], engine: &'a Engine<'a>, violation: f64, options: &Options) -> Self {
+        let held = held(trace, members);
+        let key = |held: &Held<'a>| (held.workload.clone(), Metric::new(held.knob.demand_metric()));
+        let past = held.iter().map(|held| (key(held), (held.series, held.unit))).collect();
+        let step_s = held.iter().map(|held| held.series.step_s).max().unwrap_or(1) as f64;
+        let limits = GuardLimits { stale_after_s: engine.limits.stale_after_s.max(1.5 * step_s), ..engine.limits };
+        let mut state = LoopState::default();
+        state.guard = Guard::new(limits);
+        Self {
+            snapshot: first_snapshot(&held, violation, options),
+            past: Past { series: past, now_s: Cell::new(i64::MIN) },
+            held,
+            brain: (engine.make)(options.seed),
+            cadence: &engine.cadence,
+            state,
+            executor: Simulated::default(),
+            decided: BTreeMap::new(),
+        }
+    }
+
+    fn play(mut self) -> BTreeMap<usize, Vec<Decided>> {
+        let mut times: Vec<i64> = self.held.iter().flat_map(|held| held.series.times_s.iter().copied()).collect();
+        times.sort_unstable();
+        times.dedup();
+        for now_s in times {
+            self.take_samples(now_s);
+            self.tick(now_s);
+        }
+        self.decided
+    }
+
+    fn take_samples(&mut self, now_s: i64) {
+        for held in &mut self.held {
+            if held.series.times_s.get(held.seen) != Some(&now_s) {
+                continue;
+            }
+            let usage = held.series.values[held.seen] * held.unit;
+            held.seen += 1;
+            held.greatest = held.greatest.max(usage);
+            let Some(state) = self.snapshot.workloads.get_mut(&held.workload) else { continue };
+            let short = matches!(state.settings.get(&held.knob), Some(Setting::Value(given)) if is_over(usage, *given));
+            let mut put = |metric: &str, value: f64| {
+                state.latest.insert(Metric::new(metric), Latest { time: Time::from_s(now_s), value });
+            };
+            put(held.knob.demand_metric(), usage);
+            match held.knob.resource() {
+                Resource::Cpu => {
+                    put(name::CPU_PERIODS, PERIODS_PER_S);
+                    put(name::CPU_THROTTLED_PERIODS, if short { PERIODS_PER_S } else { 0.0 });
+                }
+                Resource::Memory => put(name::OOM_KILLS, if short { 1.0 } else { 0.0 }),
+                Resource::Storage | Resource::Network => {}
+            }
+        }
+    }
+
+    fn tick(&mut self, now_s: i64) {
+        self.snapshot.now = Time::from_s(now_s);
+        self.past.now_s.set(now_s);
+        let mut parts = Parts {
+            history: &self.past,
+            forecaster: self.brain.forecaster.as_ref(),
+            policy: self.brain.policy.as_ref(),
+            executor: &mut self.executor,
+            cadence: self.cadence,
+            announced: &|_, _, _| Vec::new(),
+        };
+        tick(&mut self.state, &self.snapshot, &mut parts);
+        for (workload, knob, setting) in std::mem::take(&mut self.executor.writes) {
+            self.note(now_s, &workload, knob, setting);
+        }
+    }
+
+    /// Records a write. No limit is recorded as twice the greatest usage so far, since a decision is a number.
+    fn note(&mut self, now_s: i64, workload: &WorkloadId, knob: Knob, setting: Setting) {
+        if let Some(state) = self.snapshot.workloads.get_mut(workload) {
+            state.settings.insert(knob, setting);
+        }
+        let Some(held) = self.held.iter().find(|held| held.workload == *workload && held.knob == knob) else { return };
+        let allocation = setting.value().unwrap_or(2.0 * held.greatest) / held.unit;
+        let decided = self.decided.entry(held.at).or_default();
+        match decided.last_mut() {
+            Some(last) if last.time_s == now_s => last.allocation = allocation,
+            _ => decided.push(Decided { time_s: now_s, allocation }),
+        }
+    }
+}
+
+/// All workloads without limits, and nothing known of them yet.
+fn first_snapshot(held: &[Held<'_>], violation: f64, options: &Options) -> Snapshot {
+    let mut workloads: BTreeMap<WorkloadId, WorkloadState> = BTreeMap::new();
+    for held in held {
+        let state = workloads.entry(held.workload.clone()).or_insert_with(|| {
+            let claim = options.node.as_ref().and_then(|node| node.claims.get(&*held.series.workload).copied());
+            let claim = claim.unwrap_or_default();
+            let (priority, weight) = (claim.priority, claim.weight);
+            WorkloadState {
+                workload: Workload {
+                    id: held.workload.clone(),
+                    kind: WorkloadKind::Trace,
+                    path: String::new(),
+                    labels: BTreeMap::new(),
+                },
+                standing: Standing {
+                    mode: Mode::Apply,
+                    violation_share: violation,
+                    priority,
+                    weight,
+                    ..Standing::default()
+                },
+                latest: BTreeMap::new(),
+                settings: BTreeMap::new(),
+                started: None,
+                own: false,
+            }
+        });
+        state.settings.insert(held.knob, Setting::Unlimited);
+    }
+    Snapshot { now: Time::default(), capacity: capacity(held, options), workloads }
+}
+
+fn capacity(held: &[Held<'_>], options: &Options) -> Capacity {
+    let mut amounts = BTreeMap::new();
+    for held in held {
+        let amount = options.node.as_ref().and_then(|node| node.amounts.get(&*held.series.metric));
+        if let Some(amount) = amount {
+            amounts.entry(held.knob.resource()).or_insert(amount * held.unit);
+        }
+    }
+    Capacity { amounts }
+}

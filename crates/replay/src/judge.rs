@@ -1,0 +1,313 @@
+//! From recorded decisions to comparable scores. Needs no policy: what was recorded can be judged again.
+
+use crate::{
+    Decisions, Trace,
+    quantity::{Kind, Quantity},
+    score::{
+        bootstrap::{Intervals, intervals},
+        class::{self, Class},
+        tally::Tally,
+        total::{Scores, scores},
+    },
+    sweep::{Sweep, tallies},
+    trace::Repairs,
+    world::in_force,
+};
+use serde::{Deserialize, Serialize};
+
+/// How decisions are judged.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JudgeOptions {
+    /// Usage counts from so long after a series' first sample, seconds.
+    pub warmup_s: i64,
+    /// The policy that is compared with all others, and whose best and worst workloads are shown.
+    pub ours: String,
+    /// Seed of the intervals.
+    pub seed: u64,
+    /// Threads to use; changes nothing in the results.
+    pub threads: usize,
+}
+
+impl Default for JudgeOptions {
+    fn default() -> Self {
+        Self { warmup_s: 86_400, ours: "apportion".to_owned(), seed: 0, threads: 1 }
+    }
+}
+
+/// How a metric was read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Reading {
+    /// The metric.
+    pub metric: String,
+    /// What it counts as.
+    pub quantity: Quantity,
+    /// Series.
+    pub workloads: usize,
+}
+
+/// What a report must say to be repeated.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Conditions {
+    /// Version of this crate.
+    pub version: String,
+    /// SHA-256 of the trace.
+    pub data_digest: String,
+    /// Samples of the trace.
+    pub samples: usize,
+    /// Time of its first sample, seconds since 1970.
+    pub first_s: i64,
+    /// Time of its last sample, seconds since 1970.
+    pub last_s: i64,
+    /// What was mended in it.
+    pub repairs: Repairs,
+    /// Its metrics.
+    pub metrics: Vec<Reading>,
+    /// Warm-up, seconds.
+    pub warmup_s: i64,
+    /// Seed.
+    pub seed: u64,
+}
+
+/// One policy on one metric.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    /// The policy.
+    pub policy: String,
+    /// The metric.
+    pub metric: String,
+    /// Its scores.
+    pub scores: Scores,
+    /// Intervals over workloads, 95 %.
+    pub intervals: Intervals,
+    /// Footprint over that of the best constants at the same share over, less 1; where those were swept so far.
+    pub regret_best_static: Option<f64>,
+    /// Footprint over that of the perfect forecast at the same share over, less 1; where that was swept so far.
+    pub regret_oracle: Option<f64>,
+    /// Allotment saved against `static`, as a share of it; where `static` was judged too.
+    pub saving: Option<f64>,
+}
+
+/// One policy on one kind of workloads.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ClassRow {
+    /// The policy.
+    pub policy: String,
+    /// The metric.
+    pub metric: String,
+    /// The kind.
+    pub class: Class,
+    /// Its scores.
+    pub scores: Scores,
+}
+
+/// Our footprint where we are over as often as a peer is at its own margin.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Matched {
+    /// The peer.
+    pub peer: String,
+    /// The metric.
+    pub metric: String,
+    /// The peer's measured share of samples over.
+    pub over: f64,
+    /// Its footprint.
+    pub footprint: f64,
+    /// Ours at that share; `None` where our sweep does not reach it.
+    pub ours: Option<f64>,
+    /// How much smaller ours is, as a share of the peer's.
+    pub smaller: Option<f64>,
+}
+
+/// One of the best or worst workloads of a policy, with a plot's worth of points.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Example {
+    /// The policy.
+    pub policy: String,
+    /// The workload.
+    pub workload: String,
+    /// The metric.
+    pub metric: String,
+    /// Its kind.
+    pub class: Class,
+    /// What was allotted and not used, and ten times what was used and not allotted, over usage.
+    pub cost: f64,
+    /// Allotted over used.
+    pub footprint: f64,
+    /// Share of samples over.
+    pub over: f64,
+    /// Time, mean usage, greatest usage and greatest allotment of each part of the time.
+    pub points: Vec<[f64; 4]>,
+}
+
+/// Everything that a report shows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Judged {
+    /// What it rests on.
+    pub conditions: Conditions,
+    /// Policy by policy, metric by metric.
+    pub rows: Vec<Row>,
+    /// By kind of workload.
+    pub classes: Vec<ClassRow>,
+    /// Lines of slack against violation.
+    pub sweeps: Vec<Sweep>,
+    /// Ours against each peer where both are over as often.
+    pub matched: Vec<Matched>,
+    /// The ten cheapest workloads of one policy, cheapest first.
+    pub best: Vec<Example>,
+    /// The ten dearest, dearest first.
+    pub worst: Vec<Example>,
+}
+
+/// What unmet usage weighs against unused allotment when workloads are ranked.
+const UNMET_WEIGHT: f64 = 10.0;
+const EXAMPLES: usize = 10;
+const EXAMPLE_POINTS: usize = 240;
+
+/// Judges recorded decisions, with sweeps where there are any.
+#[must_use]
+pub fn judge(trace: &Trace, decisions: &[Decisions], sweeps: &[Sweep], options: &JudgeOptions) -> Judged {
+    let classes: Vec<Class> = trace.series().iter().map(|series| class::of(series, trace.first_s())).collect();
+    let mut judged = Judged {
+        conditions: conditions(trace, options),
+        rows: Vec::new(),
+        classes: Vec::new(),
+        sweeps: sweeps.to_vec(),
+        matched: Vec::new(),
+        best: Vec::new(),
+        worst: Vec::new(),
+    };
+    for made in decisions {
+        let tallies = tallies(trace, made, options.warmup_s, options.threads);
+        for metric in trace.metrics() {
+            judged.add(trace, made, &metric, &tallies, &classes, options.seed);
+        }
+        let first = decisions.iter().all(|other| other.policy != options.ours) && judged.best.is_empty();
+        if made.policy == options.ours || first {
+            (judged.best, judged.worst) = examples(trace, made, &tallies, &classes);
+        }
+    }
+    judged.save_against_static();
+    judged.matched = matched(&judged.rows, sweeps, &options.ours);
+    judged
+}
+
+fn conditions(trace: &Trace, options: &JudgeOptions) -> Conditions {
+    let reading = |metric: &str| Reading {
+        metric: metric.to_owned(),
+        quantity: Quantity::of(metric),
+        workloads: trace.series().iter().filter(|series| *series.metric == *metric).count(),
+    };
+    Conditions {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        data_digest: trace.digest(),
+        samples: trace.samples(),
+        first_s: trace.first_s(),
+        last_s: trace.last_s(),
+        repairs: trace.repairs().clone(),
+        metrics: trace.metrics().iter().map(|metric| reading(metric)).collect(),
+        warmup_s: options.warmup_s,
+        seed: options.seed,
+    }
+}
+
+impl Judged {
+    fn add(&mut self, trace: &Trace, made: &Decisions, metric: &str, tallies: &[Tally], classes: &[Class], seed: u64) {
+        let members: Vec<usize> = (0..tallies.len())
+            .filter(|at| *trace.series()[*at].metric == *metric && tallies[*at].samples > 0)
+            .collect();
+        let own: Vec<&Tally> = members.iter().map(|at| &tallies[*at]).collect();
+        let total = scores(own.iter().copied());
+        if members.is_empty() || total.bare >= 1.0 {
+            return;
+        }
+        let regret = |bound: &str| self.regret(bound, metric, &total);
+        self.rows.push(Row {
+            policy: made.policy.clone(),
+            metric: metric.to_owned(),
+            regret_best_static: regret("best-static"),
+            regret_oracle: regret("oracle"),
+            saving: None,
+            intervals: intervals(&own, seed, metric),
+            scores: total,
+        });
+        for class in Class::ALL {
+            let kind: Vec<&Tally> =
+                members.iter().filter(|at| classes[**at] == class).map(|at| &tallies[*at]).collect();
+            if !kind.is_empty() {
+                let (policy, metric) = (made.policy.clone(), metric.to_owned());
+                self.classes.push(ClassRow { policy, metric, class, scores: scores(kind) });
+            }
+        }
+    }
+
+    fn regret(&self, bound: &str, metric: &str, scores: &Scores) -> Option<f64> {
+        let sweep = self.sweeps.iter().find(|sweep| sweep.policy == bound)?;
+        sweep.footprint_at(metric, scores.over).map(|least| scores.footprint / least - 1.0)
+    }
+
+    fn save_against_static(&mut self) {
+        let fixed: Vec<(String, f64)> = self
+            .rows
+            .iter()
+            .filter(|row| row.policy == "static")
+            .map(|row| (row.metric.clone(), row.scores.footprint))
+            .collect();
+        for row in &mut self.rows {
+            let before = fixed.iter().find(|(metric, _)| *metric == row.metric).map(|(_, footprint)| *footprint);
+            row.saving = before.filter(|before| *before > 0.0).map(|before| 1.0 - row.scores.footprint / before);
+        }
+    }
+}
+
+fn matched(rows: &[Row], sweeps: &[Sweep], ours: &str) -> Vec<Matched> {
+    let Some(sweep) = sweeps.iter().find(|sweep| sweep.policy == ours) else { return Vec::new() };
+    let compare = |row: &Row| {
+        let at = sweep.footprint_at(&row.metric, row.scores.over);
+        Matched {
+            peer: row.policy.clone(),
+            metric: row.metric.clone(),
+            over: row.scores.over,
+            footprint: row.scores.footprint,
+            ours: at,
+            smaller: at.map(|footprint| 1.0 - footprint / row.scores.footprint),
+        }
+    };
+    rows.iter().filter(|row| row.policy != ours).map(compare).collect()
+}
+
+fn examples(trace: &Trace, made: &Decisions, tallies: &[Tally], classes: &[Class]) -> (Vec<Example>, Vec<Example>) {
+    let cost = |tally: &Tally| (tally.unused + UNMET_WEIGHT * tally.beyond) / tally.usage;
+    let sized = |at: usize| matches!(trace.series()[at].quantity().kind, Kind::Cpu | Kind::Memory | Kind::Requests);
+    let mut ranked: Vec<usize> =
+        (0..tallies.len()).filter(|at| tallies[*at].usage > 0.0 && tallies[*at].bare == 0 && sized(*at)).collect();
+    ranked.sort_by(|a, b| cost(&tallies[*a]).total_cmp(&cost(&tallies[*b])));
+    let show = |at: &usize| {
+        let (series, tally) = (&trace.series()[*at], &tallies[*at]);
+        Example {
+            policy: made.policy.clone(),
+            workload: series.workload.to_string(),
+            metric: series.metric.to_string(),
+            class: classes[*at],
+            cost: cost(tally),
+            footprint: tally.allotted / tally.usage,
+            over: f64::from(tally.over) / f64::from(tally.samples),
+            points: points(trace, made, *at),
+        }
+    };
+    let best = ranked.iter().take(EXAMPLES).map(show).collect();
+    let worst = ranked.iter().rev().take(EXAMPLES).map(show).collect();
+    (best, worst)
+}
+
+/// The series in few enough points to draw.
+fn points(trace: &Trace, made: &Decisions, at: usize) -> Vec<[f64; 4]> {
+    let (series, decided) = (&trace.series()[at], &made.series[at].decided);
+    let part = series.len().div_ceil(EXAMPLE_POINTS).max(1);
+    let samples: Vec<(i64, f64)> = series.samples().collect();
+    let point = |part: &[(i64, f64)]| {
+        let mean = part.iter().map(|(_, usage)| usage).sum::<f64>() / part.len() as f64;
+        let peak = part.iter().map(|(_, usage)| *usage).fold(0.0, f64::max);
+        let given = part.iter().filter_map(|(time, _)| in_force(decided, *time)).fold(0.0, f64::max);
+        [part[0].0 as f64, mean, peak, given]
+    };
+    samples.chunks(part).map(point).collect()
+}

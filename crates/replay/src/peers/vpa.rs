@@ -1,0 +1,289 @@
+//! The Kubernetes Vertical Pod Autoscaler, as of 1.4 and later: every CPU sample weighs the same.
+//! Source: kubernetes/autoscaler at 55c37cd, `vertical-pod-autoscaler/pkg/recommender/{model,logic}`, `pkg/updater/priority`.
+//!
+//! target = P90 × 1.15, lower = P50 × 1.15 × (1 + 0.001/c)^-2, upper = P95 × 1.15 × (1 + 1/c), c = days of samples.
+//! A request outside [lower, upper] is changed; so is one 10 % off the target once the pod is 12 hours old. In-place resize
+//! leaves the pod's age, recreation resets it. Each metric is sized on its own (upstream adds the differences of a pod's
+//! resources), there is one replica, and the pod's first request is the first recommendation.
+
+use super::{Adjustable, Subject};
+use crate::{
+    histogram::{Buckets, DecayingHistogram},
+    quantity::Kind,
+    recommend::{Observation, Recommender, Regrid, Regridded},
+};
+
+const DAY_S: i64 = 86_400;
+const MINUTE_S: i64 = 60;
+const EPSILON: f64 = 1e-4;
+const CPU_WEIGHT: f64 = 0.1;
+const MEMORY_WINDOW_S: i64 = DAY_S;
+const OOM_MIN_BUMP_BYTES: f64 = 100.0 * 1_048_576.0;
+const OOM_BUMP_RATIO: f64 = 1.2;
+const QUICK_OOM_S: i64 = 600;
+const MATURE_S: i64 = 12 * 3_600;
+const SIGNIFICANT_SHARE: f64 = 0.1;
+const FLOOR_CORES: f64 = 0.025;
+const FLOOR_BYTES: f64 = 250.0 * 1_048_576.0;
+
+/// What the recommender says at one time, base units.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Estimate {
+    lower: f64,
+    target: f64,
+    upper: f64,
+}
+
+/// Peaks of memory, one per 24 hours.
+#[derive(Clone, Debug, Default)]
+struct Peaks {
+    window_end_s: Option<i64>,
+    usage: f64,
+    oom: f64,
+}
+
+/// Recommender and updater of one series.
+pub(super) struct Vpa {
+    kind: Kind,
+    floor: f64,
+    quantum: f64,
+    margin: f64,
+    in_place: bool,
+    regrid: Regrid,
+    histogram: DecayingHistogram,
+    peaks: Peaks,
+    first_s: Option<i64>,
+    last_s: i64,
+    count: u32,
+    pod_started_s: i64,
+    request: Option<f64>,
+}
+
+impl Vpa {
+    pub(super) fn new(subject: &Subject<'_>, margin: f64, in_place: bool) -> Self {
+        let memory = subject.quantity.kind == Kind::Memory;
+        let buckets =
+            if memory { Buckets::exponential(1e12, 1e7, 1.05) } else { Buckets::exponential(1_000.0, 0.01, 1.05) };
+        let floor = if memory { FLOOR_BYTES } else { FLOOR_CORES };
+        Self {
+            kind: subject.quantity.kind,
+            floor: if subject.quantity.absolute { floor } else { 0.0 },
+            quantum: if memory { 1.0 } else { 1e-3 },
+            margin,
+            in_place,
+            regrid: Regrid::new(MINUTE_S, subject.series.step_s),
+            histogram: DecayingHistogram::new(buckets, EPSILON, DAY_S as f64),
+            peaks: Peaks::default(),
+            first_s: None,
+            last_s: 0,
+            count: 0,
+            pod_started_s: subject.series.first_s(),
+            request: None,
+        }
+    }
+
+    /// One sample a minute; a coarser trace gives each of its minutes the mean.
+    fn learn(&mut self, time_s: i64, seen: Regridded) {
+        for k in (0..i64::from(seen.repeats)).rev() {
+            let minute_s = time_s - k * MINUTE_S;
+            self.first_s.get_or_insert(minute_s);
+            self.last_s = minute_s;
+            self.count += 1;
+            if self.kind == Kind::Memory {
+                self.learn_memory(minute_s, seen.peak, false);
+            } else {
+                self.histogram.add(seen.mean, CPU_WEIGHT, minute_s as f64);
+            }
+        }
+    }
+
+    /// `addMemorySample`: the greatest of a window replaces the one before it.
+    fn learn_memory(&mut self, time_s: i64, usage: f64, oom: bool) {
+        let end_s = *self.peaks.window_end_s.get_or_insert(time_s);
+        let former = self.peaks.usage.max(self.peaks.oom);
+        if time_s < end_s {
+            if former == 0.0 || usage <= former {
+                return;
+            }
+            self.histogram.subtract(former, 1.0, end_s as f64);
+        } else {
+            let windows = (time_s - end_s).div_euclid(MEMORY_WINDOW_S) + 1;
+            self.peaks = Peaks { window_end_s: Some(end_s + windows * MEMORY_WINDOW_S), ..Peaks::default() };
+        }
+        let end_s = self.peaks.window_end_s.unwrap_or(end_s);
+        self.histogram.add(usage, 1.0, end_s as f64);
+        if oom {
+            self.peaks.oom = usage;
+        } else {
+            self.peaks.usage = usage;
+        }
+    }
+
+    /// `RecordOOM`: what was asked for or used, and a fifth or 100 MiB more.
+    fn learn_oom(&mut self, time_s: i64, requested: f64) {
+        let used = requested.max(self.peaks.usage);
+        self.learn_memory(time_s, (used + OOM_MIN_BUMP_BYTES).max(used * OOM_BUMP_RATIO), true);
+    }
+
+    /// `getConfidence`: days of samples, by span and by number.
+    fn confidence(&self) -> f64 {
+        let span_days = (self.last_s - self.first_s.unwrap_or(self.last_s)) as f64 / DAY_S as f64;
+        span_days.min(f64::from(self.count) / 1_440.0)
+    }
+
+    fn estimate(&self) -> Estimate {
+        let confidence = self.confidence();
+        let with_margin = |share: f64| {
+            let base = self.whole(self.histogram.percentile(share));
+            base + self.whole(base * self.margin)
+        };
+        let lower = with_margin(0.5) * confidence_factor(0.001, confidence, -2.0);
+        let upper = with_margin(0.95) * confidence_factor(1.0, confidence, 1.0);
+        Estimate {
+            lower: lower.max(self.floor),
+            target: with_margin(0.9).max(self.floor),
+            upper: upper.max(self.floor),
+        }
+    }
+
+    /// Amounts are whole millicores and bytes.
+    fn whole(&self, amount: f64) -> f64 {
+        (amount / self.quantum + 1e-9).floor() * self.quantum
+    }
+
+    /// The updater's choice, once a minute at most.
+    fn wants_change(&self, now_s: i64, request: f64, estimate: Estimate, oom: bool) -> bool {
+        let age_s = now_s - self.pod_started_s;
+        let differs = (request - estimate.target).abs() > 1e-12 * request;
+        let outside = request < estimate.lower || request > estimate.upper;
+        let quick_oom = oom && age_s < QUICK_OOM_S;
+        let significant = (request - estimate.target).abs() >= SIGNIFICANT_SHARE * request;
+        differs && (outside || quick_oom || (age_s >= MATURE_S && significant))
+    }
+}
+
+/// `(1 + multiplier / confidence)^exponent`.
+fn confidence_factor(multiplier: f64, confidence: f64, exponent: f64) -> f64 {
+    (1.0 + multiplier / confidence).powf(exponent)
+}
+
+impl Recommender for Vpa {
+    fn observe(&mut self, seen: &Observation) -> Option<f64> {
+        if let (true, Some(request)) = (seen.oom, self.request) {
+            self.learn_oom(seen.time_s, request);
+        }
+        let regridded = self.regrid.push(seen.time_s, seen.usage)?;
+        self.learn(seen.time_s, regridded);
+        let estimate = self.estimate();
+        if let Some(request) = self.request
+            && !self.wants_change(seen.time_s, request, estimate, seen.oom)
+        {
+            return None;
+        }
+        if !self.in_place {
+            self.pod_started_s = seen.time_s;
+        }
+        self.request = Some(estimate.target);
+        self.request
+    }
+}
+
+impl Adjustable for Vpa {
+    const MARGIN: f64 = 0.15;
+    const GRID: &'static [f64] = &[0.0, 0.15, 0.3, 0.6, 1.0, 2.0, 4.0];
+    const MEANS: &'static str = "safety margin on the P90 (--recommendation-margin-fraction)";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{burst, peers::testing};
+
+    /// estimator_test.go: confidence of 9 samples in 9 minutes is 9/1440 days; 3.14 × (1 + 0.1/0.00625)² = 907.46.
+    #[test]
+    fn the_confidence_factor_is_that_of_upstream() {
+        let confidence = (9.0_f64 / 1_440.0).min(9.0 * 60.0 / 86_400.0);
+        assert!((314.0 * confidence_factor(0.1, confidence, 2.0) - 90_746.0).abs() < 1e-9);
+    }
+
+    /// Widths of the band after a time of steady samples: upper ×289 at 5 minutes, ×3 at 12 h, ×2 at 24 h; lower ×0.603 at 5 minutes.
+    #[test]
+    fn the_band_narrows_with_time() {
+        let upper = |minutes: f64| confidence_factor(1.0, minutes / 1_440.0, 1.0);
+        for (minutes, width) in [(5.0, 289.0), (30.0, 49.0), (720.0, 3.0), (1_440.0, 2.0), (7.0 * 1_440.0, 1.143)] {
+            assert!((upper(minutes) / width - 1.0).abs() < 1e-3, "{minutes}");
+        }
+        assert!((confidence_factor(0.001, 5.0 / 1_440.0, -2.0) - 0.603).abs() < 1e-3);
+    }
+
+    fn vpa(metric: &str, step_s: i64) -> Vpa {
+        let series = testing::series(metric, step_s, &[0.0; 2]);
+        Vpa::new(&testing::subject(&series), 0.15, true)
+    }
+
+    /// 1 core falls into the bucket that ends at 0.2 × (1.05^37 - 1) = 1.0163 cores, 1016 millicores; 15 % of it are 152.
+    #[test]
+    fn a_constant_series_settles_at_its_bucket_and_margin() {
+        let mut vpa = vpa("cpu_cores", 60);
+        let decisions = testing::feed(&mut vpa, 60, &[1.0; 3_000]);
+        assert_eq!(decisions.len(), 1, "{decisions:?}");
+        assert!((decisions[0].1 - 1.168).abs() < 1e-9, "{decisions:?}");
+    }
+
+    #[test]
+    fn amounts_have_a_floor_of_25_millicores_and_250_mib() {
+        assert_eq!(testing::feed(&mut vpa("cpu_cores", 60), 60, &[0.001])[0].1, 0.025);
+        assert_eq!(testing::feed(&mut vpa("memory_bytes", 60), 60, &[1e6])[0].1, 250.0 * 1_048_576.0);
+        assert!(testing::feed(&mut vpa("cpu_util_pct", 60), 60, &[0.001])[0].1 < 0.025);
+    }
+
+    /// A kill at a request of 300 MB with a peak of 400 MB feeds 500 MB + 4.86 MB (100 MiB more); 1 GB feeds 1.2 GB.
+    #[test]
+    fn an_oom_feeds_a_fifth_or_100_mib_more() {
+        for (request, peak, fed) in [(3e8, 4e8, 4e8 + OOM_MIN_BUMP_BYTES), (1e9, 4e8, 1.2e9)] {
+            let mut vpa = vpa("memory_bytes", 60);
+            vpa.learn_memory(0, peak, false);
+            vpa.learn_oom(60, request);
+            assert_eq!(vpa.peaks.oom, fed);
+        }
+    }
+
+    /// One peak per 24 hours with a half-life of 24 hours: a lone high day is the P90 for two days, then it is forgotten.
+    #[test]
+    fn memory_forgets_a_high_day_on_the_third() {
+        let mut vpa = vpa("memory_bytes", 300);
+        let day = |level: f64| std::iter::repeat_n(level, 288);
+        let usage: Vec<f64> =
+            (0..7).flat_map(|_| day(5e8)).chain(day(2e9)).chain((0..5).flat_map(|_| day(5e8))).collect();
+        let decisions = testing::feed(&mut vpa, 300, &usage);
+        let last = decisions.last().copied().unwrap();
+        let raised = decisions.iter().find(|decision| decision.1 > 2e9).copied().unwrap();
+        assert_eq!(raised.0 / DAY_S, 7, "{decisions:?}");
+        assert!((2.41e9..2.42e9).contains(&raised.1) || raised.1 > 2e9, "{decisions:?}");
+        assert!(last.1 < 6.5e8 && (10..12).contains(&(last.0 / DAY_S)), "{decisions:?}");
+    }
+
+    /// A burst of h hours a day is never seen below 1.8 h, seen at the wrong time up to 3.3 h, and covered above. With
+    /// recreation the pod, once raised after a burst, is 12 hours old too late for ever (this burst begins at 9:00; at some
+    /// other hours it falls into step instead).
+    #[test]
+    fn daily_bursts_are_missed_or_met_at_the_wrong_time() {
+        let missed = |hours: f64, in_place: bool| {
+            burst::missed_share(hours, |subject| Box::new(Vpa::new(subject, 0.15, in_place)))
+        };
+        let check = |hours: f64, in_place: bool, least: f64, most: f64| {
+            let share = missed(hours, in_place);
+            assert!((least..=most).contains(&share), "{hours} h, in place {in_place}: {share}");
+        };
+        check(1.0, true, 1.0, 1.0);
+        check(1.5, true, 1.0, 1.0);
+        check(2.0, true, 0.71, 0.81);
+        check(2.5, true, 0.33, 0.43);
+        check(3.0, true, 0.07, 0.17);
+        check(3.5, true, 0.0, 0.0);
+        check(2.0, false, 0.96, 1.0);
+        check(2.5, false, 0.96, 1.0);
+        check(3.0, false, 0.96, 1.0);
+        check(4.0, false, 0.0, 0.0);
+    }
+}

@@ -1,0 +1,225 @@
+//! The page.
+
+use super::{
+    CANNOT_SHOW, percent,
+    svg::{self, escape},
+};
+use crate::{ClassRow, Example, Judged, Row, peers, quantity::Kind, score::class::Class};
+use std::fmt::Write;
+
+/// One self-contained page: no script, nothing fetched.
+#[must_use]
+pub fn html(judged: &Judged) -> String {
+    let mut page = String::from(HEAD);
+    page += "<h1>Replay</h1>";
+    page += &lead(judged);
+    for reading in &judged.conditions.metrics {
+        let metric = reading.metric.as_str();
+        if judged.rows.iter().any(|row| row.metric == metric) {
+            let _ = write!(page, "<section><h2>{}</h2>", escape(metric));
+            page += &table(judged, metric, reading.quantity.kind);
+            if judged.sweeps.iter().any(|sweep| sweep.points.iter().any(|point| point.scores.contains_key(metric))) {
+                page += &svg::pareto(judged, metric);
+            }
+            page += &matched(judged, metric);
+            page += &classes(judged, metric);
+            page += "</section>";
+        }
+    }
+    page += &examples("Ten cheapest workloads", &judged.best);
+    page += &examples("Ten dearest workloads", &judged.worst);
+    page += &conditions(judged);
+    page + "</main></body></html>\n"
+}
+
+/// What the page is about, in a sentence or two.
+fn lead(judged: &Judged) -> String {
+    let days = (judged.conditions.last_s - judged.conditions.first_s) as f64 / 86_400.0;
+    let workloads = judged.conditions.metrics.iter().map(|reading| reading.workloads).max().unwrap_or(0);
+    format!(
+        "<p>{workloads} workloads over {days:.1} days ({} samples), replayed to each policy. Footprint is what was allotted over what was used: 1 would \
+         serve all exactly. Over is the share of samples with usage above the allotment. Lower is better for both, and one can be bought with the other: \
+         compare at equal share over.</p>",
+        judged.conditions.samples
+    )
+}
+
+fn table(judged: &Judged, metric: &str, kind: Kind) -> String {
+    let mut text = String::from(
+        "<div class=\"wide\"><table><thead><tr><th>policy<th>footprint<th>95 % interval<th>slack<th>over<th>95 % interval<th>overwork<th>hit<th>changes<th>clean days",
+    );
+    text += if kind == Kind::Memory { "<th>kills a day" } else { "<th>work waits" };
+    text += "<th>relative slack<th>saving against static<th>above best static<th>above oracle</tr></thead><tbody>";
+    for row in judged.rows.iter().filter(|row| row.metric == metric) {
+        text += &line(judged, row, kind);
+    }
+    text + "</tbody></table></div>"
+}
+
+fn line(judged: &Judged, row: &Row, kind: Kind) -> String {
+    let (scores, wide) = (&row.scores, &row.intervals);
+    let optional = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), percent);
+    let harm = if kind == Kind::Memory { format!("{:.3}", scores.ooms_per_day) } else { percent(scores.throttled) };
+    let cells = [
+        format!("{:.3}", scores.footprint),
+        format!("{:.2} – {:.2}", wide.footprint.low, wide.footprint.high),
+        percent(scores.slack),
+        percent(scores.over),
+        format!("{} – {}", percent(wide.over.low), percent(wide.over.high)),
+        percent(scores.overwork),
+        percent(scores.hit),
+        format!("{:.2}", scores.changes),
+        percent(scores.clean_days),
+        harm,
+        percent(scores.relative_slack_median),
+        optional(row.saving),
+        optional(row.regret_best_static),
+        optional(row.regret_oracle),
+    ];
+    let cells: String = cells.iter().map(|cell| format!("<td>{cell}")).collect();
+    let ahead =
+        if peers::Peer::named(&row.policy).is_some_and(|peer| peer.clairvoyant) { " (looks ahead)" } else { "" };
+    let colour = svg::colour(judged, &row.policy);
+    format!("<tr><th class=\"name {colour}\">{}{ahead}{cells}</tr>", escape(&row.policy))
+}
+
+fn matched(judged: &Judged, metric: &str) -> String {
+    let rows: Vec<_> = judged.matched.iter().filter(|row| row.metric == metric).collect();
+    if rows.is_empty() {
+        return String::new();
+    }
+    let mut text = String::from(
+        "<h3>At each peer's own share over</h3><div class=\"wide\"><table><thead><tr><th>peer<th>over<th>its footprint<th>ours<th>smaller by</tr></thead><tbody>",
+    );
+    for row in rows {
+        let ours = row.ours.map_or_else(|| "not reached".to_owned(), |ours| format!("{ours:.3}"));
+        let smaller = row.smaller.map_or_else(|| "–".to_owned(), percent);
+        let (peer, over) = (escape(&row.peer), percent(row.over));
+        let _ = write!(text, "<tr><th>{peer}<td>{over}<td>{:.3}<td>{ours}<td>{smaller}</tr>", row.footprint);
+    }
+    text + "</tbody></table></div>"
+}
+
+fn classes(judged: &Judged, metric: &str) -> String {
+    let rows: Vec<&ClassRow> = judged.classes.iter().filter(|row| row.metric == metric).collect();
+    let there: Vec<Class> = Class::ALL.into_iter().filter(|class| rows.iter().any(|row| row.class == *class)).collect();
+    let mut text = String::from(
+        "<h3>By kind of workload: footprint, share over</h3><div class=\"wide\"><table><thead><tr><th>policy",
+    );
+    for class in &there {
+        let size = rows.iter().find(|row| row.class == *class).map_or(0, |row| row.scores.workloads);
+        let _ = write!(text, "<th>{} ({size})", class.name());
+    }
+    text += "</tr></thead><tbody>";
+    for policy in judged.rows.iter().filter(|row| row.metric == metric).map(|row| &row.policy) {
+        let _ = write!(text, "<tr><th>{}", escape(policy));
+        for class in &there {
+            let row = rows.iter().find(|row| row.policy == *policy && row.class == *class);
+            let cell = row.map(|row| format!("{:.2}, {}", row.scores.footprint, percent(row.scores.over)));
+            let _ = write!(text, "<td>{}", cell.unwrap_or_default());
+        }
+        text += "</tr>";
+    }
+    text + "</tbody></table></div>"
+}
+
+fn examples(title: &str, examples: &[Example]) -> String {
+    let Some(first) = examples.first() else { return String::new() };
+    let mut text = format!(
+        "<section><h2>{title} under {}</h2><p>Ranked by unused allotment and ten times unmet usage, over usage. Grey: usage, mean and peak; blue: allotment.</p><div class=\"small\">",
+        escape(&first.policy)
+    );
+    for shown in examples {
+        let _ = write!(
+            text,
+            "<figure>{}<figcaption>{} {} ({}): footprint {:.2}, over {}</figcaption></figure>",
+            svg::example(shown),
+            escape(&shown.workload),
+            escape(&shown.metric),
+            shown.class.name(),
+            shown.footprint,
+            percent(shown.over)
+        );
+    }
+    text + "</div></section>"
+}
+
+fn conditions(judged: &Judged) -> String {
+    let about = &judged.conditions;
+    let mut text = String::from("<section><h2>What a trace cannot show</h2><ul>");
+    for item in CANNOT_SHOW {
+        let _ = write!(text, "<li>{}</li>", escape(item));
+    }
+    let _ = write!(
+        text,
+        "</ul><h2>Conditions</h2><dl><dt>version<dd>{}<dt>data (SHA-256)<dd><code>{}</code><dt>samples<dd>{}<dt>from, to (seconds since 1970)<dd>{}, {}<dt>warm-up<dd>{} s<dt>seed<dd>{}<dt>mended<dd>{} series put in order, {} duplicate rows, {} rows without a number</dl>",
+        escape(&about.version),
+        about.data_digest,
+        about.samples,
+        about.first_s,
+        about.last_s,
+        about.warmup_s,
+        about.seed,
+        about.repairs.reordered_series,
+        about.repairs.duplicate_rows,
+        about.repairs.missing_rows
+    );
+    text += "<h3>How metrics were read</h3><div class=\"wide\"><table><thead><tr><th>metric<th>counts as<th>base units in one<th>peers' floors apply</tr></thead><tbody>";
+    for reading in &about.metrics {
+        let quantity = reading.quantity;
+        let floors = if quantity.absolute { "yes" } else { "no" };
+        let kind = format!("{:?}", quantity.kind).to_lowercase();
+        let _ = write!(text, "<tr><th>{}<td>{kind}<td>{}<td>{floors}</tr>", escape(&reading.metric), quantity.unit);
+    }
+    text += "</tbody></table></div>";
+    text += &margins(judged);
+    text + "</section>"
+}
+
+fn margins(judged: &Judged) -> String {
+    if judged.sweeps.is_empty() {
+        return String::new();
+    }
+    let mut text = String::from(
+        "<h3>Margins swept</h3><div class=\"wide\"><table><thead><tr><th>policy<th>what its margin is<th>values</tr></thead><tbody>",
+    );
+    for sweep in &judged.sweeps {
+        let values: Vec<String> = sweep.points.iter().map(|point| point.margin.to_string()).collect();
+        let _ = write!(
+            text,
+            "<tr><th>{}<td class=\"words\">{}<td class=\"words\">{}</tr>",
+            escape(&sweep.policy),
+            escape(&sweep.margin_means),
+            values.join(", ")
+        );
+    }
+    text + "</tbody></table></div>"
+}
+
+const HEAD: &str = r#"<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>Apportion replay</title>
+<style>
+:root { color-scheme: light dark; --text: light-dark(#1b1f24, #e4e7eb); --soft: light-dark(#5d6672, #9aa4b0); --line: light-dark(#dde1e6, #333a43); --page: light-dark(#fff, #14171b);
+  --c0: light-dark(#0057b8, #6cb2ff); --c1: light-dark(#b3410e, #ff9b66); --c2: light-dark(#1a7f37, #5fd07a); --c3: light-dark(#8a2be2, #c99bff); --c4: light-dark(#b80050, #ff7bb0);
+  --c5: light-dark(#7a5c00, #e0b93a); --c6: light-dark(#007c89, #4fd0df); --c7: light-dark(#5b3a1e, #c9a27d); --c8: light-dark(#3d5a00, #a8d14a); --c9: light-dark(#6b0000, #ff8080);
+  --c10: light-dark(#2f3fb8, #9aa6ff); --c11: light-dark(#86007d, #f08ee8); --c12: light-dark(#555, #b5b5b5); --c13: light-dark(#000, #fff); }
+body { margin: 0; background: var(--page); color: var(--text); font: 15px/1.5 system-ui, sans-serif; }
+main { max-width: 1100px; margin: 0 auto; padding: 24px 16px 64px; }
+h1 { font-size: 26px; } h2 { margin-top: 40px; font-size: 20px; } h3 { font-size: 16px; margin: 24px 0 8px; }
+p, li { max-width: 75ch; }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 13px; white-space: nowrap; }
+th, td { padding: 4px 10px; border-bottom: 1px solid var(--line); text-align: right; font-weight: normal; }
+thead th { color: var(--soft); vertical-align: bottom; } tbody th, thead th:first-child { text-align: left; }
+td.words { text-align: left; white-space: normal; }
+svg { width: 100%; max-width: 760px; height: auto; display: block; margin: 12px 0; }
+.grid { stroke: var(--line); } .tick { fill: var(--soft); font-size: 11px; } .middle { text-anchor: middle; } .end { text-anchor: end; }
+svg .name { font-size: 12px; } .line { fill: none; stroke: currentColor; stroke-width: 1.6; } .dot { fill: currentColor; stroke: var(--page); }
+svg .name { fill: currentColor; } tbody th.name { font-weight: 600; }
+.c0 { color: var(--c0); } .c1 { color: var(--c1); } .c2 { color: var(--c2); } .c3 { color: var(--c3); } .c4 { color: var(--c4); } .c5 { color: var(--c5); } .c6 { color: var(--c6); }
+.c7 { color: var(--c7); } .c8 { color: var(--c8); } .c9 { color: var(--c9); } .c10 { color: var(--c10); } .c11 { color: var(--c11); } .c12 { color: var(--c12); } .c13 { color: var(--c13); }
+.small { display: grid; grid-template-columns: repeat(auto-fill, minmax(320px, 1fr)); gap: 16px; }
+figure { margin: 0; } figcaption { font-size: 13px; color: var(--soft); overflow-wrap: anywhere; }
+.peak { fill: none; stroke: var(--line); stroke-width: 1; } .mean { fill: none; stroke: var(--soft); stroke-width: 1; } .given { fill: none; stroke: var(--c0); stroke-width: 1.5; }
+dt { color: var(--soft); } dd { margin: 0 0 6px; overflow-wrap: anywhere; }
+</style></head><body><main>"#;

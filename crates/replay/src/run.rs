@@ -1,0 +1,153 @@
+//! Plays a whole trace to a policy.
+
+use crate::{
+    Decisions, ReplayError, Trace, TraceSeries,
+    decisions::SeriesDecisions,
+    engine::{self, Engine},
+    parallel::{self, Progress},
+    peers::{self, Peer, Subject},
+    quantity::Kind,
+    share::{self, Node},
+    world::{self, Decided},
+};
+
+/// How a replay is run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Options {
+    /// Share of samples that may be over, for policies that aim at one (ours and the bounds), 0..1.
+    pub violation: f64,
+    /// Changes a day that the clairvoyant forecast may make.
+    pub changes_per_day: f64,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// Threads to use; changes nothing in the results.
+    pub threads: usize,
+    /// Where all workloads share one node, what it has.
+    pub node: Option<Node>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { violation: 0.01, changes_per_day: 4.0, seed: 0, threads: 1, node: None }
+    }
+}
+
+/// Who decides.
+#[derive(Clone, Copy)]
+pub enum Player<'a> {
+    /// A peer's algorithm, series by series.
+    Peer(&'static Peer),
+    /// A policy of this house through `tick`, workload by workload.
+    Engine(&'a Engine<'a>),
+}
+
+impl Player<'_> {
+    /// The name shown.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Peer(peer) => peer.name,
+            Self::Engine(engine) => engine.name,
+        }
+    }
+    /// What is swept, and over which values.
+    #[must_use]
+    pub fn grid(&self) -> (&'static str, &'static [f64]) {
+        match self {
+            Self::Peer(peer) => (peer.margin_means, peer.grid),
+            Self::Engine(_) => ("asked share of samples over", engine::GRID),
+        }
+    }
+}
+
+/// The player of that name: a peer, or one of the engines given.
+///
+/// # Errors
+/// [`ReplayError::UnknownPolicy`] with all names.
+pub fn player<'a>(name: &str, engines: &'a [Engine<'a>]) -> Result<Player<'a>, ReplayError> {
+    let engine = engines.iter().find(|engine| engine.name == name).map(Player::Engine);
+    engine.or_else(|| Peer::named(name).map(Player::Peer)).ok_or_else(|| {
+        let names = engines.iter().map(|engine| engine.name).chain(peers::ALL.iter().map(|peer| peer.name));
+        ReplayError::UnknownPolicy { name: name.to_owned(), known: names.collect::<Vec<_>>().join(", ") }
+    })
+}
+
+/// Plays the trace to a player at its own margin (an engine: at the asked violation).
+///
+/// # Errors
+/// [`ReplayError::NoRequests`] when the player cannot size anything of this trace.
+pub fn run(
+    trace: &Trace,
+    player: Player<'_>,
+    options: &Options,
+    progress: Progress<'_>,
+) -> Result<Decisions, ReplayError> {
+    let margin = match player {
+        Player::Peer(peer) => peer.margin,
+        Player::Engine(_) => options.violation,
+    };
+    run_at(trace, player, margin, options, progress)
+}
+
+/// Plays the trace to a player at some margin of its sweep.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_at(
+    trace: &Trace,
+    player: Player<'_>,
+    margin: f64,
+    options: &Options,
+    progress: Progress<'_>,
+) -> Result<Decisions, ReplayError> {
+    let decided = match player {
+        Player::Peer(peer) => {
+            check_requests(trace, peer)?;
+            parallel::map(trace.series().len(), options.threads, progress, |at| {
+                play_peer(&trace.series()[at], peer, margin, options)
+            })
+        }
+        Player::Engine(engine) => engine::play(trace, engine, margin, options, progress),
+    };
+    let wanted = Decisions { policy: player.name().to_owned(), series: named(trace, decided) };
+    let by_peer = matches!(player, Player::Peer(_));
+    match &options.node {
+        Some(node) if by_peer => Ok(share::on_node(trace, wanted, node)),
+        _ => Ok(wanted),
+    }
+}
+
+fn named(trace: &Trace, decided: Vec<Vec<Decided>>) -> Vec<SeriesDecisions> {
+    let with_name = |(series, decided): (&TraceSeries, Vec<Decided>)| SeriesDecisions {
+        workload: series.workload.clone(),
+        metric: series.metric.clone(),
+        decided,
+    };
+    trace.series().iter().zip(decided).map(with_name).collect()
+}
+
+/// The horizontal autoscaler sizes request rates only, and nothing else sizes replicas.
+fn sizes(peer: &Peer, series: &TraceSeries) -> bool {
+    peer.name != "hpa" || series.quantity().kind == Kind::Requests
+}
+
+fn check_requests(trace: &Trace, peer: &Peer) -> Result<(), ReplayError> {
+    if trace.series().iter().any(|series| sizes(peer, series)) {
+        return Ok(());
+    }
+    Err(ReplayError::NoRequests { metrics: trace.metrics().join(", ") })
+}
+
+fn play_peer(series: &TraceSeries, peer: &Peer, margin: f64, options: &Options) -> Vec<Decided> {
+    if !sizes(peer, series) {
+        return Vec::new();
+    }
+    let subject = Subject {
+        series,
+        quantity: series.quantity(),
+        violation: options.violation,
+        changes_per_day: options.changes_per_day,
+        seed: options.seed,
+    };
+    world::play(series, peer.recommender(&subject, margin).as_mut())
+}

@@ -1,0 +1,118 @@
+//! What a node gives when its workloads want more than it has: higher priorities are served first, and equals share by
+//! weighted max-min fairness (nobody gets more than it wants, and what one leaves the others share by weight).
+
+use crate::{Decided, Decisions, Trace, decisions::SeriesDecisions};
+use std::collections::BTreeMap;
+
+/// A workload's claim on a node.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Claim {
+    /// Higher is served first.
+    pub priority: u8,
+    /// Share among equals; positive.
+    pub weight: f64,
+}
+
+impl Default for Claim {
+    fn default() -> Self {
+        Self { priority: 1, weight: 1.0 }
+    }
+}
+
+/// What one node has, and who is served first on it. All workloads of the trace run on it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Node {
+    /// Amount per metric, in the metric's own unit; a metric that is not here is not shared out.
+    pub amounts: BTreeMap<String, f64>,
+    /// Claims by workload; others have the usual one.
+    pub claims: BTreeMap<String, Claim>,
+}
+
+/// What each of several wants gets of `amount`.
+#[must_use]
+pub fn share_out(amount: f64, wants: &[(f64, Claim)]) -> Vec<f64> {
+    let mut given = vec![0.0; wants.len()];
+    let mut left = amount.max(0.0);
+    let mut order: Vec<usize> = (0..wants.len()).collect();
+    order.sort_by_key(|at| std::cmp::Reverse(wants[*at].1.priority));
+    for class in order.chunk_by(|a, b| wants[*a].1.priority == wants[*b].1.priority) {
+        fill(&mut left, class, wants, &mut given);
+    }
+    given
+}
+
+/// Serves one class: those that want least for their weight are satisfied first.
+fn fill(left: &mut f64, class: &[usize], wants: &[(f64, Claim)], given: &mut [f64]) {
+    let per_weight = |at: usize| wants[at].0 / wants[at].1.weight;
+    let mut order = class.to_vec();
+    order.sort_by(|a, b| per_weight(*a).total_cmp(&per_weight(*b)));
+    let mut weight: f64 = order.iter().map(|at| wants[*at].1.weight).sum();
+    for at in order {
+        let (want, own) = (wants[at].0, wants[at].1.weight);
+        given[at] = want.min(*left * own / weight).max(0.0);
+        *left -= given[at];
+        weight -= own;
+    }
+}
+
+/// Turns what a policy wants into what a node gives.
+pub(crate) fn on_node(trace: &Trace, wanted: Decisions, node: &Node) -> Decisions {
+    let mut series = wanted.series;
+    for (metric, amount) in &node.amounts {
+        let members: Vec<usize> = (0..series.len()).filter(|at| *series[*at].metric == **metric).collect();
+        let shared = share_metric(&series, &members, *amount, node);
+        for (at, decided) in members.iter().zip(shared) {
+            series[*at].decided = decided;
+        }
+    }
+    debug_assert!(series.len() == trace.series().len());
+    Decisions { policy: wanted.policy, series }
+}
+
+fn share_metric(series: &[SeriesDecisions], members: &[usize], amount: f64, node: &Node) -> Vec<Vec<Decided>> {
+    let claim = |at: &usize| node.claims.get(&*series[*at].workload).copied().unwrap_or_default();
+    let mut wants: Vec<(f64, Claim)> = members.iter().map(|at| (0.0, claim(at))).collect();
+    let mut events: Vec<(i64, usize, f64)> = Vec::new();
+    for (place, at) in members.iter().enumerate() {
+        events.extend(series[*at].decided.iter().map(|decided| (decided.time_s, place, decided.allocation)));
+    }
+    events.sort_by_key(|event| (event.0, event.1));
+    let mut shared: Vec<Vec<Decided>> = vec![Vec::new(); members.len()];
+    let mut begun = vec![false; members.len()];
+    for moment in events.chunk_by(|a, b| a.0 == b.0) {
+        for (_, place, want) in moment {
+            wants[*place].0 = *want;
+            begun[*place] = true;
+        }
+        let given = share_out(amount, &wants);
+        for (place, allocation) in given.into_iter().enumerate().filter(|(place, _)| begun[*place]) {
+            if shared[place].last().is_none_or(|last| last.allocation != allocation) {
+                shared[place].push(Decided { time_s: moment[0].0, allocation });
+            }
+        }
+    }
+    shared
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(amount: f64, wants: &[(f64, u8, f64)], expect: &[f64]) {
+        let wants: Vec<(f64, Claim)> = wants
+            .iter()
+            .map(|(want, priority, weight)| (*want, Claim { priority: *priority, weight: *weight }))
+            .collect();
+        let given = share_out(amount, &wants);
+        assert!(given.iter().zip(expect).all(|(a, b)| (a - b).abs() < 1e-9), "{wants:?}: {given:?}");
+    }
+
+    #[test]
+    fn priorities_come_first_and_equals_share_by_weight() {
+        check(10.0, &[(2.0, 1, 1.0), (3.0, 1, 1.0)], &[2.0, 3.0]);
+        check(10.0, &[(2.0, 1, 1.0), (9.0, 1, 1.0), (9.0, 1, 1.0)], &[2.0, 4.0, 4.0]);
+        check(9.0, &[(9.0, 1, 1.0), (9.0, 1, 2.0)], &[3.0, 6.0]);
+        check(10.0, &[(8.0, 1, 1.0), (8.0, 3, 1.0)], &[2.0, 8.0]);
+        check(0.0, &[(8.0, 1, 1.0)], &[0.0]);
+    }
+}
