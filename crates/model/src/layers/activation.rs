@@ -3,7 +3,7 @@
 /// `e^x` within 2e-7 relative for x in [-87, 88]; clamped outside, so it is never infinite and never denormal.
 ///
 /// `2^(x log2 e)` split into a whole power (exponent bits) and a polynomial on [-0.5, 0.5] (Cephes `expf` coefficients).
-#[inline]
+#[inline(always)]
 pub(crate) fn exp(x: f32) -> f32 {
     const LN2_HIGH: f32 = 0.693_359_4;
     const LN2_LOW: f32 = -2.121_944_4e-4;
@@ -23,7 +23,7 @@ pub(crate) fn exp(x: f32) -> f32 {
 }
 
 /// Natural logarithm within 1e-7 absolute plus 1e-7 relative, for positive normal x (Cephes `logf`).
-#[inline]
+#[inline(always)]
 pub(crate) fn ln(x: f32) -> f32 {
     // Exponent and mantissa around 1: m in [√½, √2).
     let shifted = x.to_bits().wrapping_sub(0x3F35_04F3);
@@ -31,14 +31,14 @@ pub(crate) fn ln(x: f32) -> f32 {
     let m = f32::from_bits((shifted & 0x007F_FFFF) + 0x3F35_04F3) - 1.0;
     let mut p = 7.037_683_6e-2_f32;
     for coefficient in [
-        -1.151_461_03e-1,
-        1.167_699_87e-1,
+        -1.151_461e-1,
+        1.167_699_9e-1,
         -1.242_014_1e-1,
-        1.424_932_28e-1,
-        -1.666_805_77e-1,
-        2.000_071_48e-1,
+        1.424_932_3e-1,
+        -1.666_805_8e-1,
+        2.000_071_5e-1,
         -2.499_999_4e-1,
-        3.333_333_1e-1,
+        3.333_333e-1,
     ] {
         p = p * m + coefficient;
     }
@@ -46,34 +46,45 @@ pub(crate) fn ln(x: f32) -> f32 {
     (p * m * square - exponent * 2.121_944_4e-4 - 0.5 * square) + m + exponent * 0.693_359_4
 }
 
-#[inline]
+#[inline(always)]
 pub(crate) fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + exp(-x))
 }
 
-#[inline]
+#[inline(always)]
 pub(crate) fn silu(x: f32) -> f32 {
     x * sigmoid(x)
 }
 
 /// d silu / dx = s (1 + x (1 - s)) with s = sigmoid(x).
-#[inline]
+#[inline(always)]
 pub(crate) fn silu_slope(x: f32) -> f32 {
     let s = sigmoid(x);
     s * (1.0 + x * (1.0 - s))
 }
 
 /// Softmax in place.
+#[inline(always)]
 pub(crate) fn softmax(row: &mut [f32]) {
-    let top = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let mut sum = 0.0;
-    for value in row.iter_mut() {
-        *value = exp(*value - top);
-        sum += *value;
+    let mut top = [f32::NEG_INFINITY; LANES];
+    for chunk in row.chunks(LANES) {
+        top.iter_mut().zip(chunk).for_each(|(top, x)| *top = if *x > *top { *x } else { *top });
     }
-    let inverse = 1.0 / sum;
+    let top = top.into_iter().fold(f32::NEG_INFINITY, f32::max);
+    let mut sums = [0.0; LANES];
+    for chunk in row.chunks_mut(LANES) {
+        for (sum, x) in sums.iter_mut().zip(chunk) {
+            *x = exp(*x - top);
+            *sum += *x;
+        }
+    }
+    let inverse = 1.0 / sums.iter().sum::<f32>();
     row.iter_mut().for_each(|value| *value *= inverse);
 }
+
+/// Partial sums and maxima of a reduction: as many as a vector register holds, so that the compiler may use one without
+/// reordering on its own, and the result is the same on every processor.
+const LANES: usize = 16;
 
 #[cfg(test)]
 mod tests {

@@ -9,7 +9,7 @@
 
 use super::linear::{Linear, Weights};
 use super::rms_norm::{inverse_rms, row_backward};
-use super::{activation::softmax, resize};
+use super::{activation::softmax, resize, vectorized};
 use crate::matmul::{Mat, MatMut, Store, matmul};
 use crate::params::{Init, Layout, Slot};
 
@@ -102,16 +102,18 @@ impl Attention {
     /// QK-norm and rotation of part 0 (q) or 1 (k) of the `[q|k|v]` rows.
     fn normalise(&self, gain: &[f32], part: usize, qkv: &[f32], rotation: &[f32], tokens: usize, out: &mut [f32]) {
         let (d, width) = (self.d, self.width());
-        for (row, (qkv, out)) in qkv.chunks_exact(3 * d).zip(out.chunks_exact_mut(d)).enumerate() {
-            let angles = &rotation[row % tokens * width..][..width];
-            for (x, out) in qkv[part * d..(part + 1) * d].chunks_exact(width).zip(out.chunks_exact_mut(width)) {
-                let r = inverse_rms(x);
-                for k in 0..width {
-                    out[k] = x[k] * r * gain[k];
+        vectorized(|| {
+            for (row, (qkv, out)) in qkv.chunks_exact(3 * d).zip(out.chunks_exact_mut(d)).enumerate() {
+                let angles = &rotation[row % tokens * width..][..width];
+                for (x, out) in qkv[part * d..(part + 1) * d].chunks_exact(width).zip(out.chunks_exact_mut(width)) {
+                    let r = inverse_rms(x);
+                    for k in 0..width {
+                        out[k] = x[k] * r * gain[k];
+                    }
+                    rotate(out, angles, 1.0);
                 }
-                rotate(out, angles, 1.0);
             }
-        }
+        });
     }
 
     pub(crate) fn backward(
@@ -178,15 +180,17 @@ impl Attention {
         let (d, width) = (self.d, self.width());
         let (g, dg) = (gain.of(weights), gain.of_mut(gradient));
         let rows = qkv.chunks_exact(3 * d).zip(d_out.chunks_exact_mut(d)).zip(d_qkv.chunks_exact_mut(3 * d));
-        for (row, ((qkv, d_out), d_qkv)) in rows.enumerate() {
-            let angles = &rotation[row % tokens * width..][..width];
-            let (x, dx) = (&qkv[part * d..(part + 1) * d], &mut d_qkv[part * d..(part + 1) * d]);
-            let heads = x.chunks_exact(width).zip(d_out.chunks_exact_mut(width)).zip(dx.chunks_exact_mut(width));
-            for ((x, d_out), dx) in heads {
-                rotate(d_out, angles, -1.0);
-                row_backward(x, g, d_out, dg, dx);
+        vectorized(|| {
+            for (row, ((qkv, d_out), d_qkv)) in rows.enumerate() {
+                let angles = &rotation[row % tokens * width..][..width];
+                let (x, dx) = (&qkv[part * d..(part + 1) * d], &mut d_qkv[part * d..(part + 1) * d]);
+                let heads = x.chunks_exact(width).zip(d_out.chunks_exact_mut(width)).zip(dx.chunks_exact_mut(width));
+                for ((x, d_out), dx) in heads {
+                    rotate(d_out, angles, -1.0);
+                    row_backward(x, g, d_out, dg, dx);
+                }
             }
-        }
+        });
     }
 }
 
@@ -231,6 +235,7 @@ fn rotation_table(tokens: usize, width: usize) -> Vec<f32> {
 }
 
 /// Rotates the pairs (x[k], x[k + half]) forward (`direction` 1) or back (-1).
+#[inline(always)]
 fn rotate(x: &mut [f32], angles: &[f32], direction: f32) {
     let half = x.len() / 2;
     let ((low, high), (cos, sin)) = (x.split_at_mut(half), angles.split_at(half));
@@ -242,18 +247,22 @@ fn rotate(x: &mut [f32], angles: &[f32], direction: f32) {
 }
 
 fn causal_softmax(scores: &mut [f32], tokens: usize) {
-    for (token, row) in scores.chunks_exact_mut(tokens).enumerate() {
-        softmax(&mut row[..=token]);
-        row[token + 1..].fill(0.0);
-    }
+    vectorized(|| {
+        for (token, row) in scores.chunks_exact_mut(tokens).enumerate() {
+            softmax(&mut row[..=token]);
+            row[token + 1..].fill(0.0);
+        }
+    });
 }
 
 /// dP to dS in place.
 fn softmax_backward(p: &[f32], d: &mut [f32], tokens: usize) {
-    for (p, d) in p.chunks_exact(tokens).zip(d.chunks_exact_mut(tokens)) {
-        let dot: f32 = p.iter().zip(d.iter()).map(|(p, d)| p * d).sum();
-        d.iter_mut().zip(p).for_each(|(d, p)| *d = p * (*d - dot));
-    }
+    vectorized(|| {
+        for (p, d) in p.chunks_exact(tokens).zip(d.chunks_exact_mut(tokens)) {
+            let dot: f32 = p.iter().zip(d.iter()).map(|(p, d)| p * d).sum();
+            d.iter_mut().zip(p).for_each(|(d, p)| *d = p * (*d - dot));
+        }
+    });
 }
 
 #[cfg(test)]

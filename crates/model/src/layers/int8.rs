@@ -8,6 +8,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use super::linear::{Linear, Weights};
+use super::vectorized;
 use crate::matmul::Store;
 use crate::params::Slot;
 
@@ -136,17 +137,19 @@ impl QuantizedRows {
         // What pads a row multiplies weights that are zero; its value does not matter.
         self.values.resize(count * stride, 0);
         self.scales.resize(count, 0.0);
-        for ((row, out), scale) in
-            x.chunks_exact(inputs).zip(self.values.chunks_exact_mut(stride)).zip(&mut self.scales)
-        {
-            *scale = largest(row) / 127.0;
-            let inverse = if *scale > 0.0 { 1.0 / *scale } else { 0.0 };
-            // Adding 1.5 · 2^23 rounds to a whole number, which the low byte then holds (128 added beforehand).
-            row.iter().zip(out).for_each(|(x, u)| *u = (x * inverse + 12_583_040.0).to_bits() as u8);
-        }
+        vectorized(|| {
+            let rows = x.chunks_exact(inputs).zip(self.values.chunks_exact_mut(stride));
+            for ((row, out), scale) in rows.zip(&mut self.scales) {
+                *scale = largest(row) / 127.0;
+                let inverse = if *scale > 0.0 { 1.0 / *scale } else { 0.0 };
+                // Adding 1.5 · 2^23 rounds to a whole number, which the low byte then holds (128 added beforehand).
+                row.iter().zip(out).for_each(|(x, u)| *u = (x * inverse + 12_583_040.0).to_bits() as u8);
+            }
+        });
     }
 }
 
+#[inline(always)]
 fn largest(row: &[f32]) -> f32 {
     let mut lanes = [0.0_f32; 16];
     let chunks = row.chunks_exact(16);

@@ -16,6 +16,11 @@ pub(crate) mod swiglu;
 #[cfg(test)]
 pub(crate) mod gradient_check;
 
+/// Runs a loop compiled for the widest vectors that this processor has; what it calls must be `#[inline(always)]`.
+pub(crate) fn vectorized<R>(work: impl FnOnce() -> R) -> R {
+    pulp::Arch::new().dispatch(work)
+}
+
 /// Sets the length of a reused buffer; content is unspecified (old values or zero).
 pub(crate) fn resize(buffer: &mut Vec<f32>, len: usize) {
     if buffer.len() != len {

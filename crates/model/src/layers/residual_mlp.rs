@@ -3,7 +3,7 @@
 
 use super::activation::{silu, silu_slope};
 use super::linear::{Linear, Weights};
-use super::resize;
+use super::{resize, vectorized};
 use crate::matmul::Store;
 use crate::params::Layout;
 
@@ -45,7 +45,7 @@ impl ResidualMlp {
         resize(&mut trace.before, rows * self.hidden.outputs);
         resize(&mut trace.after, rows * self.hidden.outputs);
         self.hidden.forward(weights, x, &mut trace.before);
-        trace.after.iter_mut().zip(&trace.before).for_each(|(after, before)| *after = silu(*before));
+        vectorized(|| trace.after.iter_mut().zip(&trace.before).for_each(|(after, before)| *after = silu(*before)));
         self.output.forward(weights, &trace.after, y);
         self.skip.forward_add(weights, x, y);
     }
@@ -62,7 +62,9 @@ impl ResidualMlp {
     ) {
         resize(&mut trace.d_hidden, trace.after.len());
         self.output.backward(weights, &trace.after, dy, gradient, &mut trace.d_hidden);
-        trace.d_hidden.iter_mut().zip(&trace.before).for_each(|(d, before)| *d *= silu_slope(*before));
+        vectorized(|| {
+            trace.d_hidden.iter_mut().zip(&trace.before).for_each(|(d, before)| *d *= silu_slope(*before));
+        });
         self.hidden.backward_weights(x, &trace.d_hidden, gradient);
         self.skip.backward_weights(x, dy, gradient);
         if let Some(dx) = dx {

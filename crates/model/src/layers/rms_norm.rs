@@ -3,6 +3,7 @@
 //! Backward, with s = Σ g·dy·x over the row: `dx = r·g·dy − x·r³·s / width`, `dg += Σ_rows dy·x·r`.
 //! Zhang & Sennrich 2019. The same function serves a Transformer's stream (width d) and QK-norm (width of a head).
 
+use super::vectorized;
 use crate::params::{Init, Layout, Slot};
 
 pub(crate) const EPSILON: f32 = 1e-6;
@@ -20,29 +21,35 @@ impl RmsNorm {
 
     pub(crate) fn forward(&self, weights: &[f32], x: &[f32], y: &mut [f32]) {
         let gain = self.gain.of(weights);
-        for (x, y) in x.chunks_exact(self.width).zip(y.chunks_exact_mut(self.width)) {
-            let r = inverse_rms(x);
-            for ((y, x), g) in y.iter_mut().zip(x).zip(gain) {
-                *y = x * r * g;
+        vectorized(|| {
+            for (x, y) in x.chunks_exact(self.width).zip(y.chunks_exact_mut(self.width)) {
+                let r = inverse_rms(x);
+                for ((y, x), g) in y.iter_mut().zip(x).zip(gain) {
+                    *y = x * r * g;
+                }
             }
-        }
+        });
     }
 
     pub(crate) fn backward(&self, weights: &[f32], x: &[f32], dy: &[f32], gradient: &mut [f32], dx: &mut [f32]) {
         let (gain, dg) = (self.gain.of(weights), self.gain.of_mut(gradient));
         let rows = x.chunks_exact(self.width).zip(dy.chunks_exact(self.width)).zip(dx.chunks_exact_mut(self.width));
-        for ((x, dy), dx) in rows {
-            row_backward(x, gain, dy, dg, dx);
-        }
+        vectorized(|| {
+            for ((x, dy), dx) in rows {
+                row_backward(x, gain, dy, dg, dx);
+            }
+        });
     }
 }
 
 /// 1 / root mean square of a row.
+#[inline(always)]
 pub(crate) fn inverse_rms(x: &[f32]) -> f32 {
     1.0 / (sum_of_squares(x) / x.len() as f32 + EPSILON).sqrt()
 }
 
 /// Sixteen partial sums, so that the compiler may use vector registers without reordering a sum on its own.
+#[inline(always)]
 fn sum_of_squares(x: &[f32]) -> f32 {
     let mut lanes = [0.0_f32; 16];
     let chunks = x.chunks_exact(16);
@@ -56,6 +63,7 @@ fn sum_of_squares(x: &[f32]) -> f32 {
 }
 
 /// The backward pass of one row; `dg` is added to, `dx` overwritten.
+#[inline(always)]
 pub(crate) fn row_backward(x: &[f32], gain: &[f32], dy: &[f32], dg: &mut [f32], dx: &mut [f32]) {
     let r = inverse_rms(x);
     let mut s = 0.0;

@@ -4,7 +4,7 @@
 
 use super::activation::{silu, silu_slope};
 use super::linear::{Linear, Weights};
-use super::resize;
+use super::{resize, vectorized};
 use crate::params::Layout;
 
 #[derive(Clone, Debug)]
@@ -60,25 +60,29 @@ impl SwiGlu {
         resize(&mut trace.d_gate_up, trace.gate_up.len());
         self.down.backward(weights, &trace.gated, dy, gradient, &mut trace.d_gated);
         let rows = trace.gate_up.chunks_exact(2 * hidden).zip(trace.d_gated.chunks_exact(hidden));
-        for ((gate_up, d), d_gate_up) in rows.zip(trace.d_gate_up.chunks_exact_mut(2 * hidden)) {
-            let ((g, u), (dg, du)) = (gate_up.split_at(hidden), d_gate_up.split_at_mut(hidden));
-            for k in 0..hidden {
-                dg[k] = d[k] * u[k] * silu_slope(g[k]);
-                du[k] = d[k] * silu(g[k]);
+        vectorized(|| {
+            for ((gate_up, d), d_gate_up) in rows.zip(trace.d_gate_up.chunks_exact_mut(2 * hidden)) {
+                let ((g, u), (dg, du)) = (gate_up.split_at(hidden), d_gate_up.split_at_mut(hidden));
+                for k in 0..hidden {
+                    dg[k] = d[k] * u[k] * silu_slope(g[k]);
+                    du[k] = d[k] * silu(g[k]);
+                }
             }
-        }
+        });
         self.gate_up.backward(weights, x, &trace.d_gate_up, gradient, dx);
     }
 }
 
 /// `out = silu(gate) · up` for rows of `[gate | up]`.
 fn gate(gate_up: &[f32], out: &mut [f32], hidden: usize) {
-    for (row, out) in gate_up.chunks_exact(2 * hidden).zip(out.chunks_exact_mut(hidden)) {
-        let (gate, up) = row.split_at(hidden);
-        for k in 0..hidden {
-            out[k] = silu(gate[k]) * up[k];
+    vectorized(|| {
+        for (row, out) in gate_up.chunks_exact(2 * hidden).zip(out.chunks_exact_mut(hidden)) {
+            let (gate, up) = row.split_at(hidden);
+            for k in 0..hidden {
+                out[k] = silu(gate[k]) * up[k];
+            }
         }
-    }
+    });
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use super::season::SeasonFinder;
 use super::sorted_window::SortedWindow;
 use super::{LEVELS, PATCH};
 use crate::layers::activation::ln;
+use crate::layers::vectorized;
 
 /// Features of one token; see `FeatureRow` for their places.
 pub(crate) const FEATURES: usize = 8 * PATCH + 2 * LEVELS + SCALARS;
@@ -163,8 +164,13 @@ struct Scales {
 }
 
 impl Scales {
+    /// In the local scale, not yet squashed.
+    fn scaled(&self, value: f64) -> f32 {
+        ((value - self.centre) / self.scale) as f32
+    }
+
     fn local(&self, value: f64) -> f32 {
-        squash(((value - self.centre) / self.scale) as f32)
+        squash(self.scaled(value))
     }
 
     fn global(&self, value: f64) -> f32 {
@@ -172,11 +178,16 @@ impl Scales {
     }
 }
 
-/// asinh, odd, by the formula on |x| that loses nothing to cancellation.
-#[inline]
+fn squash_all(values: &mut [f32]) {
+    vectorized(|| values.iter_mut().for_each(|x| *x = squash(*x)));
+}
+
+/// asinh, odd, by the formula on |x| that loses nothing to cancellation; NaN stays NaN.
+#[inline(always)]
 fn squash(x: f32) -> f32 {
-    let a = x.abs().min(1e15);
-    ln(a + (a * a + 1.0).sqrt()).copysign(x)
+    let a = if x.abs() > 1e15 { 1e15 } else { x.abs() };
+    let size = ln(a + (a * a + 1.0).sqrt());
+    if x.is_nan() { x } else { size.copysign(x) }
 }
 
 impl FeatureMaker {
@@ -311,8 +322,10 @@ impl FeatureMaker {
         let known = self.running.count >= 4.0;
         tokens.targets.extend((ahead..ahead + PATCH).map(|step| {
             let value = f64::from(window.values[step]) / window.multiplier(step);
-            if known && value.is_finite() { scales.local(value) } else { f32::NAN }
+            if known && value.is_finite() { scales.scaled(value) } else { f32::NAN }
         }));
+        let targets = tokens.targets.len();
+        squash_all(&mut tokens.targets[targets - PATCH..]);
     }
 
     fn candidates(&self, window: &Window<'_>, scales: &Scales, ahead: usize, out: &mut Candidates) {
@@ -323,10 +336,14 @@ impl FeatureMaker {
         out.last.push(self.tail.last().map_or(0.0, |(_, value)| scales.local(*value)));
         let (level, slope, end) = self.line();
         for step in ahead..ahead + PATCH {
-            let lag = |season| self.lagged(season, step).map_or(0.0, |value| scales.local(value));
+            let lag = |season| self.lagged(season, step).map_or(0.0, |value| scales.scaled(value));
             out.lag.push(lag(window.seasons[0]));
             out.other_lag.push(lag(window.seasons[1]));
-            out.trend.push(scales.local(level + slope * (step as f64 - end)));
+            out.trend.push(scales.scaled(level + slope * (step as f64 - end)));
+        }
+        for steps in [&mut out.lag, &mut out.other_lag, &mut out.trend] {
+            let end = steps.len();
+            squash_all(&mut steps[end - PATCH..]);
         }
         self.seasonal_candidates(window.seasons[0], scales, ahead, recent, out);
     }
@@ -339,34 +356,49 @@ impl FeatureMaker {
         otherwise: [f32; LEVELS],
         out: &mut Candidates,
     ) {
+        let Some(season) = season else {
+            (0..PATCH).for_each(|_| out.seasonal.extend_from_slice(&otherwise));
+            (0..PATCH).for_each(|_| out.drifted.extend_from_slice(&otherwise));
+            return;
+        };
         let drift = self.drift.0.unwrap_or(0.0);
-        let mut phase = season.map(|season| PhaseWindow::new(&self.clean, season, ahead, self.seen_end));
+        // What has no value at its phase takes the recent quantiles, like a series without a season.
+        let fallback = self.recent.quantiles().unwrap_or([scales.centre; LEVELS]);
+        let mut phase = PhaseWindow::new(&self.clean, season, ahead, self.seen_end);
         for _ in 0..PATCH {
-            let levels = phase.as_ref().and_then(PhaseWindow::quantiles);
-            let local = |moved: f64| levels.map_or(otherwise, |levels| levels.map(|value| scales.local(value + moved)));
-            out.seasonal.extend_from_slice(&local(0.0));
-            out.drifted.extend_from_slice(&local(drift));
-            if let Some(phase) = &mut phase {
-                phase.advance(&self.clean, self.seen_end);
-            }
+            let (levels, moved) = phase.quantiles().map_or((fallback, 0.0), |levels| (levels, drift));
+            out.seasonal.extend(levels.map(|value| scales.scaled(value)));
+            out.drifted.extend(levels.map(|value| scales.scaled(value + moved)));
+            phase.advance(&self.clean, self.seen_end);
+        }
+        for levels in [&mut out.seasonal, &mut out.drifted] {
+            let end = levels.len();
+            squash_all(&mut levels[end - PATCH * LEVELS..]);
         }
     }
 
     fn features(&self, window: &Window<'_>, scales: &Scales, token: usize, tokens: &mut Tokens) {
         let (here, ahead) = (window.lead + token * PATCH, window.lead + (token + 1) * PATCH);
         let seen = &self.clean[here..here + PATCH];
-        let or_zero = |value: f64, z: f32| if value.is_finite() { z } else { 0.0 };
+        let or_centre = |value: &f64, centre: f64| if value.is_finite() { *value } else { centre };
         let rows = tokens.rows();
         let (f, c) = (&mut tokens.features, &tokens.candidates);
-        f.extend(seen.iter().map(|value| or_zero(*value, scales.global(*value))));
-        f.extend(seen.iter().map(|value| or_zero(*value, scales.local(*value))));
+        let global = |value| ((value - scales.global_centre) / scales.global_scale) as f32;
+        f.extend(seen.iter().map(|value| global(or_centre(value, scales.global_centre))));
+        f.extend(seen.iter().map(|value| scales.scaled(or_centre(value, scales.centre))));
+        let end = f.len();
+        squash_all(&mut f[end - 2 * PATCH..]);
         f.extend(seen.iter().map(|value| f32::from(u8::from(value.is_finite()))));
         f.extend_from_slice(&c.lag[(rows - 1) * PATCH..]);
         let seasonal = c.seasonal[(rows - 1) * PATCH * LEVELS..].chunks_exact(LEVELS);
         f.extend(seasonal.clone().map(|levels| levels[LEVELS / 2]));
         f.extend(seasonal.map(|levels| levels[LEVELS - 1] - levels[0]));
         f.extend_from_slice(&c.other_lag[(rows - 1) * PATCH..]);
-        f.extend((ahead..ahead + PATCH).map(|step| window.multiplier(step).max(1e-3).ln() as f32));
+        if window.multipliers.is_empty() {
+            f.extend([0.0; PATCH]);
+        } else {
+            f.extend((ahead..ahead + PATCH).map(|step| window.multiplier(step).max(1e-3).ln() as f32));
+        }
         f.extend_from_slice(&c.recent[(rows - 1) * LEVELS..]);
         f.extend_from_slice(&c.long[(rows - 1) * LEVELS..]);
         f.extend(self.scalars(window, scales, ahead));
@@ -421,4 +453,52 @@ fn calendar(window: &Window<'_>, step: usize) -> [f32; 5] {
     // A patch of half a day or more has no time of day.
     let day_known = f32::from(u8::from(u64::from(window.step_s) * PATCH as u64 <= 43_200));
     [1.0, day.sin() * day_known, day.cos() * day_known, week.sin(), week.cos()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn squash_is_asinh() {
+        for x in [-1e12_f32, -3.0, -1e-4, 0.0, 1e-6, 0.5, 40.0, 1e15] {
+            let exact = f64::from(x).asinh();
+            let found = f64::from(squash(x));
+            assert!((found - exact).abs() <= 2e-7 + 2e-7 * exact.abs(), "asinh({x}) = {found}, not {exact}");
+        }
+        assert!(squash(f32::NAN).is_nan(), "missing stays missing");
+        assert!(squash(f32::INFINITY) < 40.0);
+    }
+
+    /// What the first `seen` patches give must not depend on anything after them.
+    #[test]
+    fn the_future_never_changes_a_row() {
+        let mut values: Vec<f32> = (0..20 * PATCH).map(|t| 5.0 + (t as f32 * 0.26).sin() + (t % 7) as f32).collect();
+        let visible = [true; 20];
+        let rows = |values: &[f32]| {
+            let window = Window {
+                values,
+                lead: 0,
+                visible: &visible,
+                multipliers: &[],
+                seasons: [Some(24), Some(100)],
+                step_s: 300,
+                start_time_s: Some(0),
+                non_negative: true,
+            };
+            let mut tokens = Tokens::default();
+            FeatureMaker::new().append(&window, &mut tokens);
+            tokens
+        };
+        let before = rows(&values);
+        values[12 * PATCH..].iter_mut().for_each(|x| *x = f32::NAN);
+        let after = rows(&values);
+        assert_eq!(before.features[..12 * FEATURES], after.features[..12 * FEATURES]);
+        assert_eq!(before.candidates.seasonal[..12 * PATCH * LEVELS], after.candidates.seasonal[..12 * PATCH * LEVELS]);
+        assert_eq!(before.candidates.drifted[..12 * PATCH * LEVELS], after.candidates.drifted[..12 * PATCH * LEVELS]);
+        assert_eq!(before.centre[..12], after.centre[..12]);
+        assert_ne!(before.features[12 * FEATURES..], after.features[12 * FEATURES..]);
+        assert!(before.targets[11 * PATCH..12 * PATCH].iter().all(|x| x.is_finite()));
+        assert!(after.targets[11 * PATCH..].iter().all(|x| x.is_nan()), "a missing target is not learnt");
+    }
 }

@@ -61,7 +61,7 @@ pub(crate) struct Network {
     pub(crate) config: ModelConfig,
     pub(crate) layout: Layout,
     pub(crate) embed: ResidualMlp,
-    pub(crate) blocks: Vec<Block>,
+    blocks: Vec<Block>,
     pub(crate) norm: RmsNorm,
     pub(crate) head: ResidualMlp,
 }

@@ -108,8 +108,8 @@ impl<'a> Trainer<'a> {
     }
 
     /// A training that starts from a model's weights; `config.model` is that model's.
-    pub fn from_model(model: &TelemetryModel, config: TrainConfig, set: &'a TrainSet, threads: usize) -> Self {
-        let config = TrainConfig { model: model.config(), ..config };
+    pub fn from_model(model: &TelemetryModel, config: &TrainConfig, set: &'a TrainSet, threads: usize) -> Self {
+        let config = TrainConfig { model: model.config(), ..config.clone() };
         Self::resume(Checkpoint { config, step: 0, optimiser: AdamW::new(model.weights().to_vec()) }, set, threads)
     }
 

@@ -56,7 +56,7 @@ pub fn tune(
         Schedule { peak: config.peak, end: 0.0, steps: config.steps, warm_up_steps: config.steps / 20 + 1, decay: 0.5 };
     let mixture = Mixture { synthetic: config.replay, ..Mixture::default() };
     let train = TrainConfig { model: model.config(), schedule, mixture, seed: config.seed, ..TrainConfig::default() };
-    let mut trainer = Trainer::from_model(model, train, set, config.threads);
+    let mut trainer = Trainer::from_model(model, &train, set, config.threads);
     while let Some(step) = trainer.step() {
         progress(&step);
     }
