@@ -3,6 +3,7 @@
 use super::{Format, Trace, TraceError, parquet_output::ParquetTable};
 use apportion_core::{Forecast, LEVELS, Metric, WorkloadId};
 use std::{
+    borrow::Borrow,
     fs::{self, File},
     io::{BufWriter, Write},
     path::{Path, PathBuf},
@@ -13,13 +14,14 @@ use std::{
 ///
 /// # Errors
 /// The file cannot be written; what was there before is still there then.
-pub fn write_forecasts<'a>(
+pub fn write_forecasts<'a, F: Borrow<Forecast>>(
     path: &Path,
-    forecasts: impl IntoIterator<Item = (&'a WorkloadId, &'a Metric, &'a Forecast)>,
+    forecasts: impl IntoIterator<Item = (&'a WorkloadId, &'a Metric, F)>,
 ) -> Result<(), TraceError> {
     let names = LEVELS.map(|level| format!("q{level:.1}"));
     let mut table = Table::create(path, &names.each_ref().map(String::as_str), Precision::Single)?;
     for (workload, metric, forecast) in forecasts {
+        let forecast = forecast.borrow();
         for (step, quantiles) in forecast.quantiles().iter().enumerate() {
             table.row(workload, metric, forecast.time_s(step), &quantiles.map(f64::from))?;
         }
