@@ -116,6 +116,27 @@ export class Page {
     await this.send('Input.dispatchKeyEvent', { type: 'keyUp', ...params, text: undefined });
   }
 
+  /** Answers requests to addresses that end so with this status and body instead of the server. */
+  async intercept(ending, status, body) {
+    this.browser.listeners.add((message) => {
+      if (message.sessionId !== this.session || message.method !== 'Fetch.requestPaused') return;
+      const { requestId } = message.params;
+      const responseHeaders = [{ name: 'Content-Type', value: 'application/json' }];
+      this.send('Fetch.fulfillRequest', { requestId, responseCode: status, responseHeaders, body: Buffer.from(JSON.stringify(body)).toString('base64') }).catch(() => {});
+    });
+    await this.send('Fetch.enable', { patterns: [{ urlPattern: `*${ending}` }] });
+  }
+
+  async click(selector) {
+    await this.until(`document.querySelector(${JSON.stringify(selector)}) !== null`);
+    await this.evaluate(`document.querySelector(${JSON.stringify(selector)}).click()`);
+  }
+
+  async type(selector, text) {
+    await this.evaluate(`document.querySelector(${JSON.stringify(selector)}).focus()`);
+    await this.send('Input.insertText', { text });
+  }
+
   async screenshot({ full = false } = {}) {
     const { data } = await this.send('Page.captureScreenshot', { format: 'png', captureBeyondViewport: full });
     return Buffer.from(data, 'base64');

@@ -93,7 +93,7 @@ fn encode_loop(view: &View, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result 
 }
 
 fn encode_ticks(view: &View, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-    let bounds = TICK_BUCKETS_S.into_iter().chain([f64::MAX]);
+    let bounds = TICK_BUCKETS_S.into_iter().chain([f64::INFINITY]);
     let buckets: Vec<(f64, u64)> = bounds.zip(view.totals.tick_buckets).collect();
     let count = view.totals.tick_buckets.iter().sum();
     encoder

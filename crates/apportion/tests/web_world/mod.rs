@@ -1,6 +1,8 @@
 //! An invented machine for tests and for looking at the page: the real loop, guard and publisher over made-up workloads.
 
 #![allow(
+    clippy::unwrap_used,
+    clippy::panic,
     dead_code,
     unreachable_pub,
     missing_docs,
@@ -10,6 +12,7 @@
     reason = "made-up data"
 )]
 
+pub mod client;
 mod load;
 mod parts;
 
