@@ -136,9 +136,14 @@ impl Trace {
     /// # Errors
     /// As [`Self::read`].
     pub fn from_parquet(name: &Path, file: File) -> Result<Self, TraceError> {
-        let mut builder = Builder::new(name);
-        parquet_file::read(file, &mut builder)?;
-        builder.finish()
+        // The library panics on some damaged files; that is this file's fault, and nobody else's.
+        let read = std::panic::catch_unwind(move || {
+            let mut builder = Builder::new(name);
+            parquet_file::read(file, &mut builder).map(|()| builder)
+        });
+        let damaged =
+            |_| Err(TraceError::Broken { file: name.to_owned(), what: "the file is damaged inside".to_owned() });
+        read.unwrap_or_else(damaged)?.finish()
     }
 
     /// Reads CSV; `name` stands for the file in errors.
