@@ -59,7 +59,7 @@ pub(crate) struct Tokens {
     /// `[rows, FEATURES]`
     pub(crate) features: Vec<f32>,
     pub(crate) candidates: Candidates,
-    /// Local centre and scale of each row.
+    /// Local centre and scale of each row, as forecasts are given back; the scale is 0 after a constant.
     pub(crate) centre: Vec<f64>,
     pub(crate) scale: Vec<f64>,
     /// `[rows, PATCH]`: the patch ahead in the row's local scale; NaN where missing or not to be learnt.
@@ -316,7 +316,9 @@ impl FeatureMaker {
         let scales = self.scales();
         let ahead = window.lead + (token + 1) * PATCH;
         tokens.centre.push(scales.centre);
-        tokens.scale.push(scales.scale);
+        // What has only ever been constant is forecast to stay so: it tells nothing of how far it might move.
+        let constant = self.recent.mean_deviation(scales.centre) == 0.0 && self.running.deviation() == 0.0;
+        tokens.scale.push(if constant { 0.0 } else { scales.scale });
         self.candidates(window, &scales, ahead, &mut tokens.candidates);
         self.features(window, &scales, token, tokens);
         let known = self.running.count >= 4.0;

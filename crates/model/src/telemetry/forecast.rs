@@ -36,6 +36,14 @@ pub struct SeriesInput<'a> {
     pub future_multiplier: Option<&'a [f32]>,
 }
 
+impl SeriesInput<'_> {
+    /// Without what is missing in front, which tells nothing.
+    fn from_first_value(&self) -> Self {
+        let first = self.values.iter().position(|x| x.is_finite()).unwrap_or(self.values.len());
+        Self { values: &self.values[first..], ..*self }
+    }
+}
+
 /// Quantiles of one series' future.
 #[derive(Clone, Debug, PartialEq)]
 pub struct QuantileForecast {
@@ -162,6 +170,8 @@ impl TelemetryModel {
         horizon_steps: usize,
         threads: usize,
     ) -> Vec<QuantileForecast> {
+        let inputs: Vec<SeriesInput<'_>> = inputs.iter().map(SeriesInput::from_first_value).collect();
+        let inputs = inputs.as_slice();
         let mut out = vec![QuantileForecast { values: vec![0.0; horizon_steps * LEVELS] }; inputs.len()];
         self.pass(inputs, &mut out, 1, horizon_steps.min(NATIVE_HORIZON), threads);
         if horizon_steps > NATIVE_HORIZON {
