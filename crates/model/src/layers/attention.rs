@@ -295,6 +295,39 @@ mod tests {
         );
     }
 
+    /// Layout order: W, g_q, g_k, O. The reference, in numpy:
+    /// ```python
+    /// import numpy as np
+    /// d, heads, T, w = 4, 2, 3, 2
+    /// make = lambda shape, c: np.sin(0.7 * np.arange(np.prod(shape)) + c).reshape(shape)
+    /// W, O, gq, gk, x = make((3*d, d), 1), make((d, d), 4), make(w, 2), make(w, 3), make((T, d), 5)
+    /// rms = lambda v, g: g * v / np.sqrt((v * v).mean(-1, keepdims=True) + 1e-6)
+    /// def rotate(v, t):                       # half-split pairs; w = 2 has one pair, at angle t
+    ///     c, s = np.cos(t), np.sin(t); return np.array([v[0]*c - v[1]*s, v[0]*s + v[1]*c])
+    /// q, k, v = (p.reshape(T, heads, w) for p in np.split(x @ W.T, 3, axis=1))
+    /// y = np.zeros((T, heads, w))
+    /// for h in range(heads):
+    ///     Q = np.array([rotate(rms(q[t, h], gq), t) for t in range(T)]); K = np.array([rotate(rms(k[t, h], gk), t) for t in range(T)])
+    ///     S = Q @ K.T / np.sqrt(w); S[np.triu_indices(T, 1)] = -np.inf
+    ///     P = np.exp(S - S.max(1, keepdims=True)); P /= P.sum(1, keepdims=True); y[:, h] = P @ v[:, h]
+    /// print(np.round(y.reshape(T, d) @ O.T, 6).tolist())
+    /// ```
+    #[test]
+    fn values_are_those_of_the_reference() {
+        let mut layout = Layout::default();
+        let attention = Attention::new(&mut layout, "a", 4, 2, 1.0);
+        let make = |len: u8, c: f32| (0..len).map(move |k| (0.7 * f32::from(k) + c).sin());
+        let weights: Vec<f32> = make(48, 1.0).chain(make(2, 2.0)).chain(make(2, 3.0)).chain(make(16, 4.0)).collect();
+        let (x, mut y) = (make(12, 5.0).collect::<Vec<_>>(), [0.0; 12]);
+        attention.forward_add(weights.as_slice(), &x, 3, &mut y, &mut AttentionTrace::default());
+        let first = [-0.526_598, 0.229_465, 0.094_184, -0.406_95];
+        let second = [-0.117_645, 0.159_384, -0.182_705, 0.184_913];
+        let third = [0.010_157, -0.082_929, 0.146_117, -0.192_421];
+        for (found, expected) in y.iter().zip([first, second, third].concat()) {
+            assert!((found - expected).abs() < 5e-6, "{found} against {expected}");
+        }
+    }
+
     #[test]
     fn a_later_token_never_changes_an_earlier_one() {
         let (attention, weights) = layer();

@@ -108,4 +108,21 @@ mod tests {
             |weights, x, dy, gradient, dx| layer.backward(weights, x, dy, &mut trace.borrow_mut(), gradient, dx),
         );
     }
+
+    /// numpy: `make = lambda shape, c: np.sin(0.7 * np.arange(np.prod(shape)) + c).reshape(shape)`,
+    /// `G, D, x = make((6, 4), 1), make((4, 3), 2), make((2, 4), 3)`, `g, u = np.split(x @ G.T, 2, axis=1)`,
+    /// `(g / (1 + np.exp(-g)) * u) @ D.T`
+    #[test]
+    fn values_are_those_of_the_reference() {
+        let mut layout = Layout::default();
+        let layer = SwiGlu::new(&mut layout, "f", 4, 3, 1.0);
+        let make = |len: u8, c: f32| (0..len).map(move |k| (0.7 * f32::from(k) + c).sin());
+        let weights: Vec<f32> = make(24, 1.0).chain(make(12, 2.0)).collect();
+        let (x, mut y) = (make(8, 3.0).collect::<Vec<_>>(), [0.0; 8]);
+        layer.forward_add(weights.as_slice(), &x, &mut y, &mut SwiGluTrace::default());
+        let expected = [-1.547_639, 3.371_093, -1.856_127, -1.496_976, -0.056_583, 2.392_763, -2.359_371, -0.010_524];
+        for (found, expected) in y.iter().zip(expected) {
+            assert!((found - expected).abs() < 5e-6, "{found} against {expected}");
+        }
+    }
 }
