@@ -1,6 +1,7 @@
 //! The telemetry Transformer: from a series to quantiles of its future.
 
 pub(crate) mod config;
+mod explain;
 pub(crate) mod features;
 mod forecast;
 pub(crate) mod head;
@@ -11,6 +12,7 @@ pub(crate) mod sorted_window;
 mod weights;
 
 pub use config::{Mixer, ModelConfig};
+pub use explain::{Influence, Part};
 pub use forecast::{NATIVE_HORIZON, Precision, QuantileForecast, SeriesInput, TelemetryModel};
 
 /// Steps of one token. All sizes below count these.
