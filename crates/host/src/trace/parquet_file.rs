@@ -64,7 +64,7 @@ struct Columns {
     workload: usize,
     metric: usize,
     time: (usize, PerSecond),
-    value: usize,
+    value: (usize, i32),
 }
 
 /// How many units of a time column a second has.
@@ -96,11 +96,12 @@ impl Columns {
         let is_text = |column: &ColumnDescriptor| column.physical_type() == Physical::BYTE_ARRAY;
         let time = find("time", "whole seconds (int32, int64) or a timestamp", &|column| per_second(column).is_some())?;
         let unit = per_second(&schema.column(time)).unwrap_or(PerSecond::Units(1));
+        let value = find("value", "a number (float, int, or a small decimal)", &|column| digits(column).is_some())?;
         Ok(Self {
             workload: find("workload", "text", &is_text)?,
             metric: find("metric", "text", &is_text)?,
             time: (time, unit),
-            value: find("value", "a number (float or int)", &is_number)?,
+            value: (value, digits(&schema.column(value)).unwrap_or(0)),
         })
     }
 
@@ -109,7 +110,7 @@ impl Columns {
             workload: Column::new(group.get_column_reader(self.workload)?),
             metric: Column::new(group.get_column_reader(self.metric)?),
             time: TimeColumn::new(group.get_column_reader(self.time.0)?, self.time.1)?,
-            value: ValueColumn::new(group.get_column_reader(self.value)?)?,
+            value: ValueColumn::new(group.get_column_reader(self.value.0)?, self.value.1)?,
             workloads: Vec::new(),
             metrics: Vec::new(),
             times_s: Vec::new(),
@@ -149,13 +150,13 @@ fn per_second(column: &ColumnDescriptor) -> Option<PerSecond> {
     }
 }
 
-fn is_number(column: &ColumnDescriptor) -> bool {
-    match column.physical_type() {
-        Physical::FLOAT | Physical::DOUBLE => true,
-        Physical::INT32 | Physical::INT64 => {
-            matches!(column.logical_type_ref(), None | Some(LogicalType::Integer(_)))
-        }
-        _ => false,
+/// Digits after the point of a column of numbers; `None` where it has none.
+fn digits(column: &ColumnDescriptor) -> Option<i32> {
+    match (column.physical_type(), column.logical_type_ref()) {
+        (Physical::FLOAT | Physical::DOUBLE, _) => Some(0),
+        (Physical::INT32 | Physical::INT64, None | Some(LogicalType::Integer(_))) => Some(0),
+        (Physical::INT32 | Physical::INT64, Some(LogicalType::Decimal(decimal))) => Some(decimal.scale),
+        _ => None,
     }
 }
 
@@ -276,20 +277,22 @@ impl TimeColumn {
     }
 }
 
+/// Whole numbers come with what one of them is worth.
 enum ValueColumn {
     Single(Column<FloatType>),
     Double(Column<DoubleType>),
-    Small(Column<Int32Type>),
-    Whole(Column<Int64Type>),
+    Small(Column<Int32Type>, f64),
+    Whole(Column<Int64Type>, f64),
 }
 
 impl ValueColumn {
-    fn new(reader: ColumnReader) -> Result<Self, ParquetError> {
+    fn new(reader: ColumnReader, digits: i32) -> Result<Self, ParquetError> {
+        let unit = 10_f64.powi(digits.saturating_neg());
         match &reader {
             ColumnReader::FloatColumnReader(_) => Ok(Self::Single(Column::new(reader))),
             ColumnReader::DoubleColumnReader(_) => Ok(Self::Double(Column::new(reader))),
-            ColumnReader::Int32ColumnReader(_) => Ok(Self::Small(Column::new(reader))),
-            ColumnReader::Int64ColumnReader(_) => Ok(Self::Whole(Column::new(reader))),
+            ColumnReader::Int32ColumnReader(_) => Ok(Self::Small(Column::new(reader), unit)),
+            ColumnReader::Int64ColumnReader(_) => Ok(Self::Whole(Column::new(reader), unit)),
             _ => Err(another_type("value")),
         }
     }
@@ -305,8 +308,8 @@ impl ValueColumn {
         match self {
             Self::Single(column) => column.each(|_, value| take(value.map(|value| f64::from(*value)))),
             Self::Double(column) => column.each(|_, value| take(value.copied())),
-            Self::Small(column) => column.each(|_, value| take(value.map(|value| f64::from(*value)))),
-            Self::Whole(column) => column.each(|_, value| take(value.map(|value| *value as f64))),
+            Self::Small(column, unit) => column.each(|_, value| take(value.map(|value| f64::from(*value) * *unit))),
+            Self::Whole(column, unit) => column.each(|_, value| take(value.map(|value| *value as f64 * *unit))),
         }
     }
 }

@@ -45,6 +45,8 @@ pq.write_table(table, "v2.parquet", data_page_version="2.0", use_dictionary=Fals
     column_encoding={"time": "DELTA_BINARY_PACKED", "workload": "DELTA_BYTE_ARRAY", "metric": "DELTA_LENGTH_BYTE_ARRAY", "value": "BYTE_STREAM_SPLIT"})
 large = pa.schema([("workload", pa.large_string()), ("metric", pa.large_string()), ("time", pa.int64()), ("value", pa.float64())])
 pq.write_table(table.select(large.names).cast(large), "large_string.parquet")
+small = pa.schema([("workload", pa.string()), ("metric", pa.string()), ("time", pa.int64()), ("value", pa.decimal128(9, 3))])
+pq.write_table(table.select(small.names).cast(small), "decimal.parquet", store_decimal_as_integer=True)
 holes = base.copy(); holes.loc[holes.index % 10 == 0, "value"] = None
 holes.to_parquet("holes.parquet"); holes.to_csv("holes.csv", index=False)
 "#;
