@@ -2,12 +2,16 @@
 
 pub mod choose;
 pub mod forecasters;
+pub mod policy;
 pub mod prepare;
 pub mod season;
+pub mod share;
+pub mod size;
 
 use apportion_core::Forecaster;
 pub use choose::{Auto, Candidate};
 use forecasters::{Ets, Mstl, Recent, SeasonalNaive, Simple};
+pub use policy::Sizing;
 
 /// The names that [`forecaster`] knows.
 pub const FORECASTERS: [&str; 5] = ["auto", "recent", "seasonal-naive", "ets", "mstl"];

@@ -1,0 +1,121 @@
+//! The policy "apportion": sizes each workload, shares out what there is, proposes few changes, raises before cuts.
+
+use crate::{
+    share::{Claim, share},
+    size::{Tracks, assess},
+};
+use apportion_core::{
+    Assessment, Binding, Change, Knob, Plan, Policy, Resource, Setting, Snapshot, Standing, Want, WorkloadId,
+    traits::AssessInput,
+};
+use std::collections::BTreeMap;
+
+/// Sizes by cost: the policy of this house. Remembers what it has folded of each series; that changes no result.
+#[derive(Debug, Default)]
+pub struct Sizing {
+    tracks: Tracks,
+}
+
+/// A cut of less than this share is not proposed: an allotment a little too large costs less than a change.
+const LEAST_CUT_SHARE: f64 = 0.05;
+
+type Allotted = BTreeMap<WorkloadId, BTreeMap<Knob, f64>>;
+
+impl Policy for Sizing {
+    fn name(&self) -> &'static str {
+        "apportion"
+    }
+
+    fn assess(&self, input: &AssessInput<'_>) -> Assessment {
+        assess(&self.tracks, input)
+    }
+
+    fn plan(&self, snapshot: &Snapshot, wanted: &BTreeMap<WorkloadId, Assessment>) -> Plan {
+        self.tracks.retain(|workload| snapshot.workloads.contains_key(workload));
+        let mut allotted = Allotted::new();
+        let mut short: BTreeMap<Knob, (f64, f64)> = BTreeMap::new();
+        for knob in apportion_core::knob::ALL {
+            short.extend(share_out(knob, snapshot, wanted, &mut allotted).map(|of| (knob, of)));
+        }
+        let mut changes = propose(snapshot, wanted, &allotted, &short);
+        // What gives comes before what takes; else in the order of names.
+        changes.sort_by_key(Change::is_cut);
+        Plan { changes, allotted, capacity: snapshot.capacity.clone() }
+    }
+}
+
+/// Puts into `allotted` what each workload gets of a knob; gives what is wanted in total and what there is, where that is less.
+fn share_out(
+    knob: Knob,
+    snapshot: &Snapshot,
+    wanted: &BTreeMap<WorkloadId, Assessment>,
+    allotted: &mut Allotted,
+) -> Option<(f64, f64)> {
+    let wants = || {
+        let of = |assessment: &'_ Assessment| assessment.wants.iter().find(|want| want.knob == knob).cloned();
+        wanted.iter().filter_map(move |(workload, made)| Some((workload, snapshot.workloads.get(workload)?, of(made)?)))
+    };
+    let total: f64 = wants().map(|(_, _, want)| want.value).sum();
+    let capacity = shared_capacity(knob, snapshot).filter(|capacity| total > *capacity);
+    let given = match capacity {
+        Some(capacity) => {
+            let claims: Vec<Claim> = wants().map(|(_, state, want)| claim(&state.standing, &want)).collect();
+            share(capacity, &claims)
+        }
+        None => wants().map(|(_, _, want)| want.value).collect(),
+    };
+    for ((workload, _, _), value) in wants().zip(given) {
+        allotted.entry(workload.clone()).or_default().insert(knob, value);
+    }
+    capacity.map(|capacity| (total, capacity))
+}
+
+/// What there is of a knob's resource to share out. The killing memory limit is not: memory is shared by the slowing one, and
+/// what is seldom needed by each is not needed by all at once. Reads and writes each may use the whole of the device.
+fn shared_capacity(knob: Knob, snapshot: &Snapshot) -> Option<f64> {
+    let has_high = || snapshot.workloads.values().any(|state| state.settings.contains_key(&Knob::MemoryHigh));
+    if knob == Knob::MemoryMax && knob.resource() == Resource::Memory && has_high() {
+        return None;
+    }
+    snapshot.capacity.of(knob.resource())
+}
+
+fn claim(standing: &Standing, want: &Want) -> Claim {
+    let floor = standing.bounds.get(&want.knob).map_or(0.0, |bounds| bounds.min).min(want.value);
+    Claim { floor, least: want.least, wanted: want.value, priority: standing.priority, weight: standing.weight }
+}
+
+fn propose(
+    snapshot: &Snapshot,
+    wanted: &BTreeMap<WorkloadId, Assessment>,
+    allotted: &Allotted,
+    short: &BTreeMap<Knob, (f64, f64)>,
+) -> Vec<Change> {
+    let one = |workload: &WorkloadId, want: &Want| {
+        let from = *snapshot.workloads.get(workload)?.settings.get(&want.knob)?;
+        let value = allotted.get(workload)?.get(&want.knob)?.max(want.knob.smallest());
+        let to = Setting::Value(value);
+        let mut reason = want.reason.clone();
+        if let Some((wanted, capacity)) = short.get(&want.knob).filter(|_| value < want.value) {
+            reason.binding = Binding::Share { wanted: *wanted, capacity: *capacity };
+        }
+        is_worth(from, value, want.knob).then(|| Change {
+            workload: workload.clone(),
+            knob: want.knob,
+            from,
+            to,
+            reason,
+        })
+    };
+    wanted.iter().flat_map(|(workload, made)| made.wants.iter().filter_map(move |want| one(workload, want))).collect()
+}
+
+/// A raise always is; a cut where it takes away enough.
+fn is_worth(from: Setting, to: f64, knob: Knob) -> bool {
+    match from {
+        Setting::Unlimited => true,
+        Setting::Value(from) => {
+            !Setting::Value(from).same(Setting::Value(to), knob) && to > from || to < from * (1.0 - LEAST_CUT_SHARE)
+        }
+    }
+}

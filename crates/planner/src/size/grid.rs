@@ -1,0 +1,138 @@
+//! Every sizing rule, simulated on the past at once: a statistic times a margin, with a dead band below. Kept per rule: how often
+//! demand was above it, what it allotted, and how often it changed. A rule is then chosen by what it would have cost.
+
+use super::bases::BASES;
+
+/// Margins, a geometric ladder around 1.
+pub(super) const MARGINS: usize = 32;
+/// One step of that ladder.
+const MARGIN_STEP: f32 = 1.09;
+/// The place of margin 1: the ladder reaches from 0.42 to 6.1.
+const EVEN: i32 = 10;
+/// How far what is needed must fall below what is allotted before it is cut, as a share.
+const BANDS: [f32; 2] = [0.1, 0.3];
+/// Rules without their margins: each statistic with each dead band.
+pub(super) const GROUPS: usize = BASES * BANDS.len();
+/// Steps in which what was seen loses half its weight (two weeks of five-minute steps).
+const HALF_LIFE: f64 = 4_032.0;
+/// Sums are scaled back when the weight of a step passes this.
+const MOST_WEIGHT: f32 = 1e6;
+
+/// A rule: its group, and the place of its margin.
+pub(super) type Rule = (usize, usize);
+
+/// The widest rule on the greatest demand of the last steps: where one begins.
+pub(super) const WIDEST: Rule = (0, MARGINS - 1);
+
+/// All margins of one statistic with one dead band. Sums are weighted by recency.
+#[derive(Clone, Debug)]
+struct Group {
+    held: [f32; MARGINS],
+    over: [f32; MARGINS],
+    cost: [f32; MARGINS],
+    changes: [f32; MARGINS],
+}
+
+/// What a rule would have cost, per step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Cost {
+    /// Share of steps with demand above it.
+    pub(super) over: f32,
+    /// Mean allotment.
+    pub(super) mean: f32,
+    /// Changes per step.
+    pub(super) changes: f32,
+}
+
+/// All rules.
+#[derive(Clone, Debug)]
+pub(super) struct Grid {
+    groups: Vec<Group>,
+    margins: [f32; MARGINS],
+    /// Weight of the next step; grows, so that older sums need no touch.
+    weight: f32,
+    growth: f32,
+    seen: f32,
+}
+
+impl Grid {
+    #[allow(clippy::cast_possible_truncation, reason = "near 1")]
+    pub(super) fn new() -> Self {
+        let zero = [0.0; MARGINS];
+        let group = Group { held: zero, over: zero, cost: zero, changes: zero };
+        let margin = |place: usize| MARGIN_STEP.powi(i32::try_from(place).unwrap_or(0) - EVEN);
+        Self {
+            groups: vec![group; GROUPS],
+            margins: std::array::from_fn(margin),
+            weight: 1.0,
+            growth: (1.0 / HALF_LIFE).exp2() as f32,
+            seen: 0.0,
+        }
+    }
+
+    /// Holds demand over the step that ends against the rules as they stood before it.
+    pub(super) fn judge(&mut self, value: f32) {
+        self.weight *= self.growth;
+        self.seen += self.weight;
+        for group in &mut self.groups {
+            for place in 0..MARGINS {
+                group.over[place] += if value > group.held[place] { self.weight } else { 0.0 };
+                group.cost[place] += group.held[place] * self.weight;
+            }
+        }
+        if self.weight > MOST_WEIGHT {
+            self.rescale();
+        }
+    }
+
+    /// Moves every rule to what it says now.
+    pub(super) fn follow(&mut self, bases: &[f32; BASES]) {
+        for (index, group) in self.groups.iter_mut().enumerate() {
+            let (base, keep) = (bases[index / BANDS.len()].max(0.0), 1.0 - BANDS[index % BANDS.len()]);
+            for place in 0..MARGINS {
+                let (need, held) = (base * self.margins[place], group.held[place]);
+                let moves = need > held || need < held * keep;
+                group.held[place] = if moves { need } else { held };
+                group.changes[place] += if moves { self.weight } else { 0.0 };
+            }
+        }
+    }
+
+    /// What a rule allots now.
+    pub(super) fn held(&self, (group, place): Rule) -> f32 {
+        self.groups[group].held[place]
+    }
+
+    pub(super) fn cost(&self, (group, place): Rule) -> Cost {
+        let (group, seen) = (&self.groups[group], self.seen.max(f32::MIN_POSITIVE));
+        Cost { over: group.over[place] / seen, mean: group.cost[place] / seen, changes: group.changes[place] / seen }
+    }
+
+    /// The least margin of a group with at most a share `aim` of steps over; where none is, the least with the fewest over.
+    pub(super) fn least(&self, group: usize, aim: f32) -> Rule {
+        let over = &self.groups[group].over;
+        let most = (aim * self.seen).max(over[MARGINS - 1]);
+        (group, over.partition_point(|over| *over > most).min(MARGINS - 1))
+    }
+
+    /// Number of steps seen, older ones counting less.
+    pub(super) fn steps(&self) -> f32 {
+        self.seen / self.weight
+    }
+
+    fn rescale(&mut self) {
+        let by = self.weight.recip();
+        for group in &mut self.groups {
+            for sums in [&mut group.over, &mut group.cost, &mut group.changes] {
+                sums.iter_mut().for_each(|sum| *sum *= by);
+            }
+        }
+        self.seen *= by;
+        self.weight = 1.0;
+    }
+}
+
+/// Whether a rule looks at the same time of earlier days.
+pub(super) const fn is_daily((group, _): Rule) -> bool {
+    group / BANDS.len() >= super::bases::FIRST_DAILY
+}

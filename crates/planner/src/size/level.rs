@@ -1,0 +1,90 @@
+//! One level of risk on one series: which rule is followed, what is allotted, and the feedback that makes the share of steps over
+//! what was asked (adaptive conformal inference: Gibbs and Candès, 2021, with the count's own scale for a step size).
+
+use super::grid::{Cost, GROUPS, Grid, Rule, WIDEST};
+
+/// Allotments are compared as if each change per step cost this many times the mean allotment of a step.
+const CHANGE_PRICE: f32 = 8.0;
+/// A rule in force is left only for one that is cheaper by this factor.
+const LOYALTY: f32 = 0.9;
+/// It may be over this many times as often as is aimed at.
+const LENIENCE: f32 = 1.2;
+/// Being off by this share of the count that is due (or by so many steps at least) changes the aim by `GAIN` powers of two.
+const SLACK_SHARE: f64 = 0.1;
+const SLACK_STEPS: f64 = 2.0;
+const GAIN: f64 = 1.5;
+/// The aim stays within this factor of what is asked.
+const REACH: f64 = 16.0;
+/// A raise is at least, and a cut more than, these shares: each change is worth making, and the guard's dead band lets it through.
+const LEAST_RAISE: f32 = 0.115;
+const LEAST_CUT: f32 = 0.115;
+/// Where less has been seen than one step over is to be expected in, demand beyond the greatest seen falls off with this index.
+const TAIL_INDEX: f32 = 0.2;
+
+/// One level of risk.
+#[derive(Clone, Debug)]
+pub(super) struct Level {
+    /// Share of steps that may be over.
+    risk: f64,
+    rule: Rule,
+    allotted: f32,
+    over: f64,
+    seen: f64,
+}
+
+impl Level {
+    pub(super) const fn new(risk: f64) -> Self {
+        Self { risk, rule: WIDEST, allotted: 0.0, over: 0.0, seen: 0.0 }
+    }
+    pub(super) const fn allotted(&self) -> f32 {
+        self.allotted
+    }
+    pub(super) const fn rule(&self) -> Rule {
+        self.rule
+    }
+
+    /// Counts a step of demand; true when it was over.
+    pub(super) fn judge(&mut self, value: f32) -> bool {
+        let over = value > self.allotted;
+        self.seen += 1.0;
+        self.over += if over { 1.0 } else { 0.0 };
+        over
+    }
+
+    /// Chooses the rule that would have cost least among those with few enough steps over; where none has, among those with the
+    /// fewest. The rule in force is left only for one that is clearly cheaper.
+    pub(super) fn choose(&mut self, grid: &Grid) {
+        let aim = self.aim();
+        let price = |rule: Rule, lenient: f32, loyal: f32| {
+            let Cost { over, mean, changes } = grid.cost(rule);
+            let beyond = if over <= aim * lenient { 0.0 } else { over };
+            (beyond, mean * (1.0 + CHANGE_PRICE * changes) * loyal, rule)
+        };
+        let rules = (0..GROUPS).map(|group| price(grid.least(group, aim), 1.0, 1.0));
+        let kept = price(self.rule, LENIENCE, LOYALTY);
+        let best = rules.chain([kept]).min_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
+        if let Some((_, _, rule)) = best {
+            self.rule = rule;
+        }
+    }
+
+    /// Moves the allotment to what the rule says, and not below `least`, where that is worth a change.
+    #[allow(clippy::cast_possible_truncation, reason = "a share")]
+    pub(super) fn follow(&mut self, grid: &Grid, least: f32) {
+        let unseen = 1.0 / (self.risk as f32 * grid.steps().max(1.0));
+        let needed = (grid.held(self.rule) * unseen.max(1.0).powf(TAIL_INDEX)).max(least);
+        if needed > self.allotted {
+            self.allotted = needed.max(self.allotted * (1.0 + LEAST_RAISE));
+        } else if needed < self.allotted * (1.0 - LEAST_CUT) {
+            self.allotted = needed;
+        }
+    }
+
+    /// The share to aim at so that what is measured becomes what is asked.
+    #[allow(clippy::cast_possible_truncation, reason = "a share")]
+    fn aim(&self) -> f32 {
+        let due = self.risk * self.seen;
+        let off = (self.over - due) / (SLACK_SHARE * due).max(SLACK_STEPS);
+        (self.risk * (-GAIN * off).exp2().clamp(1.0 / REACH, REACH)) as f32
+    }
+}

@@ -1,0 +1,84 @@
+//! The sizing of one demand series, step by step: a fold over its history, so that the same history gives the same allotments
+//! whether it came at once or bit by bit.
+
+use super::{bases::Bases, grid::Grid, level::Level};
+
+/// Shares of steps that may be over, at each of which a series is sized; riskiest first. What is asked is rounded down to one.
+pub const RISKS: [f64; 11] = [0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001, 5e-4, 2e-4, 1e-4];
+/// Rules are chosen anew after so many steps, and whenever demand was over.
+const CHOOSE_EVERY: u64 = 12;
+/// Until so many steps are seen, rules cannot be told apart: twice the greatest, and more the less risk is allowed.
+const COLD: u64 = 12;
+const COLD_FACTOR: f32 = 2.0;
+
+/// State of one series.
+#[derive(Clone, Debug)]
+pub struct Track {
+    bases: Bases,
+    grid: Grid,
+    levels: [Level; RISKS.len()],
+    seen: u64,
+}
+
+impl Track {
+    /// Nothing seen yet, on a grid of `step_s` seconds.
+    #[must_use]
+    pub fn new(step_s: u32) -> Self {
+        Self { bases: Bases::new(step_s), grid: Grid::new(), levels: RISKS.map(Level::new), seen: 0 }
+    }
+
+    /// Takes demand over the next step; a gap is NaN and changes nothing but the time.
+    pub fn push(&mut self, value: f32) {
+        self.bases.push(value);
+        if !value.is_finite() {
+            return;
+        }
+        let mut over = [false; RISKS.len()];
+        if self.seen > 0 {
+            self.grid.judge(value);
+            over = std::array::from_fn(|index| self.levels[index].judge(value));
+        }
+        self.seen += 1;
+        let bases = self.bases.now();
+        self.grid.follow(&bases);
+        let due = self.seen.is_multiple_of(CHOOSE_EVERY);
+        let mut least = if self.seen < COLD { bases[0] * COLD_FACTOR } else { 0.0 };
+        // Riskiest first, each at least what the one before it gives: less risk never gives less.
+        for (level, over) in self.levels.iter_mut().zip(over) {
+            if self.seen >= COLD && (due || over) {
+                level.choose(&self.grid);
+            }
+            level.follow(&self.grid, least);
+            least = level.allotted();
+        }
+    }
+
+    /// Steps with a value so far.
+    #[must_use]
+    pub const fn seen(&self) -> u64 {
+        self.seen
+    }
+
+    /// What to allot so that demand is over in at most a share `risk` of steps.
+    #[must_use]
+    pub fn allotment(&self, risk: f64) -> f32 {
+        self.levels[place(risk)].allotted()
+    }
+
+    /// Whether what binds at `risk` is the same time of earlier days.
+    #[must_use]
+    pub fn is_daily(&self, risk: f64) -> bool {
+        super::grid::is_daily(self.levels[place(risk)].rule())
+    }
+}
+
+/// The riskiest level that is no riskier than what is asked; the safest where none is.
+fn place(risk: f64) -> usize {
+    RISKS.iter().position(|level| *level <= risk * (1.0 + 1e-9)).unwrap_or(RISKS.len() - 1)
+}
+
+/// The share that is sized for where `risk` is asked.
+#[must_use]
+pub fn served_risk(risk: f64) -> f64 {
+    RISKS[place(risk)]
+}

@@ -1,0 +1,152 @@
+//! What a workload should have of one knob.
+//!
+//! ```text
+//! wanted = round up( bounds( margin * burst * max( track(risk), forecast(level) ) + growth ) )
+//! ```
+//!
+//! - `risk` is the share of time over that people allow (`violation_share`). It is what harm costs against waste: a share `v` is the
+//!   least-cost one where a unit of unmet demand costs `(1 - v) / v` times a unused unit (newsvendor). The killing memory limit
+//!   is sized for a tenth of it, since a kill costs at least ten times a slow-down.
+//! - `track` is the allotment that kept the share in the past (`track`), `forecast` is what is forecast for the next hour at a level
+//!   between 0.5 and 0.9 that rises as risk falls: it raises ahead of what is announced or seen to come, and never cuts.
+//! - `burst` is how far the finer samples rise above the steps that are sized for; 1 where there are none.
+//! - `growth`, for the killing memory limit only: what memory grew by over the last hour, again.
+
+use super::{
+    reason::{NEXT_LOWER, counterfactual, expected, used},
+    source::Tracks,
+    track::{Track, served_risk},
+};
+use apportion_core::{
+    Assessment, Binding, Forecast, History, Knob, Metric, Reason, Series, Time, Want, Window, WorkloadId,
+    traits::AssessInput,
+};
+
+/// The killing limit is sized for this part of the risk.
+const KILL_RISK: f64 = 0.1;
+/// The killing limit is at least this factor above the slowing one.
+const KILL_ABOVE_SLOW: f64 = 1.1;
+/// How far ahead the forecast is looked at, seconds: an allotment should stand for an hour.
+const AHEAD_S: i64 = 3_600;
+/// The window of `Used`, and of the counterfactual, seconds.
+const USED_S: i64 = 86_400;
+const LOOK_BACK_S: i64 = 7 * 86_400;
+/// Below this span of history a workload is new, seconds.
+const NEW_S: f64 = 86_400.0;
+/// The window in which finer samples are held against steps, seconds; the finest grid; and the most that may be added for them.
+const BURST_S: i64 = 7_200;
+const FINEST_S: u32 = 10;
+const MOST_BURST: f64 = 2.0;
+
+/// What one workload should have of every knob that can be set and whose demand is known.
+pub(crate) fn assess(tracks: &Tracks, input: &AssessInput<'_>) -> Assessment {
+    let mut wants: Vec<Want> = input.settings.keys().filter_map(|knob| want(tracks, input, *knob)).collect();
+    keep_apart(&mut wants, input);
+    Assessment { made: input.now, wants }
+}
+
+fn want(tracks: &Tracks, input: &AssessInput<'_>, knob: Knob) -> Option<Want> {
+    let metric = Metric::new(knob.demand_metric());
+    let risk = risk(knob, input.standing.violation_share);
+    let sized =
+        |track: &Track, step_s: u32| (f64::from(track.allotment(risk)), track.seen(), track.is_daily(risk), step_s);
+    let (kept, seen, daily, step_s) = tracks.with(input.history, (input.workload, &metric), input.now, sized)?;
+    let coming = input.forecasts.get(&metric).and_then(|forecast| coming(forecast, input.now, risk)).unwrap_or(0.0);
+    let past = past(input, &metric, step_s)?;
+    let recent = past.tail(steps(USED_S, step_s));
+    let margin = (input.margin)(knob).max(1.0);
+    let wide = margin * burst(input.history, input.workload, &metric, &past, input.now);
+    let needed = kept.max(coming) * wide + if knob == Knob::MemoryMax { growth(&past) } else { 0.0 };
+    let bounds = input.standing.bounds.get(&knob).copied().unwrap_or_default();
+    let value = bounds.hold(round_up(knob, needed.min(f64::from(f32::MAX))));
+    let is_new = seen as f64 * f64::from(step_s) < NEW_S;
+    let binding = match () {
+        () if value > needed && value <= bounds.min => Binding::Floor,
+        () if value < needed => Binding::Ceiling,
+        () if coming > kept || daily => Binding::Forecast,
+        () if is_new => Binding::ColdStart,
+        () => Binding::Recent,
+    };
+    let reason = Reason {
+        used: used(&recent),
+        expected: input.forecasts.get(&metric).and_then(|forecast| expected(forecast, input.now)),
+        quantile: 1.0 - served_risk(risk),
+        margin,
+        binding,
+        counterfactual: counterfactual(&past, round_up(knob, value * NEXT_LOWER)),
+    };
+    let least = past.present().last().map_or(0.0, f64::from).min(value);
+    Some(Want { knob, value, least, reason })
+}
+
+fn risk(knob: Knob, violation_share: f64) -> f64 {
+    if knob == Knob::MemoryMax { violation_share * KILL_RISK } else { violation_share }
+}
+
+/// The past that reasons are told from.
+fn past(input: &AssessInput<'_>, metric: &Metric, step_s: u32) -> Option<Series> {
+    let window = Window::last(input.now, step_s, steps(LOOK_BACK_S, step_s).min(2_016));
+    input.history.series(input.workload, metric, window)
+}
+
+fn steps(span_s: i64, step_s: u32) -> usize {
+    usize::try_from(span_s / i64::from(step_s.max(1))).unwrap_or(0)
+}
+
+/// The most that is forecast for the next hour, at a level that rises from 0.5 (a risk of a tenth) to 0.9 (a thousandth).
+#[allow(clippy::cast_possible_truncation, reason = "a level")]
+fn coming(forecast: &Forecast, now: Time, risk: f64) -> Option<f64> {
+    let level = 0.5 + 0.2 * (0.1 / risk.max(1e-9)).log10().clamp(0.0, 2.0);
+    let first = forecast.index_at(now)?;
+    let last = forecast.index_at(now.plus_s(AHEAD_S)).unwrap_or(forecast.len() - 1);
+    let at = |index| forecast.at(index, level as f32).map(f64::from);
+    (first..=last).filter_map(at).max_by(f64::total_cmp)
+}
+
+/// How far the finer samples of the last hours rise above the steps that hold them: in nine of ten steps not further than this.
+fn burst(history: &dyn History, workload: &WorkloadId, metric: &Metric, past: &Series, now: Time) -> f64 {
+    if past.step_s <= FINEST_S {
+        return 1.0;
+    }
+    let per_step = (past.step_s / FINEST_S) as usize;
+    let window = Window::last(now, FINEST_S, steps(BURST_S, FINEST_S));
+    let Some(fine) = history.series(workload, metric, window) else { return 1.0 };
+    let rise = |block: &[f32]| {
+        let seen: Vec<f32> = block.iter().copied().filter(|value| value.is_finite()).collect();
+        let mean = apportion_core::stats::mean(&seen)?;
+        (seen.len() * 2 >= block.len() && mean > 0.0).then(|| seen.iter().copied().fold(0.0, f32::max) / mean)
+    };
+    let rises: Vec<f32> = fine.values.chunks(per_step).filter_map(rise).collect();
+    apportion_core::stats::quantile(&rises, 0.9).map_or(1.0, |rise| f64::from(rise).clamp(1.0, MOST_BURST))
+}
+
+/// What the mean of the last hour is above that of the hour before.
+fn growth(past: &Series) -> f64 {
+    let hour = steps(AHEAD_S, past.step_s).max(1);
+    let len = past.len();
+    let mean = |from: usize, to: usize| apportion_core::stats::mean(past.values.get(from..to)?).map(f64::from);
+    let now = mean(len.saturating_sub(hour), len);
+    let before = mean(len.saturating_sub(2 * hour), len.saturating_sub(hour));
+    now.zip(before).map_or(0.0, |(now, before)| (now - before).max(0.0))
+}
+
+/// Rounds up to a grain that a person would write: a hundredth of a core, a mebibyte, 64 kibibytes a second; three digits where
+/// the value is small against that.
+fn round_up(knob: Knob, value: f64) -> f64 {
+    let grain = match knob {
+        Knob::CpuQuota => 0.01,
+        Knob::MemoryHigh | Knob::MemoryMax => 1_048_576.0,
+        Knob::IoReadMax | Knob::IoWriteMax | Knob::NetworkSendMax => 65_536.0,
+    };
+    let fine = if value < 100.0 * grain { grain / 100.0 } else { grain };
+    ((value / fine - 1e-6).ceil() * fine).max(knob.smallest())
+}
+
+/// The killing limit stays above the slowing one, as far as the bounds allow.
+fn keep_apart(wants: &mut [Want], input: &AssessInput<'_>) {
+    let Some(high) = wants.iter().find(|want| want.knob == Knob::MemoryHigh).map(|want| want.value) else { return };
+    let bounds = input.standing.bounds.get(&Knob::MemoryMax).copied().unwrap_or_default();
+    for want in wants.iter_mut().filter(|want| want.knob == Knob::MemoryMax && want.value < high * KILL_ABOVE_SLOW) {
+        want.value = bounds.hold(round_up(Knob::MemoryMax, high * KILL_ABOVE_SLOW));
+    }
+}
