@@ -78,7 +78,7 @@ fn merge_chunk(
         .optional()?;
     let steps = usize::from(tier.steps);
     let mut chunk = match &found {
-        Some((_, data)) => codec::unpack_steps(data, steps).map_err(broken)?,
+        Some((_, data)) => codec::unpack_steps(data, steps, tier.has_max).map_err(broken)?,
         None => StepChunk::gap(steps, tier.has_max),
     };
     let changed = fill(&mut chunk, cells, existing);
@@ -153,7 +153,7 @@ pub(super) fn read_steps(
     let mut rows = statement.query((series, tier.step_s, tier.place(first_end_s).0, last_end_s))?;
     while let Some(row) = rows.next()? {
         let start_s: i64 = row.get(0)?;
-        match codec::unpack_steps(row.get_ref(1)?.as_blob().map_err(broken)?, usize::from(tier.steps)) {
+        match codec::unpack_steps(row.get_ref(1)?.as_blob().map_err(broken)?, usize::from(tier.steps), tier.has_max) {
             Ok(chunk) => {
                 let offset = (start_s - first_end_s).div_euclid(i64::from(tier.step_s));
                 lay(&chunk.mean, offset, &mut read.mean);

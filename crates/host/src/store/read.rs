@@ -140,7 +140,8 @@ impl Inner {
             Some(tier) => {
                 let factor = usize::try_from(window.step_s / tier.step_s).unwrap_or(1);
                 let first_end_s = window.from_s - i64::from(window.step_s) + i64::from(tier.step_s);
-                let steps = self.steps(series, head, tier, first_end_s, window.len() * factor)?;
+                let tier = Tier { has_max: of == Of::Max, ..*tier };
+                let steps = self.steps(series, head, &tier, first_end_s, window.len() * factor)?;
                 coarser(&steps, factor, of)
             }
             None => self.grid(series, head, metric, window, of)?,

@@ -43,7 +43,7 @@ CREATE INDEX decision_time ON decision (time_ms);
 CREATE TABLE intent (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, decision INTEGER NOT NULL, time_ms INTEGER NOT NULL,
     workload TEXT NOT NULL, knob TEXT NOT NULL, former REAL, intended REAL,
-    state TEXT NOT NULL CHECK (state IN ('open', 'applied', 'failed', 'void', 'restored')),
+    state TEXT NOT NULL CHECK (state IN ('open', 'applied', 'failed', 'restored')),
     version INTEGER NOT NULL, workload_json TEXT NOT NULL, change_json TEXT NOT NULL);
 CREATE INDEX intent_standing ON intent (workload, knob, seq) WHERE state IN ('open', 'applied', 'failed');
 CREATE INDEX intent_decision ON intent (decision);

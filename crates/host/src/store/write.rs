@@ -22,8 +22,8 @@ const FLUSH_AFTER_S: f64 = 45.0;
 const SEAL_LEAST: usize = 64;
 /// ... and this share of all: an hour has 72 flushes, so one part in 40 keeps up and works off a backlog.
 const SEAL_PART: usize = 40;
-/// Chunks past their time that are deleted at once; more wait for the next flush, so that no tick takes long.
-const DELETE_MOST: i64 = 500;
+/// Of each resolution, at most so many times as many chunks as are sealed are deleted at once, so that no tick takes long.
+const DELETE_TIMES: usize = 8;
 /// Upkeep is made at least this often, seconds, whether or not readings come in.
 const MAINTAIN_EVERY_S: f64 = 60.0;
 /// How often the log is moved to the file and what is empty is deleted, seconds.
@@ -136,7 +136,7 @@ impl Inner {
     /// Seals the heads that are due, and forgets rows of the journal that hold nothing else.
     fn seal(&mut self, now: Time) -> std::result::Result<(), WriteError> {
         let heads = || self.heads.values().flat_map(BTreeMap::values);
-        let most = SEAL_LEAST.max(heads().count() / SEAL_PART);
+        let most = self.seal_most();
         let due: Vec<(&Head, Sealed)> = heads()
             .filter(|head| head.is_due(now))
             .filter_map(|head| Some((head, head.seal(now)?)))
@@ -163,6 +163,12 @@ impl Inner {
         Ok(())
     }
 
+    /// How many series may be sealed at once.
+    fn seal_most(&self) -> usize {
+        let series: usize = self.heads.values().map(BTreeMap::len).sum();
+        SEAL_LEAST.max(series / SEAL_PART)
+    }
+
     /// Lets go of what is only in the file from here on: series and workloads that fell silent.
     fn forget(&mut self, now: Time) {
         let is_gone = |known: &Known| now.since_s(known.last_seen) > FORGET_AFTER_S && !known.is_unwritten();
@@ -181,13 +187,14 @@ impl Inner {
         let used_bytes =
             |db: &super::db::Db| db.used_bytes().map_err(|error| WriteError::of("measuring the file", error));
         let is_over = used_bytes(&self.db)? > most_bytes;
+        let most = self.seal_most() * DELETE_TIMES;
         self.db.write("deleting what is past its time", Durability::Lazy, |transaction| {
-            delete_old(transaction, RAW_S, now.s() - RAW_KEEP_S)?;
+            delete_old(transaction, RAW_S, now.s() - RAW_KEEP_S, most)?;
             for tier in ROLL_UPS {
-                delete_old(transaction, tier.step_s, now.s() - tier.keep_s)?;
+                delete_old(transaction, tier.step_s, now.s() - tier.keep_s, most)?;
             }
             if is_over {
-                delete_finest(transaction, now)?;
+                delete_finest(transaction, now, most)?;
             }
             Ok(())
         })?;
@@ -321,18 +328,19 @@ fn write_sealed(db: &Connection, head: &Head, sealed: &Sealed, next_seq: i64) ->
     Ok(())
 }
 
-fn delete_old(db: &Connection, tier_s: u32, before_s: i64) -> Result<usize> {
+fn delete_old(db: &Connection, tier_s: u32, before_s: i64, most: usize) -> Result<usize> {
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
     let sql = "DELETE FROM chunk WHERE id IN
         (SELECT id FROM chunk WHERE tier_s = ?1 AND end_s < ?2 ORDER BY end_s LIMIT ?3)";
-    db.prepare_cached(sql)?.execute((tier_s, before_s, DELETE_MOST))
+    db.prepare_cached(sql)?.execute((tier_s, before_s, most))
 }
 
 /// The oldest readings go first, down to the last two hours; then the oldest minutes, down to the last day; then the
 /// oldest five minutes. The ledger stays.
-fn delete_finest(db: &Connection, now: Time) -> Result<usize> {
+fn delete_finest(db: &Connection, now: Time, most: usize) -> Result<usize> {
     let [minute, five_minutes] = ROLL_UPS;
     for (tier_s, keep_s) in [(RAW_S, 7_200), (minute.step_s, DAY_S), (five_minutes.step_s, 0)] {
-        let deleted = delete_old(db, tier_s, now.s() - keep_s)?;
+        let deleted = delete_old(db, tier_s, now.s() - keep_s, most)?;
         if deleted > 0 {
             return Ok(deleted);
         }

@@ -141,6 +141,31 @@ fn the_original_is_what_stood_before_the_first_change_that_was_not_taken_back() 
 }
 
 #[test]
+fn a_knob_that_fails_at_every_tick_does_not_fill_the_ledger() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.db");
+    let store = open(&path);
+    for id in 10..30 {
+        turn(&store, id, cores(id as f64), cores(40.0), Some(Outcome::Failed { error: "EINVAL".to_owned() }));
+    }
+    assert_eq!(originals(&store), [("/web.slice".to_owned(), cores(10.0), cores(40.0))]);
+    let db = rusqlite::Connection::open(&path).unwrap();
+    let rows: i64 = db.query_row("SELECT count(*) FROM intent", (), |row| row.get(0)).unwrap();
+    assert_eq!(rows, 2);
+}
+
+#[test]
+fn a_change_that_was_settled_and_not_recorded_is_reconciled_too() {
+    let store = in_memory();
+    turn(&store, 1, UNLIMITED, cores(2.0), applied_to(cores(2.0)));
+    let open = store.unsettled().unwrap();
+    assert_eq!(open.iter().map(|intent| intent.id.0).collect::<Vec<_>>(), [1]);
+    assert!(store.reconcile(&open[0], Some(cores(2.0))).unwrap().is_applied());
+    assert_eq!(store.unsettled().unwrap(), []);
+    assert_eq!(originals(&store).len(), 1);
+}
+
+#[test]
 fn a_recorded_decision_settles_its_intent() {
     let store = in_memory();
     turn(&store, 1, UNLIMITED, cores(2.0), None);

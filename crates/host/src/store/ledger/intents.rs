@@ -1,8 +1,9 @@
 //! What was about to be written to a knob, noted before it was: so that a crash at any point can be undone.
 //!
-//! An intent is `open` from before the write until its outcome is known. What may have changed the knob and was not taken
-//! back stands (`open`, `applied`, `failed`); the oldest standing intent of a knob holds the value that it had before
-//! Apportion first touched it. Once a knob is back at that value, by whatever decision, its intents are `restored`.
+//! An intent is `open` from before the write until its outcome is known; one that turned out to change nothing is deleted.
+//! What may have changed the knob and was not taken back stands (`open`, `applied`, `failed`); the oldest standing intent of
+//! a knob holds the value that it had before Apportion first touched it. Once a knob is back at that value, by whatever
+//! decision, its intents are `restored`.
 
 use super::{decision_id, json, knob, number, parse, setting, write_decision};
 use crate::store::{ReadError, Store, db::Durability, error::WriteError};
@@ -80,15 +81,17 @@ impl Store {
         self.lock().db.write("settling an intent", Durability::Lazy, |transaction| settle(transaction, id, outcome))
     }
 
-    /// Intents whose outcome was never told, because the process died in between; oldest first. To be reconciled at the
-    /// start, before the first tick.
+    /// Intents whose outcome was never told, or whose decision was never recorded, because the process died in between;
+    /// oldest first. To be reconciled at the start, before the first tick.
     ///
     /// # Errors
     /// [`ReadError`]: change nothing until it can be read.
     pub fn unsettled(&self) -> std::result::Result<Vec<Intent>, ReadError> {
         let inner = self.lock();
         let sql = "SELECT decision, time_ms, former, intended, version, workload_json, change_json
-            FROM intent WHERE state = 'open' ORDER BY seq";
+            FROM intent WHERE state = 'open' OR state = 'applied'
+                AND NOT EXISTS (SELECT 1 FROM decision WHERE decision.id = intent.decision)
+            ORDER BY seq";
         let mut statement = inner.db.connection.prepare_cached(sql)?;
         let mut rows = statement.query(())?;
         let mut intents = Vec::new();
@@ -108,7 +111,7 @@ impl Store {
         let is_untouched = found.is_some_and(|found| found.same(intent.former, knob));
         let outcome = match found {
             Some(found) if found.same(intent.to, knob) => Outcome::Applied { read_back: found },
-            _ if is_untouched => Outcome::Failed { error: format!("stopped before writing {knob}") },
+            _ if is_untouched => Outcome::Failed { error: format!("stopped before writing {knob}, or put back since") },
             found => {
                 let found = found.map_or("gone".to_owned(), |found| found.to_string());
                 Outcome::Failed { error: format!("stopped while writing {knob}; it is {found} now") }
@@ -118,8 +121,10 @@ impl Store {
         let decision = Decision { id: intent.id, time: intent.time, change: intent.change.clone(), verdict };
         self.lock().db.write("reconciling an intent", Durability::Full, |transaction| {
             if is_untouched && !outcome.is_applied() {
-                let sql = "UPDATE intent SET state = 'void' WHERE decision = ?1 AND state = 'open'";
-                transaction.prepare_cached(sql)?.execute([number(intent.id)])?;
+                let sql =
+                    format!("DELETE FROM intent WHERE decision = ?1 AND workload = ?2 AND knob = ?3 AND {STANDING}");
+                let key = (number(intent.id), intent.workload.id.as_str(), knob.name());
+                transaction.prepare_cached(&sql)?.execute(key)?;
             }
             write_decision(transaction, &decision)
         })?;
@@ -174,20 +179,34 @@ pub(super) fn settle(db: &Connection, id: DecisionId, outcome: &Outcome) -> Resu
         .query_row([number(id)], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
         .optional()?;
     let Some((seq, workload, name)) = found else { return Ok(()) };
-    let state = match outcome {
-        Outcome::Applied { .. } => "applied",
-        // It could not be written, and perhaps not be put back either.
-        Outcome::Failed { .. } => "failed",
-        Outcome::Unchanged | Outcome::DryRun | Outcome::Drifted { .. } => "void",
-    };
-    db.prepare_cached("UPDATE intent SET state = ?2 WHERE seq = ?1")?.execute((seq, state))?;
     let knob = knob(&name)?;
     match outcome {
-        Outcome::Applied { read_back } if read_back.same(first_former(db, &workload, knob)?, knob) => {
-            mark_restored(db, &workload, knob)
+        Outcome::Unchanged | Outcome::DryRun | Outcome::Drifted { .. } => {
+            db.prepare_cached("DELETE FROM intent WHERE seq = ?1")?.execute([seq])?;
         }
-        _ => Ok(()),
+        Outcome::Applied { read_back } => {
+            db.prepare_cached("UPDATE intent SET state = 'applied' WHERE seq = ?1")?.execute([seq])?;
+            if read_back.same(first_former(db, &workload, knob)?, knob) {
+                mark_restored(db, &workload, knob)?;
+            }
+        }
+        // It could not be written, and perhaps not be put back either.
+        Outcome::Failed { .. } => {
+            db.prepare_cached("UPDATE intent SET state = 'failed' WHERE seq = ?1")?.execute([seq])?;
+            forget_failures(db, &workload, knob, seq)?;
+        }
     }
+    Ok(())
+}
+
+/// A knob that fails at every tick leaves one failure behind, beside the oldest intent.
+fn forget_failures(db: &Connection, workload: &str, knob: Knob, seq: i64) -> Result<()> {
+    let sql = format!(
+        "DELETE FROM intent WHERE workload = ?1 AND knob = ?2 AND state = 'failed' AND seq < ?3
+        AND seq > (SELECT min(seq) FROM intent WHERE workload = ?1 AND knob = ?2 AND {STANDING})"
+    );
+    db.prepare_cached(&sql)?.execute((workload, knob.name(), seq))?;
+    Ok(())
 }
 
 /// What a knob was before Apportion first touched it; one of its intents stands.

@@ -285,7 +285,7 @@ pub(super) fn delete_old(db: &Connection, now: Time) -> Result<()> {
     for sql in [
         "DELETE FROM decision WHERE time_ms < ?1 AND NOT EXISTS (SELECT 1 FROM intent
             WHERE intent.decision = decision.id AND state IN ('open', 'applied', 'failed'))",
-        "DELETE FROM intent WHERE time_ms < ?1 AND state IN ('void', 'restored')",
+        "DELETE FROM intent WHERE time_ms < ?1 AND state = 'restored'",
         "DELETE FROM harm WHERE time_ms < ?1",
         "DELETE FROM instruction WHERE revoked_ms < ?1",
     ] {
