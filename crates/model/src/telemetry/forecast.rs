@@ -4,9 +4,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::config::ModelConfig;
-use super::features::{FeatureMaker, Tokens, Window};
+use super::features::FeatureMaker;
 use super::head::{OUTPUTS, quantiles};
 use super::network::{Network, Trace};
+use super::tokens::{Tokens, Window};
 use super::{LEVELS, PATCH, weights};
 use crate::error::WeightsError;
 use crate::layers::int8::{Int8Weights, QuantizedMatrices};
@@ -38,7 +39,7 @@ pub struct SeriesInput<'a> {
 
 impl SeriesInput<'_> {
     /// Without what is missing in front, which tells nothing.
-    fn from_first_value(&self) -> Self {
+    fn trimmed(&self) -> Self {
         let first = self.values.iter().position(|x| x.is_finite()).unwrap_or(self.values.len());
         Self { values: &self.values[first..], ..*self }
     }
@@ -170,7 +171,7 @@ impl TelemetryModel {
         horizon_steps: usize,
         threads: usize,
     ) -> Vec<QuantileForecast> {
-        let inputs: Vec<SeriesInput<'_>> = inputs.iter().map(SeriesInput::from_first_value).collect();
+        let inputs: Vec<SeriesInput<'_>> = inputs.iter().map(SeriesInput::trimmed).collect();
         let inputs = inputs.as_slice();
         let mut out = vec![QuantileForecast { values: vec![0.0; horizon_steps * LEVELS] }; inputs.len()];
         self.pass(inputs, &mut out, 1, horizon_steps.min(NATIVE_HORIZON), threads);

@@ -1,12 +1,12 @@
 //! From the network's output to quantiles, and the pinball loss.
 //!
 //! For each step t of the patch ahead, w = softmax of 8 logits; `y[t, τ] = Σ_c w[c] · candidate_c[t, τ] + δ[t, τ]`.
-//! The candidates (`features::Candidates`) are simple forecasts: the network says how far to trust each and what to add,
+//! The candidates (`tokens::Candidates`) are simple forecasts: the network says how far to trust each and what to add,
 //! so it starts from them rather than having to learn to copy. Output row: `[PATCH, 8]` logits, then `[PATCH, 9]` δ.
 //!
 //! Pinball: `ρ_τ(z, y) = max(τ (z − y), (τ − 1)(z − y))`, averaged over levels and over observed targets.
 
-use super::features::{CANDIDATES, Candidates, Tokens};
+use super::tokens::{CANDIDATES, Candidates, Tokens};
 use super::{LEVELS, PATCH, QUANTILES};
 use crate::layers::activation::softmax;
 

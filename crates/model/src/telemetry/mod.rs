@@ -9,6 +9,7 @@ pub(crate) mod network;
 mod phase_window;
 pub(crate) mod season;
 pub(crate) mod sorted_window;
+pub(crate) mod tokens;
 mod weights;
 
 pub use config::{Mixer, ModelConfig};

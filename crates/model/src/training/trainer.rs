@@ -13,9 +13,9 @@ use super::windows::{Groups, Mixture, WindowMaker};
 use crate::rng::Rng;
 use crate::telemetry::TelemetryModel;
 use crate::telemetry::config::ModelConfig;
-use crate::telemetry::features::Tokens;
 use crate::telemetry::head::pinball;
 use crate::telemetry::network::{Network, Trace};
+use crate::telemetry::tokens::Tokens;
 
 /// All that decides the weights, besides the series.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

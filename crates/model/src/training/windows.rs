@@ -6,7 +6,8 @@ use super::TrainSet;
 use super::synthetic::{Generator, Synthetic, deviation};
 use crate::rng::Rng;
 use crate::telemetry::PATCH;
-use crate::telemetry::features::{FeatureMaker, Tokens, Window};
+use crate::telemetry::features::FeatureMaker;
+use crate::telemetry::tokens::{Tokens, Window};
 
 /// Shares of what windows are made of and of what is done to them.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
