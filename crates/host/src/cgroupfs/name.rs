@@ -1,7 +1,8 @@
 //! Names of groups as text. A name may hold any bytes but `/` and NUL; a workload's path is a `String`.
 //!
-//! Valid UTF-8 stays as it is. A byte that is not becomes U+FFFD and two hexadecimal digits, and so do the three bytes of a
-//! U+FFFD that was there before: different names stay different, and the bytes can be had back.
+//! Valid UTF-8 stays as it is. A byte that is not becomes U+FFFD and two hexadecimal digits, and so do control characters
+//! (names are shown in terminals) and a U+FFFD that was there before: different names stay different, and the bytes can be
+//! had back.
 
 use std::{
     ffi::OsString,
@@ -17,8 +18,8 @@ pub fn group_to_text(path: &Path) -> String {
     let mut text = String::with_capacity(path.as_os_str().len());
     for chunk in path.as_os_str().as_bytes().utf8_chunks() {
         for character in chunk.valid().chars() {
-            if character == MARK {
-                escape(&mut text, MARK.encode_utf8(&mut [0; 3]).as_bytes());
+            if character == MARK || character.is_control() {
+                escape(&mut text, character.encode_utf8(&mut [0; 4]).as_bytes());
             } else {
                 text.push(character);
             }
@@ -63,6 +64,7 @@ mod tests {
     fn valid_names_stay_readable() {
         let path = Path::new("/system.slice/dev-disk\\x2duuid.swap/größe");
         assert_eq!(group_to_text(path), path.to_str().unwrap());
+        assert_eq!(group_to_text(Path::new("/a\x1b[2J")), "/a\u{FFFD}1b[2J");
     }
 
     proptest! {

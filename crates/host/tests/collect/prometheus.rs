@@ -153,6 +153,16 @@ fn rates_become_counters_that_follow_the_clock() {
     assert_eq!(totals, [0.0, 20.0, 40.0, 0.0, 20.0], "after eight minutes of silence it starts again");
 }
 
+#[test]
+fn a_long_interval_is_no_gap() {
+    let server = Server::json(TWO);
+    let config = PrometheusConfig { interval_s: 300, ..config(&server.url, name::CPU) };
+    let mut collector = PrometheusCollector::new(&config).unwrap();
+    let mut total = |second| collector.collect(Time::from_s(second)).samples.first().map(|sample| sample.value);
+    assert_eq!([total(0), total(150), total(300), total(600)], [Some(0.0), None, Some(600.0), Some(1_200.0)]);
+    assert!(server.requests.lock().unwrap()[0].target.contains("%5B300s%5D"), "the window covers the interval");
+}
+
 /// Answers a range of one series that counts its own minutes, with a hole.
 fn range(request: &Request) -> Vec<u8> {
     let (start, end, step) = (request.parameter("start"), request.parameter("end"), request.parameter("step"));

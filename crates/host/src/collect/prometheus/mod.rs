@@ -47,6 +47,7 @@ struct Asked {
     metric: Metric,
     promql: String,
     name: NameTemplate,
+    interval_s: u32,
     window_s: u32,
     counters: Counters,
     series: SeriesSeen,
@@ -76,6 +77,7 @@ impl PrometheusCollector {
                     metric: Metric::new(&query.metric),
                     promql: query.promql.replace("$selector", &group.selector),
                     name: name.clone(),
+                    interval_s: config.interval_s.max(1),
                     window_s: config.window_s,
                     counters: Counters::default(),
                     series: SeriesSeen::NotAsked,
@@ -141,9 +143,9 @@ impl Asked {
     }
 
     fn now(&mut self, client: &Client, now: Time, batch: &mut Batch) -> Result<(), client::ClientError> {
-        let answer = client.instant(&self.promql(0), now)?;
+        let answer = client.instant(&self.promql(self.interval_s), now)?;
         self.note_presence(answer.series.len(), client, batch);
-        self.take(&answer, Pace::Live(now), client, batch);
+        self.take(&answer, Pace::Live { now, interval_s: f64::from(self.interval_s) }, client, batch);
         Ok(())
     }
 
@@ -215,7 +217,7 @@ impl Asked {
         let is_counter = self.metric.kind() == Kind::Counter;
         for (time, value) in series.points.iter().filter(|(_, value)| value.is_finite()) {
             let time = match pace {
-                Pace::Live(now) => now,
+                Pace::Live { now, .. } => now,
                 Pace::Steps(_) => *time,
             };
             if is_counter {
@@ -232,8 +234,8 @@ impl Asked {
 /// How points follow each other.
 #[derive(Clone, Copy)]
 enum Pace {
-    /// One by one, as the loop ticks: stamped with the time of asking.
-    Live(Time),
+    /// One by one, as the loop asks: stamped with the time of asking.
+    Live { now: Time, interval_s: f64 },
     /// On a grid, seconds.
     Steps(f64),
 }
@@ -242,14 +244,14 @@ impl Pace {
     /// Points further apart than this have a gap between them.
     fn most_apart_s(self) -> f64 {
         match self {
-            Self::Live(_) => 60.0,
+            Self::Live { interval_s, .. } => (interval_s * 2.5).max(60.0),
             Self::Steps(step_s) => step_s * 1.5,
         }
     }
     /// The time that a point after a gap speaks for; 0 where that is not known.
     const fn step_s(self) -> f64 {
         match self {
-            Self::Live(_) => 0.0,
+            Self::Live { .. } => 0.0,
             Self::Steps(step_s) => step_s,
         }
     }
