@@ -69,6 +69,9 @@ pub enum Command {
     Forecast(Forecast),
     /// Start three small workloads and watch the loop size them.
     Demo(Demo),
+    /// One workload of the demonstration.
+    #[command(hide = true)]
+    DemoLoad(DemoLoad),
     /// Read the configuration and say what is wrong with it.
     Check,
     /// Print shell completions, e.g. `apportion completions bash > /etc/bash_completion.d/apportion`.
@@ -200,4 +203,14 @@ pub struct Demo {
     /// Address of the page; `off` for none.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7070")]
     pub listen: String,
+}
+
+/// Arguments of `demo-load`.
+#[derive(Clone, Debug, Args)]
+pub struct DemoLoad {
+    /// Which.
+    pub load: crate::commands::demo::Load,
+    /// How long, seconds.
+    #[arg(long, value_name = "S")]
+    pub seconds: f64,
 }

@@ -2,7 +2,7 @@
 
 mod amount;
 
-use apportion_core::{GuardLimits, Knob, Mode, Standing, WorkloadId, knob::Bounds};
+use apportion_core::{GuardLimits, Knob, Mode, Standing, WorkloadId, knob::Bounds, matches};
 use serde::Deserialize;
 use std::{
     collections::BTreeMap,
@@ -96,33 +96,6 @@ impl Config {
         }
         standing
     }
-}
-
-/// True when `name` fits `pattern`, in which `*` stands for anything and `?` for one character.
-#[must_use]
-pub fn matches(pattern: &str, name: &str) -> bool {
-    let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
-    let (mut p, mut n, mut star) = (0, 0, None);
-    while n < name.len() {
-        match pattern.get(p) {
-            Some('*') => {
-                star = Some((p, n));
-                p += 1;
-            }
-            Some(c) if *c == '?' || *c == name[n] => {
-                p += 1;
-                n += 1;
-            }
-            _ => match &mut star {
-                Some((at, from)) => {
-                    *from += 1;
-                    (p, n) = (*at + 1, *from);
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern[p..].iter().all(|c| *c == '*')
 }
 
 #[derive(Deserialize)]

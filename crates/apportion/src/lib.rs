@@ -2,5 +2,7 @@
 //! other crates.
 
 pub mod args;
+pub mod commands;
 pub mod config;
+pub mod daemon;
 pub mod web;

@@ -1,0 +1,43 @@
+//! `apportion explain`.
+
+use super::{NothingFound, say};
+use crate::args;
+use apportion_core::{Decision, DecisionId, Knob};
+use apportion_host::store::{Filter, Store};
+use apportion_language::wording;
+use std::collections::BTreeMap;
+
+/// Decisions of a workload that are looked through for the newest of each knob.
+const LOOK_BACK: usize = 1_000;
+
+/// Explains a decision, or the newest one of each knob of a workload.
+///
+/// # Errors
+/// There is no store, it cannot be read, or nothing in it answers to that name.
+pub fn run(global: &args::Global, args: &args::Explain) -> anyhow::Result<()> {
+    let store = global.open_to_read()?;
+    let decisions = find(&store, &args.what)?;
+    if decisions.is_empty() {
+        let what = format!("nothing is decided about {:?} yet; `apportion status` lists the workloads", args.what);
+        return Err(NothingFound(what).into());
+    }
+    let zone = jiff::tz::TimeZone::system();
+    for decision in &decisions {
+        let words = || format!("[{}] {}\n", decision.id, wording::explain(decision, global.words(), &zone));
+        say(&if args.json { serde_json::to_string_pretty(decision)? } else { words() });
+    }
+    Ok(())
+}
+
+/// A number is a decision's, anything else a workload's name.
+fn find(store: &Store, what: &str) -> anyhow::Result<Vec<Decision>> {
+    if let Ok(number) = what.parse() {
+        return Ok(store.decision(DecisionId(number))?.into_iter().collect());
+    }
+    let filter = Filter { workload: Some(what.into()), since: None, limit: LOOK_BACK };
+    let mut newest: BTreeMap<Knob, Decision> = BTreeMap::new();
+    for decision in store.decisions(&filter)? {
+        newest.entry(decision.change.knob).or_insert(decision);
+    }
+    Ok(newest.into_values().collect())
+}

@@ -1,0 +1,174 @@
+//! Puts the loop together: which collectors, which executor, which store.
+
+use super::{
+    Daemon,
+    backend::StoreBackend,
+    control::Request,
+    glue::{Ledger, Only, StoreHistory},
+};
+use crate::{config::Config, web};
+use anyhow::Context as _;
+use apportion_core::{Collector, Executor, LoopState, Time, tick::Cadence};
+use apportion_host::{
+    act::{CgroupFiles, DryRun, NetworkRates, Recorded, Route, SystemdUnits, egress_interface, systemd_runs},
+    cgroupfs::Hierarchy,
+    collect::{CgroupCollector, MachineCollector, ProcCollector},
+    store::{Access, Options, Store},
+};
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, mpsc},
+    time::Duration,
+};
+use tokio::sync::watch;
+
+/// What the command line says of the loop.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Whether knobs of workloads with `apply = true` are written.
+    pub apply: bool,
+    /// Time between turns.
+    pub every: Duration,
+    /// When workloads are looked at anew.
+    pub cadence: Cadence,
+    /// Only groups below this path; the demonstration's.
+    pub only: Option<String>,
+    /// The store.
+    pub store: PathBuf,
+    /// The forecaster, by name.
+    pub model: &'static str,
+    /// Where the machine's files are: `/`, or a folder that looks like it.
+    pub root: PathBuf,
+}
+
+impl Settings {
+    /// Settings for this machine: every 10 s, everything in sight, recommend only.
+    #[must_use]
+    pub fn here(store: PathBuf) -> Self {
+        let (every, cadence) = (Duration::from_secs(10), Cadence::default());
+        Self { apply: false, every, cadence, only: None, store, model: "auto", root: "/".into() }
+    }
+}
+
+/// The loop, what the page may ask of it, and the way to both.
+pub struct Assembled {
+    /// The loop.
+    pub daemon: Daemon,
+    /// What the page asks.
+    pub backend: Arc<StoreBackend>,
+    /// What the page shows.
+    pub views: watch::Receiver<Arc<web::View>>,
+}
+
+/// Opens the store, finds the machine's groups and executors, and settles what a crash left open.
+///
+/// # Errors
+/// The store cannot be opened for writing, or the machine's mounts cannot be read.
+pub fn assemble(config: &Config, settings: Settings) -> anyhow::Result<Assembled> {
+    make_folder(&settings.store)?;
+    let options = Options { most_bytes: config.store_bytes };
+    let store = Arc::new(Store::open(&settings.store, Access::ReadWrite, options)?);
+    let hierarchy = Hierarchy::discover(&settings.root).context("the machine's control groups cannot be found")?;
+    let mut executor = executor(&hierarchy, &store, settings.apply);
+    settle(&store, executor.as_ref());
+    let state = remembered(&store, config);
+    let (requests, inbox) = mpsc::channel::<Request>();
+    let (publisher, views) = web::Publisher::new(settings.every.as_secs_f64(), super::now());
+    let backend = Arc::new(StoreBackend::new(Arc::clone(&store), requests.clone()));
+    if !settings.apply {
+        executor = Box::new(DryRun(route(&hierarchy, false)));
+    }
+    let daemon = Daemon {
+        config: config.clone(),
+        collectors: collectors(&hierarchy, settings.only.as_deref()),
+        machine: MachineCollector::new(hierarchy.clone()),
+        own_groups: hierarchy.own_groups().unwrap_or_default(),
+        history: StoreHistory(Arc::clone(&store)),
+        forecaster: apportion_planner::forecaster(settings.model)?,
+        policy: Box::new(apportion_planner::Sizing::default()),
+        backend: Arc::clone(&backend),
+        settings,
+        store,
+        executor,
+        state,
+        publisher,
+        inbox,
+        requests,
+        last: None,
+    };
+    Ok(Assembled { daemon, backend, views })
+}
+
+/// The executor over everything that can be reached here.
+#[must_use]
+pub fn route(hierarchy: &Hierarchy, with_network: bool) -> Route {
+    let mut accesses: Vec<Box<dyn apportion_host::act::Access + Send>> = Vec::new();
+    if systemd_runs(hierarchy.root()) {
+        match SystemdUnits::connect(hierarchy.clone()) {
+            Ok(units) => accesses.push(Box::new(units)),
+            Err(error) => tracing::warn!("systemd runs but cannot be spoken to, so its units are left alone: {error}"),
+        }
+    }
+    accesses.push(Box::new(CgroupFiles::new(hierarchy.clone())));
+    if let Ok(Some(interface)) = egress_interface(hierarchy.root()).map(|found| found.filter(|_| with_network)) {
+        match NetworkRates::new(&interface, hierarchy.clone()) {
+            Ok(rates) => accesses.push(Box::new(rates)),
+            Err(error) => tracing::info!("network rates cannot be set here: {error}"),
+        }
+    }
+    Route::new(accesses)
+}
+
+fn executor(hierarchy: &Hierarchy, store: &Arc<Store>, apply: bool) -> Box<dyn Executor + Send> {
+    Box::new(Recorded::new(route(hierarchy, apply), Ledger(Arc::clone(store))))
+}
+
+/// What the last run was about to write when it ended: looked at, and recorded.
+fn settle(store: &Store, executor: &dyn Executor) {
+    let unsettled = store.unsettled().unwrap_or_else(|error| {
+        tracing::error!("{error}");
+        Vec::new()
+    });
+    for intent in unsettled {
+        let found = executor.observe(&intent.workload, intent.change.knob);
+        match store.reconcile(&intent, found) {
+            Ok(outcome) => tracing::warn!(decision = intent.id.0, ?outcome, "the last run ended while it wrote a knob"),
+            Err(error) => tracing::error!("{error}"),
+        }
+    }
+}
+
+fn remembered(store: &Store, config: &Config) -> LoopState {
+    let mut state = store.load_state().unwrap_or_else(|error| {
+        tracing::error!("{error}; cool-downs and ownership of knobs begin anew");
+        LoopState::default()
+    });
+    state.guard.limits = config.limits;
+    state
+}
+
+fn collectors(hierarchy: &Hierarchy, only: Option<&str>) -> Vec<Box<dyn Collector + Send>> {
+    let groups = CgroupCollector::new(hierarchy.clone());
+    match only {
+        Some(below) => vec![Box::new(Only { inner: groups, below: below.to_owned() })],
+        None => vec![Box::new(groups), Box::new(ProcCollector::new(hierarchy.clone()))],
+    }
+}
+
+/// The folder of the store, for its user alone.
+fn make_folder(store: &Path) -> anyhow::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    let folder = store.parent().unwrap_or(Path::new("."));
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.with_context(|| {
+        format!("{}: the folder of the store cannot be made; name another with --store", folder.display())
+    })
+}
+
+impl Assembled {
+    /// Time of the loop's last turn.
+    #[must_use]
+    pub fn last_turn(&self) -> Option<Time> {
+        self.daemon.last.as_ref().map(|snapshot| snapshot.now)
+    }
+}

@@ -1,0 +1,105 @@
+//! What the page asks for: answered from the store, or by the loop between two turns.
+
+use super::{control::Request, glue::StoreHistory};
+use crate::web::{Action, ActionError, ActionErrorKind, Backend, DecisionQuery, ForecasterScore, Language};
+use apportion_core::{Decision, DecisionId, Forecast, History as _, LoopState, Metric, Series, Window, WorkloadId};
+use apportion_host::store::{Filter, Store};
+use apportion_language::wording;
+use jiff::tz::TimeZone;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError, mpsc},
+    time::Duration,
+};
+
+/// An action waits at most this long for the loop.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+
+type Forecasts = BTreeMap<WorkloadId, BTreeMap<Metric, Forecast>>;
+
+/// Answers from the store.
+pub struct StoreBackend {
+    store: Arc<Store>,
+    requests: Mutex<mpsc::Sender<Request>>,
+    forecasts: Mutex<Forecasts>,
+}
+
+impl StoreBackend {
+    pub(super) fn new(store: Arc<Store>, requests: mpsc::Sender<Request>) -> Self {
+        Self { store, requests: Mutex::new(requests), forecasts: Mutex::default() }
+    }
+
+    /// Takes the newest forecasts of the workloads that were looked at anew.
+    pub(super) fn note(&self, state: &LoopState, assessed: &[WorkloadId]) {
+        let mut forecasts = self.forecasts.lock().unwrap_or_else(PoisonError::into_inner);
+        forecasts.retain(|workload, _| state.forecasts.contains_key(workload));
+        for workload in assessed {
+            if let Some(newest) = state.forecasts.get(workload) {
+                forecasts.insert(workload.clone(), newest.clone());
+            }
+        }
+    }
+}
+
+impl Backend for StoreBackend {
+    fn series(&self, workload: &WorkloadId, metric: &Metric, window: Window) -> Option<Series> {
+        StoreHistory(Arc::clone(&self.store)).series(workload, metric, window)
+    }
+
+    fn forecast(&self, workload: &WorkloadId, metric: &Metric) -> Option<Forecast> {
+        let forecasts = self.forecasts.lock().unwrap_or_else(PoisonError::into_inner);
+        forecasts.get(workload)?.get(metric).cloned()
+    }
+
+    fn scores(&self, workload: &WorkloadId) -> Vec<ForecasterScore> {
+        let forecasts = self.forecasts.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = forecasts.get(workload).into_iter().flatten();
+        let score = |(metric, forecast): (&Metric, &Forecast)| {
+            let score = f64::from(forecast.score?);
+            Some(ForecasterScore { metric: metric.clone(), by: forecast.by.clone(), score, chosen: true })
+        };
+        known.filter_map(score).collect()
+    }
+
+    fn decisions(&self, query: &DecisionQuery) -> Vec<Decision> {
+        let filter = Filter { workload: query.workload.clone(), since: query.since, limit: usize::MAX };
+        let found = self.store.decisions(&filter).unwrap_or_else(|error| {
+            tracing::warn!("{error}");
+            Vec::new()
+        });
+        let before = |decision: &Decision| query.before.is_none_or(|before| decision.id < before);
+        found.into_iter().filter(before).take(query.limit).collect()
+    }
+
+    fn decision(&self, id: DecisionId) -> Option<Decision> {
+        self.store.decision(id).unwrap_or_else(|error| {
+            tracing::warn!("{error}");
+            None
+        })
+    }
+
+    fn explain(&self, decision: &Decision, language: Language) -> String {
+        wording::explain(decision, words(language), &TimeZone::system())
+    }
+
+    fn act(&self, action: Action) -> Result<String, ActionError> {
+        let (answer, answered) = mpsc::channel();
+        let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let gone = |what: &str| ActionError {
+            kind: ActionErrorKind::Failed,
+            what: what.to_owned(),
+            place: "loop".to_owned(),
+            remedy: "look into the log; a loop that has ended can be started again".to_owned(),
+        };
+        requests.send(Request::Act(action, answer)).map_err(|_| gone("the loop has ended"))?;
+        answered.recv_timeout(ANSWER_WITHIN).unwrap_or_else(|_| Err(gone("the loop did not answer in time")))
+    }
+}
+
+/// The language of the page as the language of words.
+const fn words(language: Language) -> apportion_language::Language {
+    match language {
+        Language::En => apportion_language::Language::En,
+        Language::Zh => apportion_language::Language::Zh,
+    }
+}

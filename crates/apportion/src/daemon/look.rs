@@ -1,0 +1,57 @@
+//! Puts what was collected, stored, said and observed together into one snapshot.
+
+use crate::config::Config;
+use apportion_core::{
+    Capacity, Executor, Knob, Setting, Snapshot, Standing, Time, Workload, WorkloadId, WorkloadState, knob,
+};
+use apportion_host::store::{Instructed, Store};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Where a snapshot comes from.
+pub(super) struct View<'a> {
+    pub(super) config: &'a Config,
+    pub(super) apply: bool,
+    pub(super) own_groups: &'a BTreeSet<String>,
+    pub(super) store: &'a Store,
+    pub(super) executor: &'a dyn Executor,
+    /// What people have said, or why that cannot be read: then everything is held.
+    pub(super) held_by: Result<&'a [Instructed], String>,
+}
+
+impl View<'_> {
+    pub(super) fn snapshot(&self, now: Time, capacity: Capacity, found: Vec<Workload>) -> Snapshot {
+        let state = |workload: Workload| WorkloadState {
+            standing: self.standing(&workload.id, now),
+            latest: self.store.latest(&workload.id),
+            settings: settings(&workload, self.executor),
+            started: None,
+            own: self.is_own(&workload.path),
+            workload,
+        };
+        let workloads = found.into_iter().map(state).map(|state| (state.workload.id.clone(), state)).collect();
+        Snapshot { now, capacity, workloads }
+    }
+
+    fn standing(&self, workload: &WorkloadId, now: Time) -> Standing {
+        let mut standing = self.config.standing(workload, self.apply);
+        standing.hold = match &self.held_by {
+            Ok(said) => {
+                let hold = said.iter().find(|said| said.instruction.holds(workload.as_str(), now));
+                hold.map(|said| said.instruction.text.clone())
+            }
+            Err(why) => Some(format!("what people have said cannot be read: {why}")),
+        };
+        standing
+    }
+
+    /// The group of this process or of init, or one around it: limiting that would limit us.
+    fn is_own(&self, path: &str) -> bool {
+        let inside = |own: &String| own == path || own.starts_with(&format!("{}/", path.trim_end_matches('/')));
+        !path.is_empty() && self.own_groups.iter().any(inside)
+    }
+}
+
+pub(super) fn settings(workload: &Workload, executor: &dyn Executor) -> BTreeMap<Knob, Setting> {
+    let observed = knob::ALL.into_iter().map(|knob| (knob, executor.observe(workload, knob)));
+    observed.filter_map(|(knob, setting)| Some((knob, setting?))).collect()
+}

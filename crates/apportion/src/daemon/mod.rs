@@ -1,0 +1,194 @@
+//! The loop on this machine: collect, store, look, tick, record, publish. What is decided, and how, is elsewhere.
+
+mod assemble;
+mod backend;
+mod control;
+mod glue;
+mod look;
+
+pub use assemble::{Assembled, Settings, assemble, route};
+pub use backend::StoreBackend;
+pub use control::{HOLD_AFTER_ROLLBACK_S, Request};
+pub use glue::{Ledger, StoreHistory};
+
+use crate::{
+    config::Config,
+    web::{Publisher, Ticked},
+};
+use anyhow::Context as _;
+use apportion_core::{
+    Assessment, Batch, Collector, Executor, Forecaster, LoopState, Policy, Problem, Snapshot, TickReport, Time,
+    WorkloadId, tick::Parts,
+};
+use apportion_host::{
+    collect::MachineCollector,
+    store::{Store, WriteError},
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{
+        Arc,
+        mpsc::{Receiver, RecvTimeoutError, Sender},
+    },
+    time::{Instant, SystemTime, UNIX_EPOCH},
+};
+
+/// The loop and all it works with.
+pub struct Daemon {
+    config: Config,
+    settings: Settings,
+    collectors: Vec<Box<dyn Collector + Send>>,
+    machine: MachineCollector,
+    own_groups: BTreeSet<String>,
+    store: Arc<Store>,
+    history: StoreHistory,
+    forecaster: Box<dyn Forecaster + Send>,
+    policy: Box<dyn Policy + Send>,
+    executor: Box<dyn Executor + Send>,
+    state: LoopState,
+    publisher: Publisher,
+    backend: Arc<StoreBackend>,
+    inbox: Receiver<Request>,
+    requests: Sender<Request>,
+    last: Option<Snapshot>,
+}
+
+/// What one turn saw and did.
+pub struct Turn {
+    /// What was known.
+    pub snapshot: Snapshot,
+    /// What was done.
+    pub report: TickReport,
+    /// What each workload should have.
+    pub wanted: BTreeMap<WorkloadId, Assessment>,
+    /// What could not be read or stored.
+    pub problems: Vec<Problem>,
+}
+
+impl Daemon {
+    /// What the loop remembers.
+    #[must_use]
+    pub const fn state(&self) -> &LoopState {
+        &self.state
+    }
+
+    /// Where to send what is asked of the loop.
+    #[must_use]
+    pub fn requests(&self) -> Sender<Request> {
+        self.requests.clone()
+    }
+
+    /// Turns until told to stop, and answers in between; what waits is written at the end.
+    ///
+    /// # Errors
+    /// The store cannot be written at the end.
+    pub fn run(mut self) -> anyhow::Result<()> {
+        let mut next = Instant::now();
+        loop {
+            self.turn(now());
+            next = (next + self.settings.every).max(Instant::now());
+            if !self.answer_until(next) {
+                break;
+            }
+        }
+        self.close()
+    }
+
+    /// Answers what is asked until `end`; false when told to stop.
+    pub fn answer_until(&mut self, end: Instant) -> bool {
+        loop {
+            match self.inbox.recv_timeout(end.saturating_duration_since(Instant::now())) {
+                Ok(Request::Act(action, answer)) => {
+                    let done = self.act(action);
+                    // Whoever asked may have gone; what was done is in the ledger.
+                    let _ = answer.send(done);
+                }
+                Ok(Request::Stop) | Err(RecvTimeoutError::Disconnected) => return false,
+                Err(RecvTimeoutError::Timeout) => return true,
+            }
+        }
+    }
+
+    /// Writes what waits.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn close(self) -> anyhow::Result<()> {
+        self.store.flush().context("the last telemetry could not be written to the store")
+    }
+
+    /// One turn at `now`. A store that cannot be written is a problem of the turn; sizing goes on from memory.
+    pub fn turn(&mut self, now: Time) -> Turn {
+        let begin = Instant::now();
+        let mut batch = self.collect(now);
+        let mut problems = std::mem::take(&mut batch.problems);
+        self.store.append(&batch, now);
+        note(&mut problems, self.store.maintain(now));
+        let snapshot = self.look(batch, now, &mut problems);
+        let report = self.tick(&snapshot);
+        note(&mut problems, self.store.record_tick(&report, &self.state, now));
+        self.backend.note(&self.state, &report.assessed);
+        let took_s = begin.elapsed().as_secs_f64();
+        let (state, history) = (&self.state, &self.history);
+        self.publisher.publish(&Ticked {
+            snapshot: &snapshot,
+            state,
+            report: &report,
+            problems: &problems,
+            history,
+            took_s,
+        });
+        self.last = Some(snapshot.clone());
+        Turn { snapshot, report, wanted: self.state.wanted.clone(), problems }
+    }
+
+    fn collect(&mut self, now: Time) -> Batch {
+        let mut all = self.machine.collect(now);
+        for collector in &mut self.collectors {
+            all.append(collector.collect(now));
+        }
+        all
+    }
+
+    fn look(&self, batch: Batch, now: Time, problems: &mut Vec<Problem>) -> Snapshot {
+        let holds = self.store.instructions(now);
+        let view = look::View {
+            config: &self.config,
+            apply: self.settings.apply,
+            own_groups: &self.own_groups,
+            store: &self.store,
+            executor: self.executor.as_ref(),
+            held_by: holds.as_deref().map_err(ToString::to_string),
+        };
+        if let Err(why) = &view.held_by {
+            problems.push(Problem { place: "store".to_owned(), what: why.clone() });
+        }
+        view.snapshot(now, self.machine.capacity().clone(), batch.workloads)
+    }
+
+    fn tick(&mut self, snapshot: &Snapshot) -> TickReport {
+        let mut parts = Parts {
+            history: &self.history,
+            forecaster: self.forecaster.as_ref(),
+            policy: self.policy.as_ref(),
+            executor: self.executor.as_mut(),
+            cadence: &self.settings.cadence,
+            announced: &|_, _, _| Vec::new(),
+        };
+        apportion_core::tick(&mut self.state, snapshot, &mut parts)
+    }
+}
+
+fn note(problems: &mut Vec<Problem>, result: Result<(), WriteError>) {
+    if let Err(error) = result {
+        tracing::warn!("{error}");
+        problems.push(Problem { place: "store".to_owned(), what: error.to_string() });
+    }
+}
+
+/// The clock of the machine, read here and in commands only.
+#[must_use]
+pub fn now() -> Time {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Time(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
