@@ -164,7 +164,7 @@ fn written(path: &Path, workloads: usize) -> Map<String, Value> {
         brought += batch.samples.len();
         brought_cpu += timed(|| store.backfill(&batch, Time::from_s(START_S)).unwrap()).1;
     }
-    let mut ticks = Vec::new();
+    let (mut ticks, mut ticks_cpu) = (Vec::new(), Vec::new());
     let mut spent = [Duration::ZERO; 2];
     let written_before = written_bytes();
     for now_s in (START_S..START_S + HOURS * 3_600).step_by(TICK_S as usize) {
@@ -175,15 +175,18 @@ fn written(path: &Path, workloads: usize) -> Map<String, Value> {
         let ((), maintain, maintain_wall) = timed(|| store.maintain(now).unwrap());
         spent = [spent[0] + append, spent[1] + maintain];
         ticks.push(append_wall + maintain_wall);
+        ticks_cpu.push(append + maintain);
     }
     let days = HOURS as f64 / 24.0;
     let count = ticks.len();
     ticks.sort_unstable();
+    ticks_cpu.sort_unstable();
     let share = |spent: Duration| short(spent.as_secs_f64() / (count as f64 * TICK_S as f64) * 100.0);
     figures([
         ("backfill_million_readings_per_cpu_s", short(brought as f64 / 1e6 / brought_cpu.as_secs_f64())),
         ("append_percent_of_a_core", share(spent[0])),
         ("maintain_percent_of_a_core", share(spent[1])),
+        ("tick_cpu_p99_ms", short(ticks_cpu[count * 99 / 100].as_secs_f64() * 1e3)),
         ("tick_wall_p50_ms", short(ticks[count / 2].as_secs_f64() * 1e3)),
         ("tick_wall_p99_ms", short(ticks[count * 99 / 100].as_secs_f64() * 1e3)),
         ("tick_wall_max_ms", short(ticks[count - 1].as_secs_f64() * 1e3)),
@@ -243,7 +246,7 @@ fn reopened(path: &Path, workloads: usize) -> Value {
     let options = Options { most_bytes: u64::MAX };
     let (reader, _, open_to_read) = timed(|| Store::open(path, Access::ReadOnly, options).unwrap());
     drop(reader);
-    let (store, _, open_to_write) = timed(|| Store::open(path, Access::ReadWrite, options).unwrap());
+    let (store, open_cpu, open_to_write) = timed(|| Store::open(path, Access::ReadWrite, options).unwrap());
     let end_s = START_S + HOURS * 3_600;
     let mut sources: Vec<Source> = (0..workloads).map(Source::new).collect();
     for now_s in (end_s..end_s + 3_600).step_by(TICK_S as usize) {
@@ -272,6 +275,7 @@ fn reopened(path: &Path, workloads: usize) -> Value {
     let series = (workloads * METRICS.len()) as f64;
     let each_us = |cpu: Duration| short(cpu.as_secs_f64() / series * 1e6);
     Value::Object(figures([
+        ("open_to_write_cpu_ms", short(open_cpu.as_secs_f64() * 1e3)),
         ("open_to_write_ms", short(open_to_write.as_secs_f64() * 1e3)),
         ("open_to_read_ms", short(open_to_read.as_secs_f64() * 1e3)),
         ("read_2016_steps_of_5min_us", each_us(five_minutes)),

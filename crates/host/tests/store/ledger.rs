@@ -213,6 +213,10 @@ fn the_loops_memory_comes_back_and_numbers_are_never_used_again() {
     turn(&store, 11, UNLIMITED, cores(1.0), None);
     assert_eq!(store.load_state().unwrap().next_id, DecisionId(12));
     assert_eq!(store.load_state().unwrap().margins, state.margins);
+    // A memory that cannot be understood is given up; the numbers go on.
+    let db = rusqlite::Connection::open(&path).unwrap();
+    db.execute("UPDATE state SET json = '{}'", ()).unwrap();
+    assert_eq!(store.load_state().unwrap(), numbered(12));
 }
 
 #[test]

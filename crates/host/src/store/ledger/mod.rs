@@ -145,21 +145,23 @@ impl Store {
         inner.write_pending()
     }
 
-    /// The loop's memory as last saved, or an empty one. Its next decision has a number that no decision and no intent of
+    /// The loop's memory as last saved; an empty one where none was, or where it cannot be understood, which is logged:
+    /// cool-downs and ownership of knobs then begin anew. Its next decision has a number that no decision and no intent of
     /// the ledger has, also where the process was killed before it could save. Limits are the caller's to set.
     ///
     /// # Errors
-    /// [`ReadError`]; start with an empty memory then, and say so: cool-downs and ownership of knobs begin anew.
+    /// [`ReadError`]: do not start, since numbers of decisions would be used again.
     pub fn load_state(&self) -> std::result::Result<LoopState, ReadError> {
         let inner = self.lock();
         let db = &inner.db.connection;
         let saved: Option<(i64, String)> = db
             .query_row("SELECT version, json FROM state WHERE name = ?1", [LOOP], |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()?;
-        let mut state: LoopState = match saved {
-            Some((version, json)) => parse(version, &json, || "state of the loop".to_owned())?,
-            None => LoopState::default(),
-        };
+        let parsed = saved.map(|(version, json)| parse(version, &json, || "the loop's memory".to_owned()));
+        let mut state: LoopState = parsed.unwrap_or_else(|| Ok(LoopState::default())).unwrap_or_else(|error| {
+            tracing::error!(%error, "cool-downs and ownership of knobs begin anew");
+            LoopState::default()
+        });
         let sql = "SELECT max((SELECT coalesce(max(id), -1) FROM decision), (SELECT coalesce(max(decision), -1) FROM intent))";
         let last: i64 = db.query_row(sql, (), |row| row.get(0))?;
         state.next_id = state.next_id.max(DecisionId(u64::try_from(last + 1).unwrap_or(0)));
