@@ -12,7 +12,9 @@ pub struct Machine {
 impl Machine {
     /// An empty machine whose mountinfo has these lines.
     pub fn new(mounts: &[&str]) -> Self {
-        let machine = Self { dir: tempfile::tempdir().unwrap() };
+        // In memory where that can be, as kernel files are: thousands of files on a disk take long to remove.
+        let dir = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+        let machine = Self { dir };
         machine.write("proc/self/mountinfo", mounts.join("\n") + "\n");
         machine
     }
