@@ -144,6 +144,7 @@ export const checks = {
     await page.click('[data-key=language]');
     await page.until(`${text('nav a')} === '工作负载'`);
     equal(await page.evaluate('document.documentElement.lang'), 'zh-Hans', 'language of the document');
+    await page.until(`${text('.cell h3')} === 'CPU' && ${text('.summary')}.includes('可归还')`);
     await keep(page, 'chinese-dark');
     await page.click('[data-key=theme]');
     await page.send('Page.reload');

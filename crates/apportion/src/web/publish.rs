@@ -2,8 +2,8 @@
 
 use super::view::{Footing, TICK_BUCKETS_S, Totals, View, WorkloadNow};
 use apportion_core::{
-    Decision, History, LoopState, Metric, Mode, Outcome, Problem, Refusal, Snapshot, TickReport, Time, Verdict, Window,
-    WorkloadId, WorkloadState, metric::name,
+    Decision, History, Knob, LoopState, Metric, Mode, Outcome, Problem, Refusal, Setting, Snapshot, TickReport, Time,
+    Verdict, Window, WorkloadId, WorkloadState, metric::name,
 };
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -16,6 +16,8 @@ use tokio::sync::watch;
 const SPARK_POINTS: u16 = 60;
 /// Seconds per point.
 const SPARK_STEP_S: u32 = 60;
+/// Workloads whose recorded hour is fetched at one tick, so that the first tick stays short.
+const SEEDS_PER_TICK: usize = 16;
 
 /// What one tick knew and did.
 #[derive(Clone, Copy)]
@@ -41,7 +43,16 @@ pub struct Publisher {
     started: Time,
     tick: u64,
     totals: Totals,
-    sparks: BTreeMap<WorkloadId, [Spark; 2]>,
+    sparks: BTreeMap<WorkloadId, Sparks>,
+}
+
+/// CPU and memory of one workload.
+#[derive(Default)]
+struct Sparks {
+    cpu: Spark,
+    memory: Spark,
+    /// Whether the recorded hour was fetched.
+    seeded: bool,
 }
 
 impl Publisher {
@@ -75,6 +86,8 @@ impl Publisher {
     fn view(&mut self, ticked: &Ticked<'_>) -> View {
         let snapshot = ticked.snapshot;
         let machine = snapshot.workloads.get(&WorkloadId::new(WorkloadId::MACHINE));
+        let ceded = ticked.state.guard.ceded().map(|(id, knob, found)| (id, (knob, found))).collect();
+        self.sparkle(ticked);
         let sized = snapshot.workloads.iter().filter(|(id, _)| !id.is_machine());
         View {
             tick: self.tick,
@@ -85,32 +98,46 @@ impl Publisher {
             stale_after_s: ticked.state.guard.limits.stale_after_s,
             capacity: snapshot.capacity.clone(),
             machine: machine.map(|machine| machine.latest.clone()).unwrap_or_default(),
-            workloads: sized.map(|(id, state)| (id.clone(), self.workload(id, state, ticked))).collect(),
+            workloads: sized.map(|(id, state)| (id.clone(), self.workload(id, state, ticked, &ceded))).collect(),
             problems: ticked.problems.to_vec(),
             totals: self.totals.clone(),
         }
     }
 
-    fn workload(&mut self, id: &WorkloadId, state: &WorkloadState, ticked: &Ticked<'_>) -> WorkloadNow {
-        let now = ticked.snapshot.now;
-        let sparks = self.sparks.entry(id.clone()).or_insert_with(|| {
-            [name::CPU, memory_metric(state)].map(|metric| Spark::begin(ticked.history, id, metric, now))
-        });
-        for (spark, metric) in sparks.iter_mut().zip([name::CPU, memory_metric(state)]) {
-            let fresh = state.age_s(metric, now) <= ticked.state.guard.limits.stale_after_s;
-            spark.push(now, state.value(metric).filter(|_| fresh));
+    /// Adds this tick's readings to the sparklines, and the recorded hour to some that have it not yet.
+    fn sparkle(&mut self, ticked: &Ticked<'_>) {
+        let (now, stale_after_s) = (ticked.snapshot.now, ticked.state.guard.limits.stale_after_s);
+        let mut seeds = SEEDS_PER_TICK;
+        for (id, state) in ticked.snapshot.workloads.iter().filter(|(id, _)| !id.is_machine()) {
+            let sparks = self.sparks.entry(id.clone()).or_default();
+            let memory = memory_metric(state);
+            if !sparks.seeded && seeds > 0 {
+                seeds -= 1;
+                sparks.seeded = true;
+                sparks.cpu.seed(ticked.history, id, name::CPU, now);
+                sparks.memory.seed(ticked.history, id, memory, now);
+            }
+            let fresh = |metric| state.value(metric).filter(|_| state.age_s(metric, now) <= stale_after_s);
+            sparks.cpu.push(now, fresh(name::CPU));
+            sparks.memory.push(now, fresh(memory));
         }
-        let [cpu, memory] = sparks;
+    }
+
+    fn workload(&self, id: &WorkloadId, state: &WorkloadState, ticked: &Ticked<'_>, ceded: &Ceded<'_>) -> WorkloadNow {
+        let points = |spark: fn(&Sparks) -> &Spark| self.sparks.get(id).map(|sparks| spark(sparks).points());
         WorkloadNow {
             state: state.clone(),
-            footing: footing(id, state, ticked),
+            footing: footing(id, state, ticked, ceded),
             wants: ticked.state.wanted.get(id).map(|wanted| wanted.wants.clone()).unwrap_or_default(),
             allotted: ticked.report.allotted.get(id).cloned().unwrap_or_default(),
-            cpu_spark_cores: cpu.points(),
-            memory_spark_bytes: memory.points(),
+            cpu_spark_cores: points(|sparks| &sparks.cpu).unwrap_or_default(),
+            memory_spark_bytes: points(|sparks| &sparks.memory).unwrap_or_default(),
         }
     }
 }
+
+/// Knobs that somebody else took, one per workload.
+type Ceded<'a> = BTreeMap<&'a WorkloadId, (Knob, Setting)>;
 
 /// The memory figure that is shown: the working set where it is known.
 #[must_use]
@@ -122,12 +149,12 @@ pub(super) fn memory_metric(state: &WorkloadState) -> &'static str {
     }
 }
 
-fn footing(id: &WorkloadId, state: &WorkloadState, ticked: &Ticked<'_>) -> Footing {
+fn footing(id: &WorkloadId, state: &WorkloadState, ticked: &Ticked<'_>, ceded: &Ceded<'_>) -> Footing {
     if state.own {
         return Footing::Own;
     }
-    if let Some((_, knob, found)) = ticked.state.guard.ceded().find(|(ceded, ..)| *ceded == id) {
-        return Footing::Ceded { knob, found };
+    if let Some((knob, found)) = ceded.get(id) {
+        return Footing::Ceded { knob: *knob, found: *found };
     }
     if let Some(why) = &state.standing.hold {
         return Footing::Held { why: why.clone() };
@@ -181,36 +208,37 @@ const fn refusal_name(refusal: &Refusal) -> &'static str {
 }
 
 /// Means per minute over the last hour, the unfinished minute last.
+#[derive(Default)]
 struct Spark {
     minutes: VecDeque<f32>,
+    /// Number of the unfinished minute since 1970.
     minute: i64,
     sum: f64,
     count: u32,
 }
 
 impl Spark {
-    /// Begins with the recorded hour before `now`.
-    fn begin(history: &dyn History, workload: &WorkloadId, metric: &str, now: Time) -> Self {
-        let minute = now.s().div_euclid(i64::from(SPARK_STEP_S));
-        let to_s = minute * i64::from(SPARK_STEP_S) + i64::from(SPARK_STEP_S);
-        let from_s = to_s - i64::from(SPARK_STEP_S) * (i64::from(SPARK_POINTS) - 1);
-        let window = Window { from_s, to_s, step_s: SPARK_STEP_S };
-        let past = history.series(workload, &Metric::new(metric), window);
-        let mut minutes: VecDeque<f32> = past.map(|past| past.values.into()).unwrap_or_default();
-        minutes.truncate(usize::from(SPARK_POINTS) - 1);
-        Self { minutes, minute, sum: 0.0, count: 0 }
+    /// Takes the recorded hour before `now` in place of what is there.
+    fn seed(&mut self, history: &dyn History, workload: &WorkloadId, metric: &str, now: Time) {
+        let step = i64::from(SPARK_STEP_S);
+        let to_s = now.s().div_euclid(step) * step + step;
+        let window = Window { from_s: to_s - step * (i64::from(SPARK_POINTS) - 1), to_s, step_s: SPARK_STEP_S };
+        if let Some(past) = history.series(workload, &Metric::new(metric), window) {
+            self.minutes = past.values.into();
+            self.minutes.truncate(usize::from(SPARK_POINTS) - 1);
+            self.minute = now.s().div_euclid(step);
+        }
     }
 
     fn push(&mut self, now: Time, value: Option<f64>) {
         let minute = now.s().div_euclid(i64::from(SPARK_STEP_S));
+        self.minute = self.minute.max(minute - i64::from(SPARK_POINTS));
         while self.minute < minute {
             self.minutes.push_back(self.mean());
-            (self.sum, self.count) = (0.0, 0);
-            self.minute = (self.minute + 1).max(minute - i64::from(SPARK_POINTS));
-            if self.minutes.len() >= usize::from(SPARK_POINTS) {
-                self.minutes.pop_front();
-            }
+            (self.sum, self.count, self.minute) = (0.0, 0, self.minute + 1);
         }
+        let over = self.minutes.len().saturating_sub(usize::from(SPARK_POINTS) - 1);
+        self.minutes.drain(..over);
         if let Some(value) = value {
             self.sum += value;
             self.count += 1;
@@ -224,5 +252,42 @@ impl Spark {
 
     fn points(&self) -> Vec<f32> {
         self.minutes.iter().copied().chain([self.mean()]).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use apportion_core::Series;
+
+    /// The minute's number as value.
+    struct Minutes;
+
+    impl History for Minutes {
+        fn series(&self, _: &WorkloadId, _: &Metric, window: Window) -> Option<Series> {
+            let mut series = Series::gap(window);
+            for index in 0..series.len() {
+                series.values[index] = (series.time_s(index) / 60) as f32;
+            }
+            Some(series)
+        }
+    }
+
+    #[test]
+    fn a_spark_holds_an_hour_of_minutes_however_it_begins() {
+        let mut spark = Spark::default();
+        spark.push(Time::from_s(6_000), Some(5.0));
+        assert_eq!(spark.points().len(), 60, "an hour of gaps and one reading");
+        assert_eq!(spark.points()[59], 5.0);
+        spark.seed(&Minutes, &"a".into(), name::CPU, Time::from_s(6_000));
+        spark.push(Time::from_s(6_010), Some(7.0));
+        let points = spark.points();
+        assert_eq!((points.len(), points[0], points[57], points[59]), (60, 42.0, 99.0, 6.0));
+        spark.push(Time::from_s(6_125), Some(1.0));
+        let points = spark.points();
+        assert_eq!((points.len(), points[57], points[59]), (60, 6.0, 1.0));
+        assert!(points[58].is_nan(), "a minute without a reading is a gap");
+        spark.push(Time::from_s(1_000_000), None);
+        assert!(spark.points().len() == 60 && spark.points().iter().all(|point| point.is_nan()));
     }
 }

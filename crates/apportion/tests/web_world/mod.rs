@@ -56,6 +56,17 @@ struct Spec {
     silent_s: i64,
 }
 
+impl Spec {
+    /// The first copy is the original.
+    fn copy(mut self, copy: usize) -> Self {
+        if copy > 0 {
+            self.workload.id = WorkloadId::new(&format!("{}-{copy}", self.workload.id));
+            self.load.seed += copy as u64;
+        }
+        self
+    }
+}
+
 /// The invented machine.
 pub struct World {
     specs: BTreeMap<WorkloadId, Spec>,
@@ -75,8 +86,13 @@ pub struct Stage {
 impl Stage {
     /// A world at `now`, some ticks old.
     pub fn new(now: Time) -> Self {
+        Self::with_copies(now, 1)
+    }
+
+    /// The same with every workload so many times.
+    pub fn with_copies(now: Time, copies: usize) -> Self {
         let (publisher, views) = Publisher::new(2.0, now.plus_s(-600));
-        let mut stage = Self { world: Arc::new(Mutex::new(World::new())), publisher, views };
+        let mut stage = Self { world: Arc::new(Mutex::new(World::new(copies))), publisher, views };
         for ago_s in [600, 300, 290, 10, 0] {
             stage.tick(now.plus_s(-ago_s));
         }
@@ -91,8 +107,11 @@ impl Stage {
 }
 
 impl World {
-    fn new() -> Self {
-        let specs: BTreeMap<_, _> = specs().into_iter().map(|spec| (spec.workload.id.clone(), spec)).collect();
+    fn new(copies: usize) -> Self {
+        let specs: BTreeMap<_, _> = (0..copies)
+            .flat_map(|copy| specs().into_iter().map(move |spec| spec.copy(copy)))
+            .map(|spec| (spec.workload.id.clone(), spec))
+            .collect();
         let mut settings = BTreeMap::new();
         for (id, spec) in &specs {
             if spec.workload.kind != WorkloadKind::ProcessGroup {
@@ -271,7 +290,7 @@ impl Backend for WorldBackend {
     }
 
     fn explain(&self, decision: &Decision, language: Language) -> String {
-        parts::words(decision, language)
+        apportion_language::wording::explain(decision, language, &jiff::tz::TimeZone::UTC)
     }
 
     fn act(&self, action: Action) -> Result<String, ActionError> {

@@ -1,11 +1,9 @@
 //! The four parts of the invented loop, simple enough to read at a glance.
 
 use super::load::Load;
-use apportion::web::Language;
 use apportion_core::{
-    Admitted, Assessment, Binding, Change, Counterfactual, Decision, Executor, Forecast, Forecaster, History, Knob,
-    LEVELS, Metric, Outcome, Plan, Policy, Reason, Series, Setting, Snapshot, Time, Verdict, Want, Window, Workload,
-    WorkloadId,
+    Admitted, Assessment, Binding, Change, Counterfactual, Executor, Forecast, Forecaster, History, Knob, LEVELS,
+    Metric, Outcome, Plan, Policy, Reason, Series, Setting, Snapshot, Time, Want, Window, Workload, WorkloadId,
     plan::{Expected, Used},
     time::DAY_S,
     traits::{AssessInput, ForecastInput},
@@ -142,29 +140,5 @@ impl Executor for Turned<'_> {
         }
         self.0.insert((change.workload().id.clone(), change.knob()), change.to());
         Outcome::Applied { read_back: change.to() }
-    }
-}
-
-/// A decision in a sentence or two.
-pub fn words(decision: &Decision, language: Language) -> String {
-    let change = &decision.change;
-    let (knob, from, to) = (change.knob, change.from, change.to);
-    let peak = change.reason.expected.as_ref().map_or(0.0, |expected| expected.peak[2]);
-    match (language, &decision.verdict) {
-        (Language::En, Verdict::Admitted { to, .. }) => {
-            format!(
-                "{knob} of {} from {from:.2} to {to:.2}: the 90 % quantile at the forecast peak is {peak:.2}.",
-                change.workload
-            )
-        }
-        (Language::En, Verdict::Refused { why }) => {
-            format!("{knob} of {} stays at {from:.2} instead of {to:.2}: {why:?}.", change.workload)
-        }
-        (Language::Zh, Verdict::Admitted { to, .. }) => {
-            format!("{} 的 {knob} 由 {from:.2} 调整为 {to:.2}：预测峰值的 90 % 分位数为 {peak:.2}。", change.workload)
-        }
-        (Language::Zh, Verdict::Refused { .. }) => {
-            format!("{} 的 {knob} 保持 {from:.2}，未改为 {to:.2}。", change.workload)
-        }
     }
 }

@@ -55,17 +55,19 @@ export function share(value) {
   return `${Number(percent.toFixed(percent < 10 ? 2 : 1))} %`;
 }
 
+const unit = (value, name) => `${value} ${t(`time.${name}`)}`;
+
 export function duration(seconds) {
   if (!Number.isFinite(seconds)) return NONE;
-  if (Number.isInteger(seconds) && seconds < 90) return `${seconds} s`;
-  if (seconds < 0.0995) return `${(seconds * 1000).toFixed(seconds < 0.00995 ? 1 : 0)} ms`;
-  if (seconds < 10) return `${seconds.toFixed(1)} s`;
-  if (seconds < 90) return `${Math.round(seconds)} s`;
+  if (Number.isInteger(seconds) && seconds < 90) return unit(seconds, 's');
+  if (seconds < 0.0995) return unit((seconds * 1000).toFixed(seconds < 0.00995 ? 1 : 0), 'ms');
+  if (seconds < 10) return unit(seconds.toFixed(1), 's');
+  if (seconds < 90) return unit(Math.round(seconds), 's');
   const minutes = Math.round(seconds / 60);
-  if (minutes < 60) return `${minutes} min`;
+  if (minutes < 60) return unit(minutes, 'min');
   const hours = Math.floor(minutes / 60);
-  if (hours < 48) return minutes % 60 ? `${hours} h ${minutes % 60} min` : `${hours} h`;
-  return `${Math.round(hours / 24)} d`;
+  if (hours < 48) return minutes % 60 ? `${unit(hours, 'h')} ${unit(minutes % 60, 'min')}` : unit(hours, 'h');
+  return unit(Math.round(hours / 24), 'd');
 }
 
 const formats = new Map();

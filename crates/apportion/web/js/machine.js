@@ -7,7 +7,7 @@ import { amount, duration, short } from './format.js';
 import { t, word } from './i18n.js';
 import { workloadLink, workloadName } from './rows.js';
 import { meter } from './summary.js';
-import { chosenRange, rangeButtons } from './workload.js';
+import { begin, chosenRange, rangeButtons } from './workload.js';
 
 const MACHINE = 'machine';
 /** Drawn as the limit of the machine's own chart. */
@@ -39,7 +39,7 @@ export function machineView(app) {
         drawn.set(metric, chart);
       }
       const setting = machine.resources.find((one) => one.resource === CAPACITY_OF[metric])?.capacity ?? null;
-      drawn.get(metric).input = { series, forecast: null, changes: [], now_s: machine.now_s, from_s, to_s: machine.now_s, allotted: null, setting };
+      drawn.get(metric).input = { series, forecast: null, changes: [], now_s: machine.now_s, from_s: begin(series, from_s, machine.now_s), to_s: machine.now_s, allotted: null, setting };
     }));
     metrics.forEach((metric) => {
       const chart = drawn.get(metric);

@@ -10,6 +10,7 @@ import { logIn, problemText, toast } from './session.js';
 import { tableView } from './table.js';
 import { workloadView } from './workload.js';
 
+const NOTICE_MS = 200;
 const bar = document.getElementById('bar');
 const banner = document.getElementById('banner');
 const main = document.getElementById('view');
@@ -17,7 +18,9 @@ const app = { status: null, refresh };
 /** null until the stream first opened or failed. */
 let connected = null;
 let heard_ms = 0;
+/** The view that is wanted, and the one that is drawn. */
 let view = null;
+let shown = null;
 let loading = null;
 let again = null;
 
@@ -32,11 +35,15 @@ function route() {
 function show({ keepScroll } = {}) {
   loading?.abort();
   loading = null;
-  view?.destroy();
-  view = route()();
+  shown?.destroy();
+  shown = null;
+  const mine = view = route()();
   document.title = `${view.title} · Apportion`;
-  replace(main, h('p', { class: 'loading', role: 'status' }, t('loading')));
   view.pending = true;
+  // What is quick needs no notice of waiting.
+  setTimeout(() => {
+    if (view === mine && view.pending) replace(main, h('p', { class: 'loading', role: 'status' }, t('loading')));
+  }, NOTICE_MS);
   if (!keepScroll) window.scrollTo(0, 0);
   drawBar();
   refresh();
@@ -55,6 +62,7 @@ async function refresh(options = {}) {
     await view.update(mine.signal, options);
     if (view.pending) replace(main, view.element);
     view.pending = false;
+    shown = view;
   } catch (problem) {
     if (mine.signal.aborted) return;
     failed(problem);
@@ -116,8 +124,8 @@ function drawBanner() {
   banner.hidden = connected !== false && !overdue;
   if (connected === false) banner.textContent = t('disconnected', { time: at });
   else if (overdue) banner.textContent = t('overdue', { time: duration(silent_s), at });
-  const shown = document.querySelector('.live-age');
-  if (shown) shown.textContent = age();
+  const place = document.querySelector('.live-age');
+  if (place) place.textContent = age();
 }
 
 async function toggleLock() {

@@ -7,8 +7,8 @@ export const EN = {
   'overdue': 'No tick for {time}. Showing what was known at {at}.',
   'theme.toggle': 'Light or dark', 'language.toggle': '切换到中文', 'language.name': '中文',
   'loading': 'Loading…', 'error.title': 'This could not be shown', 'error.retry': 'Try again',
-  'unlimited': 'unlimited', 'unit.cores': 'cores', 'per_s': 'per second',
-  'none': 'none', 'yes': 'yes', 'no': 'no', 'of': 'of',
+  'unlimited': 'unlimited', 'unit.cores': 'cores',
+  'of': 'of', 'time.ms': 'ms', 'time.s': 's', 'time.min': 'min', 'time.h': 'h', 'time.d': 'd',
 
   'login.title': 'Token', 'login.text': 'Changing anything needs the token: the file `token` in the secrets folder, or else the one in the .control file beside the store. The session lasts twelve hours.',
   'login.read': 'This address is not on loopback: looking needs the token too.',
@@ -17,7 +17,7 @@ export const EN = {
 
   'summary.cpu': 'CPU', 'summary.memory': 'Memory', 'summary.saving': 'Could be given back', 'summary.states': 'Workloads',
   'summary.used': 'used', 'summary.allotted': 'allotted', 'summary.set': 'limits set', 'summary.capacity': 'capacity',
-  'summary.wanted': 'wanted', 'summary.saving.text': 'limit less allotment, where a limit is set',
+  'summary.wanted': 'wanted', 'summary.saving.none': 'no limit is set', 'summary.saving.text': 'limit less allotment, where a limit is set',
 
   'table.search': 'Filter by name', 'table.all': 'all', 'table.count': '{shown} of {all}',
   'table.workload': 'Workload', 'table.state': 'State', 'table.now': 'Now', 'table.peak': 'Peak ahead', 'table.limit': 'Limit → allotment',

@@ -7,8 +7,8 @@ export const ZH = {
   'overdue': '已有 {time} 没有新的周期。当前显示 {at} 的数据。',
   'theme.toggle': '浅色或深色', 'language.toggle': 'Switch to English', 'language.name': 'EN',
   'loading': '加载中…', 'error.title': '无法显示', 'error.retry': '重试',
-  'unlimited': '不限', 'unit.cores': '核', 'per_s': '每秒',
-  'none': '无', 'yes': '是', 'no': '否', 'of': '/',
+  'unlimited': '不限', 'unit.cores': '核',
+  'of': '/', 'time.ms': '毫秒', 'time.s': '秒', 'time.min': '分钟', 'time.h': '小时', 'time.d': '天',
 
   'login.title': '令牌', 'login.text': '任何更改都需要令牌：secrets 目录中的 token 文件，否则为数据库旁 .control 文件中的令牌。会话有效期十二小时。',
   'login.read': '此地址不是本机回环地址：查看也需要令牌。',
@@ -17,7 +17,7 @@ export const ZH = {
 
   'summary.cpu': 'CPU', 'summary.memory': '内存', 'summary.saving': '可归还', 'summary.states': '工作负载',
   'summary.used': '已用', 'summary.allotted': '分配', 'summary.set': '已设上限', 'summary.capacity': '容量',
-  'summary.wanted': '需求', 'summary.saving.text': '上限减去分配（仅计设有上限者）',
+  'summary.wanted': '需求', 'summary.saving.none': '未设任何上限', 'summary.saving.text': '上限减去分配（仅计设有上限者）',
 
   'table.search': '按名称筛选', 'table.all': '全部', 'table.count': '{shown} / {all}',
   'table.workload': '工作负载', 'table.state': '状态', 'table.now': '当前', 'table.peak': '预测峰值', 'table.limit': '上限 → 分配',

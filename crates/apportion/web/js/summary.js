@@ -32,6 +32,8 @@ function resourceCell(name, resource) {
 }
 
 function savingCell(cpu, memory) {
+  const limited = cpu.set > 0 || memory.set > 0;
+  if (!limited) return h('section', { class: 'cell' }, h('h3', {}, t('summary.saving')), h('p', { class: 'figure faint' }, h('b', {}, '–')), h('p', { class: 'sub-line faint' }, t('summary.saving.none')));
   return h('section', { class: 'cell' },
     h('h3', {}, t('summary.saving')),
     h('p', { class: 'figure' }, h('b', { class: 'num saves' }, amount(cpu.saving, 'cores'))),

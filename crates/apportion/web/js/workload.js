@@ -15,6 +15,8 @@ import { ask, withToken } from './session.js';
 export const RANGES = { '1h': [3600, 10], '6h': [21600, 60], '1d': [86400, 300], '7d': [604800, 1800], '30d': [2592000, 7200] };
 /** Share of the range that may lie ahead. */
 const AHEAD = 0.35;
+/** A chart of a young series begins where the series does, but spans at least this, seconds. */
+const SPAN_LEAST_S = 300;
 const DECISIONS = 100;
 const LARGE = ['cpu_cores', 'memory_working_set_bytes'];
 /** In this order; what is not measured is left out, what is not named here follows. */
@@ -112,13 +114,21 @@ async function chartInput(detail, decisions, metric, signal) {
     orNothing(api.series(detail.id, { metric, from_s, to_s: detail.now_s + 1, step_s }, signal)),
     knob ? orNothing(api.forecast(detail.id, metric, signal)) : null,
   ]);
+  const begin_s = begin(series, from_s, detail.now_s);
   const end_s = forecast ? forecast.start_s + (forecast.quantiles.length - 1) * forecast.step_s : detail.now_s;
   const changes = decisions.filter((one) => knob && one.knob === knob.knob && one.verdict === 'applied').reverse();
   return {
     series, forecast, changes,
-    now_s: detail.now_s, from_s, to_s: Math.max(detail.now_s, Math.min(end_s, detail.now_s + span_s * AHEAD)),
+    now_s: detail.now_s, from_s: begin_s, to_s: Math.max(detail.now_s, Math.min(end_s, detail.now_s + (detail.now_s - begin_s) * AHEAD)),
     allotted: knob?.allotted ?? null, setting: knob?.setting ?? null,
   };
+}
+
+/** Where a chart begins: with its range, or with the first value where that leaves more than half of it empty. */
+export function begin(series, from_s, now_s) {
+  const first = series?.values.findIndex((value) => value !== null) ?? -1;
+  const first_s = first < 0 ? from_s : series.start_s + first * series.step_s;
+  return first_s - from_s > (now_s - from_s) / 2 ? Math.min(first_s, now_s - SPAN_LEAST_S) : from_s;
 }
 
 /** The knob that a metric's demand decides; for memory the hard limit where there is one. */

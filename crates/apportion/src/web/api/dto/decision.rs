@@ -2,7 +2,7 @@
 
 use super::{ReasonShown, SettingShown, unit};
 use crate::web::publish::labels;
-use apportion_core::{Decision, Knob, Outcome, Refusal, Verdict};
+use apportion_core::{Decision, Knob, Outcome, Verdict};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -25,7 +25,7 @@ pub(in crate::web::api) struct DecisionShown {
     verdict: &'static str,
     /// Why it was refused, as a word.
     refusal: Option<&'static str>,
-    /// What the machine or a person said about it.
+    /// What the machine said, where it failed.
     note: Option<String>,
     /// True when it gives less than before.
     cut: bool,
@@ -67,7 +67,6 @@ impl DecisionShown {
 fn note(verdict: &Verdict) -> Option<String> {
     match verdict {
         Verdict::Admitted { outcome: Outcome::Failed { error }, .. } => Some(error.clone()),
-        Verdict::Refused { why: Refusal::Held { why } } => Some(why.clone()),
         _ => None,
     }
 }
