@@ -82,16 +82,21 @@ fn merge_chunk(
         None => StepChunk::gap(steps, tier.has_max),
     };
     let changed = fill(&mut chunk, cells, existing);
-    let (Some(last), true) = (chunk.last(), changed > 0) else { return Ok(0) };
+    if changed == 0 {
+        return Ok(0);
+    }
     let data = codec::pack_steps(&chunk).map_err(broken)?;
-    let end_s = start_s + count_of(last) * i64::from(tier.step_s);
     let count = chunk.mean.iter().filter(|mean| !mean.is_nan()).count();
     match found {
         Some((id, _)) => {
-            let sql = "UPDATE chunk SET end_s = ?2, count = ?3, data = ?4 WHERE id = ?1";
-            db.prepare_cached(sql)?.execute((id, end_s, count_of(count), data))?;
+            let sql = "UPDATE chunk SET count = ?2, data = ?3 WHERE id = ?1";
+            db.prepare_cached(sql)?.execute((id, count_of(count), data))?;
         }
-        None => insert(db, series, tier.step_s, (start_s, end_s), count, &data)?,
+        None => {
+            // The end of the last step it may ever hold, so that no index changes as it fills.
+            let end_s = start_s + tier.span_s() - i64::from(tier.step_s);
+            insert(db, series, tier.step_s, (start_s, end_s), count, &data)?;
+        }
     }
     Ok(changed)
 }

@@ -111,7 +111,7 @@ impl StepChunk {
         Self { mean: vec![f32::NAN; steps], max: vec![f32::NAN; if has_max { steps } else { 0 }] }
     }
     /// Index of the last step that is there.
-    pub(super) fn last(&self) -> Option<usize> {
+    fn last(&self) -> Option<usize> {
         self.mean.iter().rposition(|mean| !mean.is_nan())
     }
 }

@@ -126,9 +126,24 @@ impl Db {
 
     /// Bytes of the file that hold something.
     pub(super) fn used_bytes(&self) -> rusqlite::Result<u64> {
-        let number = |pragma: &str| self.connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
-        let pages = number("page_count")? - number("freelist_count")?;
-        Ok(u64::try_from(pages * number("page_size")?).unwrap_or(0))
+        let pages = self.number("page_count")? - self.number("freelist_count")?;
+        Ok(u64::try_from(pages * self.number("page_size")?).unwrap_or(0))
+    }
+
+    /// Gives free pages back to the system, a few at a time, while they are more than an eighth of the file; fewer are about
+    /// to be used again.
+    pub(super) fn shrink(&self) -> rusqlite::Result<()> {
+        if self.number("freelist_count")? * 8 <= self.number("page_count")? {
+            return Ok(());
+        }
+        let mut statement = self.connection.prepare("PRAGMA incremental_vacuum(1024)")?;
+        let mut rows = statement.query(())?;
+        while rows.next()?.is_some() {}
+        Ok(())
+    }
+
+    fn number(&self, pragma: &str) -> rusqlite::Result<i64> {
+        self.connection.pragma_query_value(None, pragma, |row| row.get(0))
     }
 }
 

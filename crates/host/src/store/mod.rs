@@ -1,6 +1,6 @@
 //! The store: one SQLite file with what was measured and what was decided.
 //!
-//! Readings stay in memory (a [`head`] per series) and go to a journal within 45 s, so that a crash or a power cut takes at
+//! Readings stay in memory (a head per series) and go to a journal within 45 s, so that a crash or a power cut takes at
 //! most a minute of them; once an hour a head is sealed into a chunk, together with its roll-ups of one and five minutes.
 //! Decisions, and what is about to be written to a knob, are on disk before the call returns. `docs/store.md` describes the
 //! tables for people, and gives the figures.

@@ -139,3 +139,22 @@ fn a_file_that_turns_read_only_is_told_and_what_waits_goes_out_later() {
     store.maintain(Time::from_s(20)).unwrap();
     assert_eq!((store.status().unwritten_samples, store.decisions(&Filter::default()).unwrap().len()), (0, 2));
 }
+
+#[test]
+fn a_file_that_was_larger_shrinks() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.db");
+    let store = Store::open(&path, Access::ReadWrite, Options::default()).unwrap();
+    (0..20_000).step_by(10).for_each(|now_s| {
+        feed(&store, now_s);
+        store.maintain(Time::from_s(now_s)).unwrap();
+    });
+    store.flush().unwrap();
+    drop(store);
+    let before = std::fs::metadata(&path).unwrap().len();
+    let store = Store::open(&path, Access::ReadWrite, Options { most_bytes: before / 4 }).unwrap();
+    (0..20).for_each(|k| store.maintain(Time::from_s(20_000 + k * 400)).unwrap());
+    drop(store);
+    let after = std::fs::metadata(&path).unwrap().len();
+    assert!(after < before * 2 / 3, "{before} {after}");
+}

@@ -208,8 +208,7 @@ impl Inner {
             ledger::delete_old(transaction, now)?;
             delete_empty(transaction, now)
         })?;
-        let shrink = self.db.connection.execute_batch("PRAGMA incremental_vacuum(1024)");
-        shrink.map_err(|error| WriteError::of("shrinking the file", error))?;
+        self.db.shrink().map_err(|error| WriteError::of("shrinking the file", error))?;
         self.db.checkpoint()
     }
 }
