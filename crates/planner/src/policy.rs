@@ -119,3 +119,6 @@ fn is_worth(from: Setting, to: f64, knob: Knob) -> bool {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

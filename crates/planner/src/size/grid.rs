@@ -21,8 +21,8 @@ const MOST_WEIGHT: f32 = 1e6;
 /// A rule: its group, and the place of its margin.
 pub(super) type Rule = (usize, usize);
 
-/// The widest rule on the greatest demand of the last steps: where one begins.
-pub(super) const WIDEST: Rule = (0, MARGINS - 1);
+/// Where one begins: twice the greatest demand of the last steps.
+pub(super) const FIRST: Rule = (0, 18);
 
 /// All margins of one statistic with one dead band. Sums are weighted by recency.
 #[derive(Clone, Debug)]

@@ -1,12 +1,12 @@
 //! One level of risk on one series: which rule is followed, what is allotted, and the feedback that makes the share of steps over
 //! what was asked (adaptive conformal inference: Gibbs and Candès, 2021, with the count's own scale for a step size).
 
-use super::grid::{Cost, GROUPS, Grid, Rule, WIDEST};
+use super::grid::{Cost, FIRST, GROUPS, Grid, Rule};
 
 /// Allotments are compared as if each change per step cost this many times the mean allotment of a step.
 const CHANGE_PRICE: f32 = 8.0;
 /// A rule in force is left only for one that is cheaper by this factor.
-const LOYALTY: f32 = 0.9;
+const LOYALTY: f32 = 0.95;
 /// It may be over this many times as often as is aimed at.
 const LENIENCE: f32 = 1.2;
 /// Being off by this share of the count that is due (or by so many steps at least) changes the aim by `GAIN` powers of two.
@@ -15,6 +15,8 @@ const SLACK_STEPS: f64 = 2.0;
 const GAIN: f64 = 1.5;
 /// The aim stays within this factor of what is asked.
 const REACH: f64 = 16.0;
+/// Nor beyond this: to be over more often than not saves nothing worth having.
+const MOST_OVER: f64 = 0.5;
 /// A raise is at least, and a cut more than, these shares: each change is worth making, and the guard's dead band lets it through.
 const LEAST_RAISE: f32 = 0.115;
 const LEAST_CUT: f32 = 0.115;
@@ -34,7 +36,7 @@ pub(super) struct Level {
 
 impl Level {
     pub(super) const fn new(risk: f64) -> Self {
-        Self { risk, rule: WIDEST, allotted: 0.0, over: 0.0, seen: 0.0 }
+        Self { risk, rule: FIRST, allotted: 0.0, over: 0.0, seen: 0.0 }
     }
     pub(super) const fn allotted(&self) -> f32 {
         self.allotted
@@ -68,16 +70,17 @@ impl Level {
         }
     }
 
-    /// Moves the allotment to what the rule says, and not below `least`, where that is worth a change.
+    /// Moves the allotment to what the rule says, and not above `most`, where that is worth a change.
     #[allow(clippy::cast_possible_truncation, reason = "a share")]
-    pub(super) fn follow(&mut self, grid: &Grid, least: f32) {
+    pub(super) fn follow(&mut self, grid: &Grid, most: f32) {
         let unseen = 1.0 / (self.risk as f32 * grid.steps().max(1.0));
-        let needed = (grid.held(self.rule) * unseen.max(1.0).powf(TAIL_INDEX)).max(least);
+        let needed = grid.held(self.rule) * unseen.max(1.0).powf(TAIL_INDEX);
         if needed > self.allotted {
             self.allotted = needed.max(self.allotted * (1.0 + LEAST_RAISE));
         } else if needed < self.allotted * (1.0 - LEAST_CUT) {
             self.allotted = needed;
         }
+        self.allotted = self.allotted.min(most);
     }
 
     /// The share to aim at so that what is measured becomes what is asked.
@@ -85,6 +88,6 @@ impl Level {
     fn aim(&self) -> f32 {
         let due = self.risk * self.seen;
         let off = (self.over - due) / (SLACK_SHARE * due).max(SLACK_STEPS);
-        (self.risk * (-GAIN * off).exp2().clamp(1.0 / REACH, REACH)) as f32
+        (self.risk * (-GAIN * off).exp2().clamp(1.0 / REACH, REACH)).min(MOST_OVER) as f32
     }
 }

@@ -16,3 +16,6 @@ pub use track::{RISKS, Track, served_risk};
 
 pub(crate) use source::Tracks;
 pub(crate) use want::assess;
+
+#[cfg(test)]
+mod tests;

@@ -6,10 +6,9 @@ use super::{bases::Bases, grid::Grid, level::Level};
 /// Shares of steps that may be over, at each of which a series is sized; riskiest first. What is asked is rounded down to one.
 pub const RISKS: [f64; 11] = [0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001, 5e-4, 2e-4, 1e-4];
 /// Rules are chosen anew after so many steps, and whenever demand was over.
-const CHOOSE_EVERY: u64 = 12;
-/// Until so many steps are seen, rules cannot be told apart: twice the greatest, and more the less risk is allowed.
+const CHOOSE_EVERY: u64 = 96;
+/// Until so many steps are seen, rules cannot be told apart, and the first one holds.
 const COLD: u64 = 12;
-const COLD_FACTOR: f32 = 2.0;
 
 /// State of one series.
 #[derive(Clone, Debug)]
@@ -42,14 +41,14 @@ impl Track {
         let bases = self.bases.now();
         self.grid.follow(&bases);
         let due = self.seen.is_multiple_of(CHOOSE_EVERY);
-        let mut least = if self.seen < COLD { bases[0] * COLD_FACTOR } else { 0.0 };
-        // Riskiest first, each at least what the one before it gives: less risk never gives less.
-        for (level, over) in self.levels.iter_mut().zip(over) {
+        let mut most = f32::INFINITY;
+        // Safest first, each at most what the one before it gives: more risk never gives more.
+        for (level, over) in self.levels.iter_mut().zip(over).rev() {
             if self.seen >= COLD && (due || over) {
                 level.choose(&self.grid);
             }
-            level.follow(&self.grid, least);
-            least = level.allotted();
+            level.follow(&self.grid, most);
+            most = level.allotted();
         }
     }
 

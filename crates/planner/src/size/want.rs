@@ -9,6 +9,8 @@
 //!   is sized for a tenth of it, since a kill costs at least ten times a slow-down.
 //! - `track` is the allotment that kept the share in the past (`track`), `forecast` is what is forecast for the next hour at a level
 //!   between 0.5 and 0.9 that rises as risk falls: it raises ahead of what is announced or seen to come, and never cuts.
+//! - Where the last step used just what is allotted, the limit was met and demand is hidden: `track` is then at least half as much
+//!   again as is allotted.
 //! - `burst` is how far the finer samples rise above the steps that are sized for; 1 where there are none.
 //! - `growth`, for the killing memory limit only: what memory grew by over the last hour, again.
 
@@ -18,7 +20,7 @@ use super::{
     track::{Track, served_risk},
 };
 use apportion_core::{
-    Assessment, Binding, Forecast, History, Knob, Metric, Reason, Series, Time, Want, Window, WorkloadId,
+    Assessment, Binding, Forecast, History, Knob, Metric, Reason, Series, Setting, Time, Want, Window, WorkloadId,
     traits::AssessInput,
 };
 
@@ -33,6 +35,9 @@ const USED_S: i64 = 86_400;
 const LOOK_BACK_S: i64 = 7 * 86_400;
 /// Below this span of history a workload is new, seconds.
 const NEW_S: f64 = 86_400.0;
+/// Use within this share of the limit met the limit; what is then given on top, as a factor.
+const AT_LIMIT_SHARE: f64 = 0.01;
+const PAST_LIMIT: f64 = 1.5;
 /// The window in which finer samples are held against steps, seconds; the finest grid; and the most that may be added for them.
 const BURST_S: i64 = 7_200;
 const FINEST_S: u32 = 10;
@@ -55,6 +60,7 @@ fn want(tracks: &Tracks, input: &AssessInput<'_>, knob: Knob) -> Option<Want> {
     let past = past(input, &metric, step_s)?;
     let recent = past.tail(steps(USED_S, step_s));
     let margin = (input.margin)(knob).max(1.0);
+    let kept = clear_of_use(kept, &past).max(past_limit(input.settings.get(&knob).copied(), &past));
     let wide = margin * burst(input.history, input.workload, &metric, &past, input.now);
     let needed = kept.max(coming) * wide + if knob == Knob::MemoryMax { growth(&past) } else { 0.0 };
     let bounds = input.standing.bounds.get(&knob).copied().unwrap_or_default();
@@ -101,6 +107,21 @@ fn coming(forecast: &Forecast, now: Time, risk: f64) -> Option<f64> {
     let last = forecast.index_at(now.plus_s(AHEAD_S)).unwrap_or(forecast.len() - 1);
     let at = |index| forecast.at(index, level as f32).map(f64::from);
     (first..=last).filter_map(at).max_by(f64::total_cmp)
+}
+
+/// `kept`, unless it lies so near the last use that use would seem to have met it.
+fn clear_of_use(kept: f64, past: &Series) -> f64 {
+    let used = past.values.last().map_or(0.0, |used| f64::from(*used));
+    let near = kept >= used * (1.0 - AT_LIMIT_SHARE);
+    if near { kept.max(used * (1.0 + 1.1 * AT_LIMIT_SHARE)) } else { kept }
+}
+
+/// More than is allotted, where the last step used just that; else 0.
+fn past_limit(setting: Option<Setting>, past: &Series) -> f64 {
+    let limit = setting.and_then(Setting::value).filter(|limit| *limit > 0.0);
+    let used = past.values.last().map(|used| f64::from(*used));
+    let met = limit.zip(used).filter(|(limit, used)| (used / limit - 1.0).abs() <= AT_LIMIT_SHARE);
+    met.map_or(0.0, |(limit, _)| limit * PAST_LIMIT)
 }
 
 /// How far the finer samples of the last hours rise above the steps that hold them: in nine of ten steps not further than this.

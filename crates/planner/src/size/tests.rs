@@ -1,0 +1,342 @@
+use super::*;
+use apportion_core::{
+    Binding, Forecast, History, Knob, LEVELS, Metric, Series, Setting, Standing, Time, Window, WorkloadId,
+    knob::Bounds, metric::name, traits::AssessInput,
+};
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+const DAY: usize = 288;
+const STEP_S: u32 = 300;
+
+/// Demand of one workload on a five-minute grid from time 0, the same for each metric, known up to each asked time.
+struct Recorded(Vec<f32>);
+
+impl History for Recorded {
+    fn series(&self, _: &WorkloadId, _: &Metric, window: Window) -> Option<Series> {
+        let mut series = Series::gap(window);
+        for index in 0..series.len() {
+            let time_s = series.time_s(index);
+            let known = usize::try_from(time_s / i64::from(STEP_S)).ok().and_then(|step| self.0.get(step));
+            if let Some(value) = known.filter(|_| time_s >= 0 && time_s % i64::from(STEP_S) == 0) {
+                series.values[index] = *value;
+            }
+        }
+        (!self.0.is_empty()).then_some(series)
+    }
+}
+
+fn noise(len: usize, mut state: u32) -> Vec<f32> {
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        f32::from(u16::try_from(state >> 16).unwrap()) / 65_536.0
+    };
+    (0..len).map(|_| next()).collect()
+}
+
+/// A level that wanders, with bursts now and then.
+fn bursty(len: usize, seed: u32) -> Vec<f32> {
+    let (mut level, mut burst) = (0.0_f32, 0.0_f32);
+    let chance = noise(len, seed + 77);
+    let step = |(x, chance): (f32, &f32)| {
+        level = 0.98 * level + (x - 0.5) * 0.3;
+        burst = if *chance > 0.995 { 2.0 } else { burst * 0.7 };
+        (level + burst).exp() + x * 0.1
+    };
+    noise(len, seed).into_iter().zip(&chance).map(step).collect()
+}
+
+fn folded(values: &[f32]) -> Track {
+    let mut track = Track::new(STEP_S);
+    values.iter().for_each(|value| track.push(*value));
+    track
+}
+
+fn all(track: &Track) -> [f32; RISKS.len()] {
+    RISKS.map(|risk| track.allotment(risk))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn more_risk_never_gives_more(values in prop::collection::vec(prop_oneof![6 => 0.0_f32..10.0, 1 => 50.0_f32..100.0, 1 => Just(f32::NAN)], 1..700)) {
+        let mut track = Track::new(STEP_S);
+        for value in values {
+            track.push(value);
+            let allotted = all(&track);
+            prop_assert!(allotted.windows(2).all(|pair| pair[0] <= pair[1]), "{allotted:?}");
+            prop_assert!(allotted.iter().all(|value| value.is_finite() && *value >= 0.0));
+        }
+    }
+
+    #[test]
+    fn scaling_demand_scales_decisions(seed in 0_u32..1_000, power in -20_i32..20) {
+        let values = bursty(900, seed);
+        let factor = 2.0_f32.powi(power);
+        let scaled: Vec<f32> = values.iter().map(|value| value * factor).collect();
+        prop_assert_eq!(all(&folded(&values)).map(|value| value * factor), all(&folded(&scaled)));
+    }
+
+    #[test]
+    fn a_gap_changes_nothing_before_it(seed in 0_u32..1_000, at in 1_usize..600, long in 1_usize..100) {
+        let (values, mut gapped) = (bursty(600, seed), bursty(600, seed));
+        gapped[at..(at + long).min(600)].fill(f32::NAN);
+        let (mut whole, mut holed) = (Track::new(STEP_S), Track::new(STEP_S));
+        for (step, (value, other)) in values.iter().zip(&gapped).enumerate() {
+            whole.push(*value);
+            holed.push(*other);
+            prop_assert!(step >= at || all(&whole) == all(&holed));
+            prop_assert!(step < at || step >= at + long || all(&holed) == all(&folded(&values[..at])));
+        }
+    }
+}
+
+#[test]
+fn a_constant_settles_at_its_value() {
+    // Headroom: a cut of less than 11.5 % is not worth a change.
+    for value in [3.0_f32, 1e-3, 4e9] {
+        for allotted in all(&folded(&vec![value; 4 * DAY])).into_iter().take(5) {
+            assert!((value..=value * 1.13).contains(&allotted), "{value} gets {allotted}");
+        }
+    }
+    assert!(all(&folded(&[0.0; 500])).iter().all(|allotted| *allotted == 0.0));
+}
+
+#[test]
+fn what_is_asked_is_what_is_measured() {
+    for seed in [1, 2, 3] {
+        let values = bursty(20_000, seed);
+        for risk in [0.05, 0.01, 0.005] {
+            let mut track = Track::new(STEP_S);
+            let mut over = 0_u32;
+            for (step, value) in values.iter().enumerate() {
+                over += u32::from(step >= DAY && *value > track.allotment(risk));
+                track.push(*value);
+            }
+            let measured = f64::from(over) / (values.len() - DAY) as f64;
+            assert!((measured / risk - 1.0).abs() <= 0.2, "asked {risk}, measured {measured}");
+        }
+    }
+}
+
+#[test]
+fn a_daily_burst_is_covered_from_the_third_day_on() {
+    for burst_steps in [6, 12, 24, 48] {
+        let values = (0..14 * DAY).map(|step| if (100..100 + burst_steps).contains(&(step % DAY)) { 2.0 } else { 0.2 });
+        let (mut track, mut over, mut changes, mut given) = (Track::new(STEP_S), 0, 0, 0.0);
+        for (step, value) in values.enumerate() {
+            let before = track.allotment(0.001);
+            track.push(value);
+            if step >= 3 * DAY {
+                over += u32::from(value > before);
+                changes += u32::from(track.allotment(0.001) != before);
+                given += before;
+            }
+        }
+        assert_eq!(over, 0, "burst of {burst_steps} steps");
+        assert!(changes <= 22 + 4, "two changes a day: {changes} in 11 days, burst of {burst_steps} steps");
+        assert!(given / (11.0 * 288.0) < 1.1, "not held all day: {}", given / (11.0 * 288.0));
+    }
+}
+
+#[test]
+fn a_new_workload_gets_much() {
+    let allotted = folded(&[1.0; 3]).allotment(0.01);
+    assert!((2.0..8.0).contains(&allotted), "{allotted}");
+}
+
+#[test]
+fn asked_risks_are_served_no_riskier() {
+    for (asked, served) in [(0.5, 0.2), (0.05, 0.05), (0.03, 0.02), (0.001, 0.001), (1e-9, 1e-4)] {
+        assert_eq!(served_risk(asked), served, "{asked}");
+    }
+}
+
+/// Everything `assess` looks at.
+struct Scene {
+    history: Recorded,
+    standing: Standing,
+    settings: BTreeMap<Knob, Setting>,
+    forecasts: BTreeMap<Metric, Forecast>,
+    margin: f64,
+}
+
+impl Scene {
+    fn new(values: Vec<f32>, knobs: &[Knob]) -> Self {
+        Self {
+            history: Recorded(values),
+            standing: Standing::default(),
+            settings: knobs.iter().map(|knob| (*knob, Setting::Unlimited)).collect(),
+            forecasts: BTreeMap::new(),
+            margin: 1.0,
+        }
+    }
+    fn now(&self) -> Time {
+        Time::from_s((i64::try_from(self.history.0.len()).unwrap() - 1) * i64::from(STEP_S))
+    }
+    fn wants(&self) -> Vec<apportion_core::Want> {
+        self.assess(&Tracks::default())
+    }
+    fn assess(&self, tracks: &Tracks) -> Vec<apportion_core::Want> {
+        let margin = |_: Knob| self.margin;
+        let input = AssessInput {
+            now: self.now(),
+            workload: &"w".into(),
+            standing: &self.standing,
+            settings: &self.settings,
+            history: &self.history,
+            forecasts: &self.forecasts,
+            margin: &margin,
+        };
+        assess(tracks, &input).wants
+    }
+}
+
+const GIB: f32 = 1_073_741_824.0;
+
+#[test]
+fn a_reason_is_whole() {
+    let values: Vec<f32> = bursty(10 * DAY, 5).iter().map(|value| value * 0.5).collect();
+    let mut scene = Scene::new(values, &[Knob::CpuQuota]);
+    let row = |k: usize| LEVELS.map(|level| level * 0.1 * (1.0 + k as f32));
+    let start_s = scene.now().s() + 300;
+    let forecast = Forecast::new(start_s, STEP_S, "profile", (0..20).map(row).collect(), 0.0).with_score(Some(0.4));
+    scene.forecasts.insert(Metric::new(name::CPU), forecast);
+    let want = scene.wants().remove(0);
+    let (used, expected) = (want.reason.used.unwrap(), want.reason.expected.unwrap());
+    assert_eq!((used.window_s, used.present_share), (86_400.0, 1.0));
+    assert!(used.p50 <= used.p95 && used.p95 <= used.max && used.max_at <= scene.now());
+    assert_eq!((expected.by.as_str(), expected.peak_at.s()), ("profile", start_s + 19 * 300));
+    assert_eq!((want.reason.quantile, want.reason.margin), (0.99, 1.0));
+    let cost = want.reason.counterfactual.unwrap();
+    assert!(cost.value < want.value && cost.over_s > 0.0 && cost.worst_day_over_s <= cost.over_s);
+    assert!(want.least <= want.value);
+}
+
+#[test]
+fn the_killing_limit_is_above_the_slowing_one() {
+    for values in [vec![GIB; 400], bursty(900, 3).iter().map(|value| value * GIB).collect()] {
+        let wants = Scene::new(values, &[Knob::MemoryHigh, Knob::MemoryMax]).wants();
+        let value = |knob| wants.iter().find(|want| want.knob == knob).unwrap().value;
+        assert!(value(Knob::MemoryMax) >= 1.1 * value(Knob::MemoryHigh), "{wants:?}");
+    }
+}
+
+#[test]
+fn memory_that_grows_gets_its_growth_ahead() {
+    let growing: Vec<f32> = (0..400_u16).map(|step| GIB * (1.0 + f32::from(step) * 0.01)).collect();
+    let last = f64::from(*growing.last().unwrap());
+    let want = Scene::new(growing, &[Knob::MemoryMax]).wants().remove(0);
+    assert!(want.value > last + 0.1 * f64::from(GIB), "{} after {last}", want.value);
+}
+
+#[test]
+fn what_is_forecast_to_come_raises_ahead_and_never_cuts() {
+    let mut scene = Scene::new(vec![1.0; 3 * DAY], &[Knob::CpuQuota]);
+    let plain = scene.wants().remove(0);
+    let start_s = scene.now().s() + 300;
+    let with = |scene: &mut Scene, level: f32| {
+        let forecast = Forecast::new(start_s, STEP_S, "test", vec![[level; 9]; 24], 0.0);
+        scene.forecasts.insert(Metric::new(name::CPU), forecast);
+        scene.wants().remove(0)
+    };
+    let raised = with(&mut scene, 3.0);
+    assert_eq!((raised.value, raised.reason.binding), (3.0, Binding::Forecast));
+    assert_eq!(with(&mut scene, 0.1).value, plain.value);
+}
+
+#[test]
+fn use_at_the_limit_hides_demand() {
+    let mut scene = Scene::new(vec![1.0; 3 * DAY], &[Knob::CpuQuota]);
+    for (limit, least) in [(1.0, 1.5), (1.005, 1.5), (1.2, 1.0)] {
+        scene.settings.insert(Knob::CpuQuota, Setting::Value(limit));
+        let value = scene.wants().remove(0).value;
+        assert!(value >= least && (value < 1.3) == (limit > 1.1), "limit {limit}: {value}");
+    }
+}
+
+#[test]
+fn a_constant_does_not_meet_its_own_limit() {
+    let mut scene = Scene::new(vec![1.0; 20 * DAY], &[Knob::CpuQuota]);
+    scene.standing.violation_share = 0.1;
+    for _ in 0..3 {
+        let value = scene.wants().remove(0).value;
+        assert!((1.01..1.15).contains(&value), "{value}");
+        scene.settings.insert(Knob::CpuQuota, Setting::Value(value));
+    }
+}
+
+#[test]
+fn margins_and_bounds_are_kept() {
+    let mut scene = Scene::new(vec![1.0; 3 * DAY], &[Knob::CpuQuota]);
+    let plain = scene.wants().remove(0).value;
+    scene.margin = 1.5;
+    let raised = scene.wants().remove(0);
+    assert!((raised.value / plain - 1.5).abs() < 0.01 && raised.reason.margin == 1.5, "{raised:?}");
+    scene.standing.bounds.insert(Knob::CpuQuota, Bounds { min: 0.0, max: Some(0.8) });
+    let held = scene.wants().remove(0);
+    assert_eq!((held.value, held.reason.binding), (0.8, Binding::Ceiling));
+    scene.standing.bounds.insert(Knob::CpuQuota, Bounds { min: 4.0, max: None });
+    let held = scene.wants().remove(0);
+    assert_eq!((held.value, held.reason.binding), (4.0, Binding::Floor));
+}
+
+#[test]
+fn nothing_known_is_nothing_wanted() {
+    assert!(
+        Scene::new(vec![], &[Knob::CpuQuota])
+            .history
+            .series(&"w".into(), &"m".into(), Window::last(Time::default(), 300, 3))
+            .is_none()
+    );
+    let mut scene = Scene::new(vec![f32::NAN; 50], &[Knob::CpuQuota]);
+    assert!(scene.wants().is_empty());
+    scene.settings.clear();
+    scene.history = Recorded(vec![1.0; 50]);
+    assert!(scene.wants().is_empty());
+}
+
+#[test]
+fn memory_of_what_was_folded_changes_no_result() {
+    // Longer than a track reaches back, so that it is built anew on the way.
+    let values = bursty(9_000, 8);
+    let tracks = Tracks::default();
+    for end in (300..values.len()).step_by(450).chain([8_639, 8_640, 8_641, 8_999]) {
+        let scene = Scene::new(values[..end].to_vec(), &[Knob::CpuQuota]);
+        assert_eq!(scene.assess(&tracks), scene.wants(), "up to {end}");
+    }
+    // An earlier time, and another past under the same name.
+    let back = Scene::new(values[..500].to_vec(), &[Knob::CpuQuota]);
+    assert_eq!(back.assess(&tracks), back.wants());
+    let other = Scene::new(bursty(700, 9), &[Knob::CpuQuota]);
+    assert_eq!(other.assess(&tracks), other.wants());
+}
+
+#[test]
+fn finer_samples_that_burst_widen_the_allotment() {
+    struct Fine;
+    impl History for Fine {
+        fn series(&self, _: &WorkloadId, _: &Metric, window: Window) -> Option<Series> {
+            let mut series = Series::gap(window);
+            let peak = if window.step_s == 10 { 1.6 } else { 1.0 };
+            series.values.iter_mut().enumerate().for_each(|(k, value)| {
+                *value = if window.step_s == 10 && k % 30 != 0 { 1.0 - 0.6 / 29.0 } else { peak };
+            });
+            Some(series)
+        }
+    }
+    let standing = Standing::default();
+    let settings = BTreeMap::from([(Knob::CpuQuota, Setting::Unlimited)]);
+    let input = AssessInput {
+        now: Time::from_s(400 * 86_400),
+        workload: &"w".into(),
+        standing: &standing,
+        settings: &settings,
+        history: &Fine,
+        forecasts: &BTreeMap::new(),
+        margin: &|_| 1.0,
+    };
+    let value = assess(&Tracks::default(), &input).wants.remove(0).value;
+    assert!((1.59..1.82).contains(&value), "{value}");
+}
