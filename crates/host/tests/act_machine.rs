@@ -6,17 +6,21 @@ mod act_support;
 
 use act_support::{MIB, admitted, group, left_out};
 use apportion_core::{
-    Executor, Knob, Outcome,
+    Collector, Executor, Knob, Metric, Outcome,
     Setting::{Unlimited, Value},
+    Time,
+    metric::name,
 };
 use apportion_host::{
     act::{CgroupFiles, OwnGroup, PutBack, Route, restore},
-    cgroupfs::{Hierarchy, Reader},
+    cgroupfs::Hierarchy,
+    collect::CgroupCollector,
 };
 use std::{
-    fs::{self, File},
-    io::Write,
-    path::Path,
+    collections::BTreeMap,
+    fs::File,
+    io::{BufRead, BufReader, Write},
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
@@ -47,7 +51,11 @@ impl Drop for Killed {
 /// A shell that waits for a line, so that it is in the group before it does anything.
 fn started_in(group: &OwnGroup, script: &str) -> Killed {
     let mut command = Command::new("sh");
-    command.args(["-c", &format!("read go; {script}")]).stdin(Stdio::piped()).stderr(Stdio::null());
+    command
+        .args(["-c", &format!("read go; {script}")])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
     let mut child = Killed(command.spawn().unwrap());
     group.add(child.0.id()).unwrap();
     child.0.stdin.take().unwrap().write_all(b"go\n").unwrap();
@@ -65,28 +73,27 @@ fn a_cpu_quota_bites() {
     let Some((hierarchy, made, mut route)) = own_group("cpu", Knob::CpuQuota) else { return };
     let _busy = started_in(&made, "while :; do :; done");
     let used_cores = || {
-        let used_s = || {
-            let mut reader = Reader::default();
-            let dirs: Vec<_> = hierarchy.cpu_trees().map(|tree| tree.group_dir(made.path())).collect();
-            dirs.iter()
-                .find_map(|dir| {
-                    let v1 = reader.cpuacct_usage_s(dir).unwrap();
-                    v1.or_else(|| reader.cpu_stat(dir).unwrap()?.usage_s)
-                })
-                .unwrap()
-        };
-        let (begin, before) = (Instant::now(), used_s());
-        thread::sleep(Duration::from_secs(2));
-        (used_s() - before) / begin.elapsed().as_secs_f64()
+        let (begin, before) = (Instant::now(), collected(&hierarchy, &made));
+        thread::sleep(Duration::from_secs(3));
+        let (elapsed_s, after) = (begin.elapsed().as_secs_f64(), collected(&hierarchy, &made));
+        let share = |metric| Some((after.get(&Metric::new(metric))? - before.get(&Metric::new(metric))?) / elapsed_s);
+        (share(name::CPU).unwrap(), share(name::CPU_THROTTLED_PERIODS), share(name::CPU_PRESSURE))
     };
     let outcome = route.apply(&admitted(&group(made.path()), Knob::CpuQuota, Unlimited, Value(0.2)));
     assert_eq!(outcome, Outcome::Applied { read_back: Value(0.2) });
-    let held = used_cores();
-    println!("a busy loop under a quota of 0.2 cores used {held:.3}");
+    let (held, throttled, pressure) = used_cores();
+    println!(
+        "a busy loop under a quota of 0.2 cores used {held:.3}; throttled {throttled:?} a second, pressure {pressure:?}"
+    );
     // Neighbours can only take from it, so the lower side says nothing.
     assert!(held < 0.25, "{held} cores under a quota of 0.2");
+    assert!(throttled.is_some_and(|periods| periods > 1.0), "{throttled:?} throttled periods a second");
+    match pressure {
+        None => left_out("cpu pressure", "this kernel has no pressure files"),
+        Some(share) => assert!(share > 0.1, "{share} of the time under pressure"),
+    }
     put_back(&mut route, &made, Knob::CpuQuota);
-    let free = used_cores();
+    let (free, ..) = used_cores();
     println!("without it {free:.3}");
     assert!(free > held, "{free} cores without a quota, {held} with one");
 }
@@ -107,13 +114,8 @@ fn a_memory_limit_bites() {
 
 #[test]
 fn a_read_limit_bites() {
-    const SIZE_BYTES: u64 = 12 << 20;
     let Some((_, made, mut route)) = own_group("storage", Knob::IoReadMax) else { return };
-    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    let path = folder.path().join("data");
-    let mut file = File::create(&path).unwrap();
-    file.write_all(&vec![7; usize::try_from(SIZE_BYTES).unwrap()]).unwrap();
-    file.sync_all().unwrap();
+    let (_folder, path) = file_on_disk(12 << 20);
     let read_s = || {
         let begin = Instant::now();
         let script = format!("dd if={} of=/dev/null bs=1M iflag=direct", path.display());
@@ -130,7 +132,50 @@ fn a_read_limit_bites() {
     // 12 MiB at 4 MiB/s are 3 s; the first slice is free.
     assert!(held_s > 2.0, "{held_s} s");
     put_back(&mut route, &made, Knob::IoReadMax);
-    fs::remove_file(&path).unwrap();
+}
+
+/// A file that is on a disk, as far as the build is, or `APPORTION_TEST_DISK`.
+fn file_on_disk(size_bytes: usize) -> (tempfile::TempDir, PathBuf) {
+    let disk = std::env::var_os("APPORTION_TEST_DISK").unwrap_or_else(|| env!("CARGO_TARGET_TMPDIR").into());
+    let folder = tempfile::tempdir_in(disk).unwrap();
+    let path = folder.path().join("data");
+    let mut file = File::create(&path).unwrap();
+    file.write_all(&vec![7; size_bytes]).unwrap();
+    file.sync_all().unwrap();
+    (folder, path)
+}
+
+/// What the collector reads of the group, as raw samples.
+fn collected(hierarchy: &Hierarchy, made: &OwnGroup) -> BTreeMap<Metric, f64> {
+    let batch = CgroupCollector::new(hierarchy.clone()).collect(Time::from_s(0));
+    let ours = batch.workloads.iter().find(|workload| workload.path == made.path()).unwrap();
+    batch
+        .samples
+        .iter()
+        .filter(|sample| sample.workload == ours.id)
+        .map(|sample| (sample.metric.clone(), sample.value))
+        .collect()
+}
+
+#[test]
+fn memory_above_the_soft_limit_is_reclaimed() {
+    let Some((hierarchy, made, mut route)) = own_group("reclaim", Knob::MemoryHigh) else { return };
+    let (folder, _) = file_on_disk(0);
+    let charged_mib = |file: &str| {
+        let path = folder.path().join(file);
+        let write =
+            format!("dd if=/dev/zero of={} bs=1M count=48 conv=fsync; echo done; exec sleep 1000", path.display());
+        let mut writer = started_in(&made, &write);
+        BufReader::new(writer.0.stdout.take().unwrap()).read_line(&mut String::new()).unwrap();
+        collected(&hierarchy, &made)[&Metric::new(name::MEMORY)] / MIB
+    };
+    let outcome = route.apply(&admitted(&group(made.path()), Knob::MemoryHigh, Unlimited, Value(16.0 * MIB)));
+    assert_eq!(outcome, Outcome::Applied { read_back: Value(16.0 * MIB) });
+    let held = charged_mib("held");
+    put_back(&mut route, &made, Knob::MemoryHigh);
+    let free = charged_mib("free");
+    println!("48 MiB written: {held:.1} MiB charged under a soft limit of 16 MiB, {free:.1} MiB without");
+    assert!(held < 20.0 && free > 40.0, "{held} MiB, {free} MiB");
 }
 
 #[test]
@@ -148,4 +193,16 @@ fn own_groups_leave_nothing_behind() {
     assert!(there() > 0, "and not removed either");
     drop(made);
     assert_eq!(there(), 0);
+}
+
+#[test]
+fn groups_inside_our_own_have_its_controllers() {
+    let Some((hierarchy, made, mut route)) = own_group("parent", Knob::CpuQuota) else { return };
+    let child = made.child(&hierarchy, "child").unwrap();
+    let inside = group(child.path());
+    assert_eq!(child.path(), format!("{}/child", made.path()));
+    for knob in [Knob::CpuQuota, Knob::MemoryMax] {
+        assert_eq!(route.observe(&inside, knob), Some(Unlimited), "{knob}");
+    }
+    assert!(route.apply(&admitted(&inside, Knob::CpuQuota, Unlimited, Value(0.5))).is_applied());
 }

@@ -10,7 +10,7 @@ use apportion_core::{
     Workload, WorkloadKind,
 };
 use apportion_host::{
-    act::{CgroupFiles, PutBack, Route, SystemdUnits, restore},
+    act::{CgroupFiles, PutBack, Route, SystemdUnits, restore, systemd_runs},
     cgroupfs::Hierarchy,
 };
 use std::{
@@ -218,7 +218,7 @@ fn units_are_set_through_systemd_and_their_files_left_to_it() {
         let held = machine.unit.lock().unwrap();
         assert_eq!(held.numbers["CPUQuotaPerSecUSec"], 250_000);
         assert_eq!(held.numbers["MemoryMax"], 96 << 20);
-        assert_eq!(held.disks["IOReadBandwidthMax"], [("/dev/block/8:0".to_owned(), 1 << 20)], "the disk that it used");
+        assert_eq!(held.disks["IOReadBandwidthMax"], [("/dev/sda".to_owned(), 1 << 20)], "the disk that it used");
         let ours = ["CPUQuotaPerSecUSec", "MemoryHigh", "MemoryMax", "IOReadBandwidthMax", "IOWriteBandwidthMax"];
         assert_eq!(held.told, ours);
     }
@@ -236,16 +236,13 @@ fn units_are_set_through_systemd_and_their_files_left_to_it() {
 fn what_is_not_systemds_goes_to_the_files() {
     let Some(machine) = Machine::start() else { return };
     let root = machine.root.path();
-    let check = |path: &str, kind, by_systemd: bool| {
-        let mut route = machine.route(v2_tree(root, path));
-        machine.unit.lock().unwrap().told.clear();
-        let outcome = route.apply(&admitted(&workload(path, kind), Knob::CpuQuota, Unlimited, Value(0.5)));
-        assert!(outcome.is_applied(), "{path}: {outcome:?}");
-        assert_eq!(!machine.unit.lock().unwrap().told.is_empty(), by_systemd, "{path}");
-    };
-    check("/system.slice/docker-1.scope/app", WorkloadKind::Cgroup, false);
-    check("/user.slice/user@1000.service/app.slice/web.service", WorkloadKind::SystemdUnit, false);
-    check(WEB, WorkloadKind::SystemdUnit, true);
+    let inside = "/system.slice/docker-1.scope/app";
+    let mut files = machine.route(v2_tree(root, inside));
+    assert!(files.apply(&admitted(&group(inside), Knob::CpuQuota, Unlimited, Value(0.5))).is_applied());
+    assert_eq!(machine.unit.lock().unwrap().told, [""; 0], "a group inside a unit is not systemd's");
+    let of_user = "/user.slice/user@1000.service/app.slice/web.service";
+    let route = machine.route(v2_tree(root, of_user));
+    assert_eq!(route.observe(&unit(of_user), Knob::CpuQuota), None, "it belongs to that user's systemd");
     // On version 1 trees systemd has no file for this property, though it takes it.
     let v1 = tempfile::tempdir().unwrap();
     let route = machine.route(v1_tree(v1.path(), WEB));
@@ -288,7 +285,86 @@ fn a_silent_bus_and_async_callers_are_errors_not_hangs() {
     machine.daemon.kill().unwrap();
     machine.daemon.wait().unwrap();
     let broken = said(route.apply(&change));
-    assert!(broken.contains("web.service") && broken.contains("is systemd running"), "{broken}");
+    assert!(broken.contains("web.service") && broken.contains("is systemd running, and is dbus installed"), "{broken}");
     let missing = SystemdUnits::connect_to(&machine.address, v2_tree(Path::new(machine.root.path()), WEB));
     assert!(missing.is_err());
+}
+
+/// A unit of the systemd that runs this machine, stopped when dropped.
+struct Started(String);
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        let _ = Command::new("systemctl").args(["stop", &self.0]).status();
+    }
+}
+
+impl Started {
+    fn busy() -> Option<Self> {
+        let name = format!("apportion-test-{}.service", std::process::id());
+        let unit = format!("--unit={name}");
+        let disk = std::env::var("APPORTION_TEST_DISK").unwrap_or_else(|_| env!("CARGO_TARGET_TMPDIR").to_owned());
+        let file = format!("{disk}/{name}");
+        let script = format!("dd if=/dev/zero of={file} bs=4k count=1 conv=fsync; rm {file}; while :; do :; done");
+        let mut run = Command::new("systemd-run");
+        run.args(["--quiet", &unit, "--property=IOAccounting=yes", "sh", "-c", &script]);
+        let output = run.output();
+        match output {
+            Ok(output) if output.status.success() => Some(Self(name)),
+            Ok(output) => {
+                left_out("a real systemd", String::from_utf8_lossy(&output.stderr).trim());
+                None
+            }
+            Err(error) => {
+                left_out("a real systemd", &format!("systemd-run: {error}"));
+                None
+            }
+        }
+    }
+}
+
+#[test]
+fn a_real_systemd_sets_the_files_and_keeps_them() {
+    if !systemd_runs(Path::new("/")) {
+        return left_out("a real systemd", "it is not the init of this machine");
+    }
+    let Some(started) = Started::busy() else { return };
+    let hierarchy = Hierarchy::discover(Path::new("/")).unwrap();
+    let web = unit(&format!("/system.slice/{}", started.0));
+    let units = SystemdUnits::connect(hierarchy.clone()).unwrap();
+    let mut route = Route::new(vec![Box::new(units)]);
+    let files = Route::new(vec![Box::new(CgroupFiles::new(hierarchy))]);
+    let wanted = [
+        (Knob::CpuQuota, Value(0.2)),
+        (Knob::MemoryHigh, Value(64.0 * MIB)),
+        (Knob::MemoryMax, Value(96.0 * MIB)),
+        (Knob::IoReadMax, Value(4.0 * MIB)),
+    ];
+    let holds = |knob, to: Setting| {
+        // systemd answers before it has written the file; a controller that no limit needs any more it switches off.
+        let held = || files.observe(&group(&web.path), knob).or((to == Unlimited).then_some(Unlimited));
+        let shown = (0..100).any(|_| {
+            thread::sleep(std::time::Duration::from_millis(50));
+            held() == Some(to)
+        });
+        assert!(shown, "{knob} should be {to} but is {:?}", held());
+    };
+    for (knob, to) in wanted {
+        assert_eq!(route.observe(&web, knob), Some(Unlimited), "{knob}");
+        let outcome = route.apply(&admitted(&web, knob, Unlimited, to));
+        assert_eq!(outcome, Outcome::Applied { read_back: to }, "{knob}");
+        holds(knob, to);
+    }
+    assert!(Command::new("systemctl").arg("daemon-reload").status().unwrap().success());
+    for (knob, to) in wanted {
+        holds(knob, to);
+    }
+    let results = restore(wanted.map(|(knob, _)| (web.clone(), knob, Unlimited)).to_vec(), &mut route);
+    assert!(results.iter().all(|one| one.result == PutBack::Done), "{results:?}");
+    for (knob, _) in wanted {
+        holds(knob, Unlimited);
+    }
+    drop(started);
+    let results = restore(vec![(web, Knob::CpuQuota, Unlimited)], &mut route);
+    assert_eq!(results[0].result, PutBack::Gone);
 }

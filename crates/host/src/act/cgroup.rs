@@ -42,8 +42,8 @@ impl CgroupFiles {
     }
 
     fn place(&self, workload: &Workload, knob: Knob) -> Result<Place, ActError> {
-        let of_group = matches!(workload.kind, WorkloadKind::Cgroup | WorkloadKind::SystemdUnit);
-        if !of_group || !names_a_group(&workload.path) {
+        // A unit's files are its systemd's to write, also where that cannot be spoken to.
+        if workload.kind != WorkloadKind::Cgroup || !names_a_group(&workload.path) {
             return Err(ActError::NotMine);
         }
         let controller = limit_file::controller(knob).ok_or(ActError::NotMine)?;

@@ -15,6 +15,12 @@ fn folder(root: &Path, device: DeviceNumber) -> std::path::PathBuf {
     root.join(format!("sys/dev/block/{}:{}", device.major, device.minor))
 }
 
+/// Where a device is, such as `/dev/sda`; by the kernel's word, since not every machine has `/dev/block`.
+pub(super) fn node(root: &Path, device: DeviceNumber) -> Option<String> {
+    let about = fs::read_to_string(folder(root, device).join("uevent")).ok()?;
+    about.lines().find_map(|line| line.strip_prefix("DEVNAME=")).map(|name| format!("/dev/{name}"))
+}
+
 /// Compressed memory and RAM disks are no storage: slowing them slows memory.
 fn is_memory(root: &Path, device: DeviceNumber) -> bool {
     let Ok(target) = fs::read_link(folder(root, device)) else { return false };
@@ -68,6 +74,7 @@ mod tests {
         }
         fs::write(at("sys/devices/sda/dev"), "8:0\n").unwrap();
         fs::write(at("sys/devices/sda/sda1/partition"), "1\n").unwrap();
+        fs::write(at("sys/devices/sda/uevent"), "MAJOR=8\nDEVNAME=sda\n").unwrap();
         symlink("../../devices/sda", at("sys/dev/block/8:0")).unwrap();
         symlink("../../devices/sda/sda1", at("sys/dev/block/8:1")).unwrap();
         symlink("../../devices/zram0", at("sys/dev/block/253:0")).unwrap();
@@ -90,6 +97,8 @@ mod tests {
         check(&[(device(8, 16), 0)], &[device(8, 0)]);
         check(&[(device(253, 0), 512)], &[device(8, 0)]);
         check(&[], &[device(8, 0)]);
+        assert_eq!(node(machine.path(), device(8, 0)).as_deref(), Some("/dev/sda"));
+        assert_eq!(node(machine.path(), device(8, 16)), None);
     }
 
     #[test]

@@ -58,6 +58,7 @@ pub(crate) fn v2_tree(root: &Path, group: &str) -> Hierarchy {
     ] {
         put(&dir, file, text);
     }
+    put(&root.join("sys/dev/block/8:0"), "uevent", "MAJOR=8\nMINOR=0\nDEVNAME=sda\n");
     Hierarchy::discover(root).unwrap()
 }
 

@@ -13,7 +13,10 @@ mod command;
 mod rules;
 
 use super::{Access, ActError, Order, cgroup::names_a_group};
-use crate::cgroupfs::Hierarchy;
+use crate::{
+    cgroupfs::{self, Hierarchy, Reader},
+    collect::parse_default_route,
+};
 use apportion_core::{Knob, Setting, Workload, WorkloadKind};
 use classes::{Queue, Root};
 use rules::Rules;
@@ -174,26 +177,18 @@ impl Access for NetworkRates {
     }
 }
 
-/// The interface of the default route with the lowest metric; `root` is `/` in life.
-#[must_use]
-pub fn egress_interface(root: &Path) -> Option<String> {
-    default_route(&fs::read_to_string(root.join("proc/net/route")).ok()?)
+/// The interface of the default route with the least metric; `root` is `/` in life.
+///
+/// # Errors
+/// The routing table cannot be read, or is malformed.
+pub fn egress_interface(root: &Path) -> Result<Option<String>, cgroupfs::Error> {
+    Ok(Reader::default().parsed(&root.join("proc/net"), "route", parse_default_route)?.flatten())
 }
 
 /// True for an interface of this process's network namespace (`/sys/class/net` would show that of its mount).
 fn is_here(interface: &str) -> bool {
     let devices = fs::read_to_string("/proc/net/dev").unwrap_or_default();
     devices.lines().any(|line| line.split_once(':').is_some_and(|(name, _)| name.trim() == interface))
-}
-
-/// Of `/proc/net/route`: interface, destination, gateway, flags, references, use, metric, mask.
-fn default_route(text: &str) -> Option<String> {
-    let routes = text.lines().skip(1).filter_map(|line| {
-        let fields: Vec<&str> = line.split_ascii_whitespace().collect();
-        let [interface, "00000000", _, _, _, _, metric, "00000000", ..] = fields[..] else { return None };
-        Some((metric.parse::<u32>().ok()?, interface.to_owned()))
-    });
-    routes.min().map(|(_, interface)| interface)
 }
 
 /// The rules whose groups are still there.
@@ -232,23 +227,4 @@ fn foreign(interface: &str, kind: &str) -> ActError {
          remove it with `tc qdisc del dev {interface} root`, or leave this knob"
     );
     ActError::Unsafe { place: interface.to_owned(), why }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_default_route_with_the_lowest_metric_leads_out() {
-        let head = "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT\n";
-        let check = |routes: &str, expect: Option<&str>| {
-            assert_eq!(default_route(&format!("{head}{routes}")).as_deref(), expect, "{routes}");
-        };
-        let wifi = "wlan0\t00000000\t0101A8C0\t0003\t0\t0\t600\t00000000\t0\t0\t0\n";
-        let wire = "eth0\t00000000\t0101A8C0\t0003\t0\t0\t100\t00000000\t0\t0\t0\n";
-        let near = "eth1\t0001A8C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n";
-        check(&format!("{wifi}{wire}{near}"), Some("eth0"));
-        check(near, None);
-        check("", None);
-    }
 }

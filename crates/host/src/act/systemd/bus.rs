@@ -11,38 +11,31 @@ use zbus::{Connection, OwnedObjectPath, Type, Variant, conn::Builder, proxy::Cac
 const SYSTEMD: &str = "org.freedesktop.systemd1";
 const MANAGER: (&str, &str) = ("/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager");
 const UNIT: &str = "org.freedesktop.systemd1.Unit";
-/// systemd's own socket, open to root: there without a bus too.
-const PRIVATE: &str = "/run/systemd/private";
 /// A tick must not hang on a systemd that does.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Where systemd answers.
-enum Address {
-    Bus(String),
-    SystemBus,
-    Private,
-}
-
-/// A connection to systemd, made anew after it broke (systemd drops its own when it re-executes itself).
+/// A connection to systemd, made anew after it broke.
+///
+/// Always by way of a message bus: on its own socket (`/run/systemd/private`) systemd signs answers with a name that the
+/// D-Bus specification does not allow there, and zbus refuses them.
 pub(super) struct Bus {
-    address: Address,
+    /// The system bus where `None`.
+    address: Option<String>,
     connection: Mutex<Option<Connection>>,
 }
 
 impl Bus {
     pub(super) fn at(address: &str) -> Self {
-        Self { address: Address::Bus(address.to_owned()), connection: Mutex::new(None) }
+        Self { address: Some(address.to_owned()), connection: Mutex::new(None) }
     }
 
     /// The systemd of this machine.
     pub(super) fn of_machine() -> Result<Self, ActError> {
-        if !super::systemd_runs(Path::new("/")) {
-            let why = "systemd is not the init of this machine; cgroup files are used instead".to_owned();
-            return Err(ActError::Unsafe { place: "/run/systemd/system".to_owned(), why });
+        if super::systemd_runs(Path::new("/")) {
+            return Ok(Self { address: None, connection: Mutex::new(None) });
         }
-        let is_private = rustix::process::geteuid().is_root() && Path::new(PRIVATE).exists();
-        let address = if is_private { Address::Private } else { Address::SystemBus };
-        Ok(Self { address, connection: Mutex::new(None) })
+        let why = "systemd is not the init of this machine; cgroup files are used instead".to_owned();
+        Err(ActError::Unsafe { place: "/run/systemd/system".to_owned(), why })
     }
 
     /// systemd's version; shows that it answers.
@@ -93,11 +86,7 @@ impl Bus {
     }
 
     async fn connect(&self) -> zbus::Result<Connection> {
-        let builder = match &self.address {
-            Address::Bus(address) => Builder::address(address.as_str()),
-            Address::SystemBus => Builder::system(),
-            Address::Private => Builder::address(format!("unix:path={PRIVATE}").as_str()).p2p(),
-        };
+        let builder = self.address.as_ref().map_or_else(Builder::system, |address| Builder::address(address.as_str()));
         builder.method_timeout(PATIENCE).build().await
     }
 }
@@ -143,7 +132,7 @@ fn explain(what: &str, error: &zbus::Error) -> ActError {
         zbus::Error::MethodError(name, ..) if name.ends_with("NoSuchUnit") => {
             return ActError::Gone { place: what.to_owned() };
         }
-        _ if is_broken(error) => "is systemd running, and its bus reachable?",
+        _ if is_broken(error) => "is systemd running, and is dbus installed?",
         _ => "see journalctl _PID=1",
     };
     ActError::Call { place: what.to_owned(), said: error.to_string(), remedy }

@@ -43,7 +43,7 @@ struct Unit<'a> {
 }
 
 impl SystemdUnits {
-    /// The systemd that runs this machine: over its own socket for root, as `systemctl` does, else over the system bus.
+    /// The systemd that runs this machine, over the system bus.
     ///
     /// # Errors
     /// systemd does not run here, or does not answer.
@@ -99,10 +99,14 @@ impl SystemdUnits {
         }
         let place = self.hierarchy.group_dir(Controller::Io, &order.workload().path);
         let traffic = place.map(|(version, dir)| Reader::default().io_stat(version, &dir)).transpose()?.flatten();
-        let devices = devices::to_limit(self.hierarchy.root(), &traffic.unwrap_or_default());
-        let named = |device: &crate::cgroupfs::DeviceNumber| format!("/dev/block/{}:{}", device.major, device.minor);
-        let disks: Vec<String> = devices.iter().map(named).collect();
-        Ok(if disks.is_empty() { vec!["/".to_owned()] } else { disks })
+        let root = self.hierarchy.root();
+        let devices = devices::to_limit(root, &traffic.unwrap_or_default());
+        let disks: Vec<String> = devices.iter().filter_map(|device| devices::node(root, *device)).collect();
+        if disks.is_empty() {
+            let why = "it has used no disk, and the root file system is on none: nothing to limit".to_owned();
+            return Err(ActError::Unsafe { place: unit.name.to_owned(), why });
+        }
+        Ok(disks)
     }
 
     fn write_disks(&self, unit: &Unit<'_>, order: &Order) -> Result<(), ActError> {
