@@ -1,0 +1,325 @@
+//! From exact parts and scores to one reading: only combinations of fields that mean something can come out.
+
+use super::{
+    Kind, Reading, SURE, Unit,
+    amount::{Amount, Counts, Sense, amounts},
+    fields::{Direction, Effect, Level, Topic},
+    lexicon,
+    model::{DIRECTIONS, EFFECTS, KINDS, LEVELS, Model, Scores, TOPICS, names_at},
+    text::Text,
+    time::{self, TimeReading},
+    token::{Token, tokens},
+    veto,
+};
+use crate::Language;
+use jiff::Zoned;
+
+/// A sentence is taken to act only where this much of the belief says so.
+const ACTS: f32 = 0.6;
+/// How much likelier a topic is that the sentence has a word for.
+const MENTIONED: f32 = 4.0;
+/// A word this likely to be a name is one where the sentence has no likelier one.
+const LIKELY_NAME: f32 = 0.2;
+
+pub(super) fn decode(model: &Model, text: &Text, now: &Zoned, catalogue: &[String], language: Language) -> Reading {
+    if veto::is_abuse(text) {
+        return Reading::nothing(language, "asks for what no instruction may do");
+    }
+    let seen = Seen::new(model, text, now, catalogue);
+    let (kind, belief) = kind(&seen.scores);
+    let mut reading =
+        Reading { kind, language, confidence: belief, unread: Vec::new(), ..Reading::nothing(language, "") };
+    if kind != Kind::None {
+        reading.workloads = seen.workloads();
+    }
+    match kind {
+        Kind::Event => seen.event(&mut reading),
+        Kind::Rule => seen.rule(&mut reading),
+        Kind::Report => seen.report(&mut reading),
+        Kind::Hold => seen.hold(&mut reading),
+        Kind::Priority => seen.priority(&mut reading),
+        Kind::Undo | Kind::Question | Kind::None => {}
+    }
+    if kind.acts() {
+        seen.doubts(&mut reading);
+    }
+    reading.sure = reading.confidence >= SURE;
+    reading
+}
+
+/// The likeliest kind; one that acts only where the belief that it acts at all is strong enough.
+fn kind(scores: &Scores) -> (Kind, f32) {
+    let inert: f32 = KINDS.iter().zip(&scores.kind).filter(|(kind, _)| !kind.acts()).map(|(_, share)| share).sum();
+    let acts = 1.0 - inert >= ACTS;
+    best(&KINDS, &scores.kind, |kind| kind.acts() == acts)
+}
+
+/// The likeliest of the allowed classes, with its share of the belief in them.
+fn best<T: Copy>(classes: &[T], shares: &[f32], allowed: impl Fn(T) -> bool) -> (T, f32) {
+    let open = || classes.iter().zip(shares).filter(|(class, _)| allowed(**class));
+    let total: f32 = open().map(|(_, share)| share).sum();
+    let found = open().max_by(|a, b| a.1.total_cmp(b.1)).or_else(|| classes.iter().zip(shares).next());
+    found.map_or((classes[0], 0.0), |(class, share)| (*class, share / total.max(1e-9)))
+}
+
+/// Everything that was seen in a sentence.
+struct Seen<'a> {
+    text: &'a Text,
+    amounts: Vec<Amount>,
+    time: TimeReading,
+    tokens: Vec<Token>,
+    named: Vec<f32>,
+    scores: Scores,
+    classes: Vec<&'static str>,
+}
+
+impl<'a> Seen<'a> {
+    fn new(model: &Model, text: &'a Text, now: &Zoned, catalogue: &[String]) -> Self {
+        let known = names_at(text, catalogue);
+        let amounts: Vec<Amount> =
+            amounts(text).into_iter().filter(|amount| !overlaps(&known, amount.start, amount.end)).collect();
+        let mut taken = known.clone();
+        taken.extend(amounts.iter().map(|amount| (amount.start, amount.end)));
+        let time = time::read(text, now, &taken);
+        let tokens = tokens(text, &amounts, &time.places, &known);
+        let mut named = model.names(&tokens);
+        for (share, token) in named.iter_mut().zip(&tokens) {
+            if known.contains(&(token.start, token.end)) {
+                *share = 1.0;
+            }
+        }
+        insist_on_one(&mut named, &tokens);
+        let is_name: Vec<bool> = named.iter().map(|share| *share > 0.5).collect();
+        let scores = model.scores(&tokens, &is_name);
+        let words: Vec<&str> =
+            tokens.iter().zip(&is_name).filter(|(_, named)| !**named).map(|(token, _)| token.text.as_str()).collect();
+        let classes = lexicon::classes(&words);
+        Self { text, amounts, time, tokens, named, scores, classes }
+    }
+
+    /// Names in order of mention, each once.
+    fn workloads(&self) -> Vec<String> {
+        let mut found: Vec<String> = Vec::new();
+        for (token, share) in self.tokens.iter().zip(&self.named) {
+            let name = token.text.trim_end_matches(['.', ':']).to_owned();
+            if *share > 0.5 && !found.contains(&name) {
+                found.push(name);
+            }
+        }
+        found
+    }
+
+    fn event(&self, reading: &mut Reading) {
+        self.window(reading);
+        let amount = self.of_resource().or_else(|| self.relative()).or_else(|| self.of_demand());
+        let Some(amount) = amount else {
+            self.topic(reading, |topic| topic.is_some());
+            return;
+        };
+        self.put(reading, &amount, if is_relative(&amount) { Effect::Multiply } else { Effect::Add });
+    }
+
+    fn rule(&self, reading: &mut Reading) {
+        self.window(reading);
+        let (effect, belief) =
+            best(&EFFECTS, &self.scores.effect, |effect| matches!(effect, Some(Effect::AtLeast | Effect::AtMost)));
+        reading.confidence = reading.confidence.min(belief);
+        let amount = self
+            .of_resource()
+            .or_else(|| self.first(|amount| amount.counts == Counts::Percent))
+            .or_else(|| self.of_demand());
+        match amount {
+            Some(amount) => self.put(reading, &amount, effect.unwrap_or(Effect::AtMost)),
+            None => {
+                reading.effect = effect;
+                self.topic(reading, |topic| topic.is_some());
+                reading.unread.push(match reading.language {
+                    Language::En => "how much".to_owned(),
+                    Language::Zh => "数量".to_owned(),
+                });
+                reading.confidence = reading.confidence.min(SURE / 2.0);
+            }
+        }
+    }
+
+    fn report(&self, reading: &mut Reading) {
+        if self.time.says_end {
+            reading.end = self.time.window.end.clone();
+        }
+        let (direction, belief) = best(&DIRECTIONS, &self.scores.direction, |direction| direction.is_some());
+        reading.direction = direction;
+        reading.confidence = reading.confidence.min(belief);
+        let (level, _) = best(&LEVELS, &self.scores.level, |level| {
+            level != Some(Level::Normal) && (direction == Some(Direction::Up) || level.is_none())
+        });
+        reading.level = level;
+        match self.asked_for() {
+            Some(amount) => {
+                self.put(reading, &amount, if is_relative(&amount) { Effect::Multiply } else { Effect::Add });
+            }
+            None => self.topic(reading, |topic| topic.is_some()),
+        }
+    }
+
+    /// The amount that a report asks for; "at 95 % CPU" is none, it is the state.
+    fn asked_for(&self) -> Option<Amount> {
+        let (effect, _) =
+            best(&EFFECTS, &self.scores.effect, |effect| !matches!(effect, Some(Effect::AtLeast | Effect::AtMost)));
+        match effect {
+            Some(Effect::Add) => self.of_resource(),
+            Some(Effect::Multiply) => self.relative(),
+            _ => None,
+        }
+    }
+
+    fn hold(&self, reading: &mut Reading) {
+        self.window(reading);
+        self.topic(reading, |topic| topic.is_some_and(|topic| topic != Topic::Requests));
+    }
+
+    fn priority(&self, reading: &mut Reading) {
+        self.window(reading);
+        let (level, belief) = best(&LEVELS, &self.scores.level, |level| level.is_some());
+        reading.level = level;
+        reading.confidence = reading.confidence.min(belief);
+    }
+
+    fn window(&self, reading: &mut Reading) {
+        let window = &self.time.window;
+        (reading.start, reading.end, reading.repeat) = (window.start.clone(), window.end.clone(), window.repeat);
+    }
+
+    fn topic(&self, reading: &mut Reading, allowed: impl Fn(Option<Topic>) -> bool) {
+        let shares: Vec<f32> = TOPICS
+            .iter()
+            .zip(&self.scores.topic)
+            .map(|(topic, share)| share * if self.mentioned(*topic) { MENTIONED } else { 1.0 })
+            .collect();
+        let (topic, belief) = best(&TOPICS, &shares, allowed);
+        reading.resource = topic;
+        reading.confidence = reading.confidence.min(belief);
+    }
+
+    /// True when the sentence has a word for the topic.
+    fn mentioned(&self, topic: Option<Topic>) -> bool {
+        let class = match topic {
+            Some(Topic::Cpu) => "cpu",
+            Some(Topic::Memory) => "memory",
+            Some(Topic::Storage) => "storage",
+            Some(Topic::Network) => "network",
+            Some(Topic::Replicas) => "replicas",
+            Some(Topic::Requests) => "requests",
+            Some(Topic::All) | None => return false,
+        };
+        self.classes.contains(&class)
+    }
+
+    fn first(&self, wanted: impl Fn(&Amount) -> bool) -> Option<Amount> {
+        self.amounts.iter().find(|amount| wanted(amount)).copied()
+    }
+    fn of_resource(&self) -> Option<Amount> {
+        self.first(|amount| {
+            matches!(amount.counts, Counts::Cores | Counts::Bytes | Counts::BytesPerSecond | Counts::Replicas)
+        })
+    }
+    fn relative(&self) -> Option<Amount> {
+        self.first(is_relative)
+    }
+    fn of_demand(&self) -> Option<Amount> {
+        self.first(|amount| amount.counts == Counts::Demand)
+    }
+
+    /// Writes amount, unit, effect, and the topic that they leave open.
+    fn put(&self, reading: &mut Reading, amount: &Amount, effect: Effect) {
+        self.topic(reading, |topic| fits(topic, amount.counts, effect));
+        let (value, unit) = self.valued(amount, reading.resource, effect);
+        (reading.effect, reading.amount, reading.unit) = (Some(effect), Some(value), unit);
+    }
+
+    fn valued(&self, amount: &Amount, topic: Option<Topic>, effect: Effect) -> (f64, Option<Unit>) {
+        match amount.counts {
+            Counts::Cores => (amount.value, Some(Unit::Cores)),
+            Counts::Replicas => (amount.value, Some(Unit::Replicas)),
+            Counts::BytesPerSecond => (amount.value, Some(Unit::BytesPerSecond)),
+            Counts::Bytes if topic == Some(Topic::Network) => {
+                let bits = if amount.letter { 8.0 } else { 1.0 };
+                (amount.value / bits, Some(Unit::BytesPerSecond))
+            }
+            Counts::Bytes if topic == Some(Topic::Storage) && self.speaks_of_speed() => {
+                (amount.value, Some(Unit::BytesPerSecond))
+            }
+            Counts::Bytes => (amount.value, Some(Unit::Bytes)),
+            Counts::Factor => (amount.value, Some(Unit::X)),
+            Counts::Percent if effect == Effect::Multiply => (factor(amount), Some(Unit::X)),
+            Counts::Percent => (amount.value, Some(Unit::Percent)),
+            Counts::Demand => (amount.value, None),
+        }
+    }
+
+    fn speaks_of_speed(&self) -> bool {
+        let words = self.text.slice(0, self.text.len());
+        ["限速", "吞吐", "速率", "速度", "throughput", "iops", "io rate", "write rate", "read rate", "throttle"]
+            .iter()
+            .any(|word| words.contains(word))
+    }
+
+    /// Numbers and times that found no place make a reading doubtful.
+    fn doubts(&self, reading: &mut Reading) {
+        let mut doubt = |words: String, factor: f32| {
+            reading.unread.push(words);
+            reading.confidence *= factor;
+        };
+        for token in self.tokens.iter().filter(|token| token.text == "<number>") {
+            doubt(self.text.slice(token.start, token.end), 0.7);
+        }
+        for words in &self.time.unread {
+            doubt(words.clone(), 0.5);
+        }
+        for share in self.named.iter().filter(|share| (0.2..0.8).contains(*share)) {
+            reading.confidence = reading.confidence.min(1.0 - 2.0 * (0.5 - (share - 0.5).abs()).min(0.5) * 0.9);
+        }
+    }
+}
+
+/// Most sentences name a workload: where none is likely enough and nothing speaks of all of them, the likeliest word is one.
+fn insist_on_one(named: &mut [f32], tokens: &[Token]) {
+    let words: Vec<&str> = tokens.iter().map(|token| token.text.as_str()).collect();
+    let all = lexicon::classes(&words).contains(&"all names");
+    let best = (0..named.len()).max_by(|a, b| named[*a].total_cmp(&named[*b]));
+    if let Some(best) = best.filter(|best| !all && (LIKELY_NAME..=0.5).contains(&named[*best])) {
+        named[best] = 0.51;
+    }
+}
+
+fn overlaps(places: &[(usize, usize)], start: usize, end: usize) -> bool {
+    places.iter().any(|(from, to)| start < *to && *from < end)
+}
+
+fn is_relative(amount: &Amount) -> bool {
+    matches!(amount.counts, Counts::Factor | Counts::Percent)
+}
+
+/// Percent as a factor against usual.
+fn factor(amount: &Amount) -> f64 {
+    let share = amount.value / 100.0;
+    let factor = match amount.sense {
+        Sense::More => 1.0 + share,
+        Sense::Less => 1.0 - share,
+        Sense::To => share,
+    };
+    (factor.max(0.0) * 1e9).round() / 1e9
+}
+
+/// Which topics an amount can be of.
+fn fits(topic: Option<Topic>, counts: Counts, effect: Effect) -> bool {
+    let Some(topic) = topic else { return false };
+    match counts {
+        Counts::Cores => topic == Topic::Cpu,
+        Counts::Bytes => matches!(topic, Topic::Memory | Topic::Storage | Topic::Network),
+        Counts::BytesPerSecond => matches!(topic, Topic::Storage | Topic::Network),
+        Counts::Replicas => topic == Topic::Replicas,
+        Counts::Demand => topic == Topic::Requests,
+        Counts::Percent if effect != Effect::Multiply => topic != Topic::Requests && topic != Topic::Replicas,
+        Counts::Factor | Counts::Percent => true,
+    }
+}

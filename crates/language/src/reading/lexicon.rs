@@ -1,0 +1,68 @@
+//! Words that mean the same for our purpose, gathered in classes: a classifier that knows "floor" and "保底" also knows
+//! "minimum", seen in training or not. Only hints: what a sentence means is still learnt.
+
+use std::sync::LazyLock;
+
+/// A class and its words.
+type Class = (&'static str, Vec<&'static str>);
+
+static CLASSES: LazyLock<Vec<Class>> = LazyLock::new(|| {
+    let lines = include_str!("lexicon.txt").lines().filter(|line| !line.starts_with('#'));
+    lines.filter_map(|line| line.split_once(": ")).map(|(class, words)| (class, words.split(", ").collect())).collect()
+});
+
+/// The classes that a sentence's words are of, in order of the words; a class once per word that is of it.
+pub(crate) fn classes(words: &[&str]) -> Vec<&'static str> {
+    let joined = joined(words);
+    let mut found: Vec<(usize, &'static str)> = Vec::new();
+    for (class, members) in CLASSES.iter() {
+        for member in members {
+            found.extend(places(&joined, member).map(|place| (place, *class)));
+        }
+    }
+    found.sort_unstable();
+    found.dedup();
+    found.into_iter().map(|(_, class)| class).collect()
+}
+
+/// The words with one space around each, Chinese characters without.
+fn joined(words: &[&str]) -> String {
+    let mut text = String::from(" ");
+    for word in words {
+        if word.is_ascii() {
+            if !text.ends_with(' ') {
+                text.push(' ');
+            }
+            text.push_str(word);
+            text.push(' ');
+        } else {
+            text.push_str(word);
+        }
+    }
+    text.replace(" ' ", "'")
+}
+
+fn places<'a>(text: &'a str, member: &'a str) -> impl Iterator<Item = usize> + 'a {
+    let ascii = member.is_ascii();
+    text.match_indices(member).map(|(place, _)| place).filter(move |place| {
+        let edge = |c: Option<char>| !c.is_some_and(|c| c.is_ascii_alphanumeric() || c == '-');
+        !ascii || (edge(text[..*place].chars().next_back()) && edge(text[place + member.len()..].chars().next()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_have_classes() {
+        let check = |words: &[&str], expected: &[&str]| {
+            let found = classes(words);
+            assert!(expected.iter().all(|class| found.contains(class)), "{words:?}: {found:?}");
+        };
+        check(&["never", "let", "<name>", "drop", "under", "<bytes>"], &["not", "below"]);
+        check(&["内", "存", "保", "底"], &["memory", "least"]);
+        check(&["hands", "off", "<name>"], &["hold"]);
+        check(&["don", "'", "t", "touch", "it"], &["not", "hold"]);
+    }
+}

@@ -1,0 +1,198 @@
+//! Sentences to typed readings. What is exact is read by exact code (`amount`, `time`); what is not (kind, topic,
+//! direction, which words are names) by a small embedded classifier (`model`). No number and no name that is not in the
+//! sentence can come out; what is not sure is asked back and changes nothing.
+
+mod amount;
+mod decode;
+mod feature;
+pub mod fields;
+pub mod learn;
+mod lexicon;
+mod model;
+mod number;
+mod sense;
+mod text;
+mod time;
+mod token;
+mod veto;
+
+pub use fields::{Direction, Effect, Kind, Labels, Level, Repeat, Topic, Unit};
+pub use model::{Model, ModelError};
+
+use crate::Language;
+use apportion_core::{
+    Resource, Time,
+    instruction::{Instruction, InstructionKind},
+};
+use jiff::{Zoned, tz::TimeZone};
+use serde::{Serialize, Serializer};
+use text::Text;
+
+/// Readings surer than this are taken without asking back.
+pub const SURE: f32 = 0.6;
+
+static WEIGHTS: &[u8] = include_bytes!("../../weights/reader.bin");
+
+/// What a sentence was read as. In JSON the fields up to `level` are the interface that scripts rely on.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Reading {
+    /// What it is.
+    pub kind: Kind,
+    /// Names and wildcards as they stand in the sentence, lower case, in order; empty for all.
+    pub workloads: Vec<String>,
+    /// What it is about.
+    pub resource: Option<Topic>,
+    /// How the amount is meant.
+    pub effect: Option<Effect>,
+    /// In base units (cores, bytes, bytes per second), a factor, a percentage or a count.
+    pub amount: Option<f64>,
+    /// What the amount counts; none for demand such as requests per second.
+    pub unit: Option<Unit>,
+    /// Which way a report asks to go.
+    pub direction: Option<Direction>,
+    /// From when; none is now.
+    #[serde(serialize_with = "as_rfc3339")]
+    pub start: Option<Zoned>,
+    /// Until when; none is until revoked.
+    #[serde(serialize_with = "as_rfc3339")]
+    pub end: Option<Zoned>,
+    /// Whether the window repeats.
+    pub repeat: Option<Repeat>,
+    /// How important, or how bad.
+    pub level: Option<Level>,
+    /// How sure the reading is, 0..1.
+    pub confidence: f32,
+    /// False where a person has to be asked first.
+    pub sure: bool,
+    /// What could not be read, in the sentence's words or as a reason.
+    pub unread: Vec<String>,
+    /// The language it was written in.
+    pub language: Language,
+}
+
+/// Reads sentences. Costs nothing to keep; holds the embedded weights.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    model: Model,
+}
+
+impl Reader {
+    /// The reader with the weights of this binary.
+    ///
+    /// # Errors
+    /// When they are damaged, which the tests rule out.
+    pub fn embedded() -> Result<Self, ModelError> {
+        Model::from_file(WEIGHTS).map(Self::with)
+    }
+
+    /// A reader with other weights.
+    #[must_use]
+    pub const fn with(model: Model) -> Self {
+        Self { model }
+    }
+
+    /// Reads one sentence at `now`, whose zone is the operator's. `catalogue` holds the workloads that are known; it may be
+    /// empty. A sentence that is no instruction, or none that can be read, is [`Kind::None`] with the reason in `unread`.
+    #[must_use]
+    pub fn interpret(&self, sentence: &str, now: &Zoned, catalogue: &[String]) -> Reading {
+        if let Some(reason) = veto::unreadable(sentence) {
+            return Reading::nothing(language(sentence), reason);
+        }
+        let text = Text::new(sentence);
+        let lower: Vec<String> = catalogue.iter().map(|name| name.to_lowercase()).collect();
+        decode::decode(&self.model, &text, now, &lower, language(sentence))
+    }
+
+    /// The same as one line of JSON.
+    #[must_use]
+    pub fn interpret_line(&self, line: &str, now: &Zoned, catalogue: &[String]) -> String {
+        serde_json::to_string(&self.interpret(line, now, catalogue))
+            .unwrap_or_else(|_| "{\"kind\":\"none\"}".to_owned())
+    }
+}
+
+impl Reading {
+    fn nothing(language: Language, reason: &str) -> Self {
+        Self {
+            kind: Kind::None,
+            workloads: Vec::new(),
+            resource: None,
+            effect: None,
+            amount: None,
+            unit: None,
+            direction: None,
+            start: None,
+            end: None,
+            repeat: None,
+            level: None,
+            confidence: 1.0,
+            sure: true,
+            unread: vec![reason.to_owned()],
+            language,
+        }
+    }
+
+    /// The instruction to record, where this is one and sure enough to act on once confirmed.
+    #[must_use]
+    pub fn instruction(&self, sentence: &str) -> Option<Instruction> {
+        let time = |at: &Option<Zoned>| at.as_ref().map(|at| Time(at.timestamp().as_millisecond()));
+        Some(Instruction {
+            kind: self.acting_kind().filter(|_| self.sure)?,
+            workloads: self.workloads.clone(),
+            resource: self.resource.and_then(Topic::resource),
+            effect: self.effect,
+            amount: self.amount,
+            start: time(&self.start),
+            end: time(&self.end),
+            repeat: self.repeat,
+            text: sentence.to_owned(),
+        })
+    }
+
+    const fn acting_kind(&self) -> Option<InstructionKind> {
+        match self.kind {
+            Kind::Event => Some(InstructionKind::Event),
+            Kind::Rule => Some(InstructionKind::Rule),
+            Kind::Hold => Some(InstructionKind::Hold),
+            Kind::Priority => Some(InstructionKind::Priority),
+            Kind::Report => Some(InstructionKind::Report),
+            Kind::Undo => Some(InstructionKind::Undo),
+            Kind::Question | Kind::None => None,
+        }
+    }
+}
+
+impl Topic {
+    /// The resource that can be allotted; none for all of them, demand and counts.
+    #[must_use]
+    pub const fn resource(self) -> Option<Resource> {
+        match self {
+            Self::Cpu => Some(Resource::Cpu),
+            Self::Memory => Some(Resource::Memory),
+            Self::Storage => Some(Resource::Storage),
+            Self::Network => Some(Resource::Network),
+            Self::All | Self::Requests | Self::Replicas => None,
+        }
+    }
+}
+
+impl Kind {
+    /// True for what may change something.
+    #[must_use]
+    pub const fn acts(self) -> bool {
+        !matches!(self, Self::Question | Self::None)
+    }
+}
+
+fn language(sentence: &str) -> Language {
+    if sentence.chars().take(text::MOST_CHARS).any(text::is_han) { Language::Zh } else { Language::En }
+}
+
+/// Seconds and an offset; the zone's name is left out, as other programs cannot read it.
+fn as_rfc3339<S: Serializer>(time: &Option<Zoned>, serializer: S) -> Result<S::Ok, S::Error> {
+    let shown = time.as_ref().map(|time| {
+        let utc = *time.time_zone() == TimeZone::UTC;
+        time.strftime(if utc { "%Y-%m-%dT%H:%M:%SZ" } else { "%Y-%m-%dT%H:%M:%S%:z" }).to_string()
+    });
+    shown.serialize(serializer)
+}

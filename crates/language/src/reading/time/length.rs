@@ -1,0 +1,135 @@
+//! Lengths of time: `90 minutes`, `two and a half hours`, `an hour`, `半小时`, `一个半小时`, `3天`.
+
+use super::atom::{Atom, Kind, one};
+use crate::reading::{
+    number::{self, Number},
+    text::Text,
+};
+use jiff::{Span, ToSpan, civil::Date};
+
+pub(super) fn read(text: &Text, place: usize, _: Date) -> Vec<Atom> {
+    length(text, place).map(|(span, end)| one(place, end, Kind::Length(span))).unwrap_or_default()
+}
+
+/// A length and its end; "1 hour 30 minutes" is one.
+fn length(text: &Text, place: usize) -> Option<(Span, usize)> {
+    let (mut minutes, mut end) = minutes(text, place)?;
+    let next = text.skip_spaces(end);
+    let next = text.word(next, "and").map_or(next, |after| text.skip_spaces(after));
+    if let Some((rest, after)) = self::minutes(text, next).filter(|(rest, _)| *rest < minutes && *rest < 60.0 * 24.0) {
+        (minutes, end) = (minutes + rest, after);
+    }
+    Some((as_span(minutes), end))
+}
+
+/// Whole days stay days, so that they keep their hour across a change of the clock.
+#[allow(clippy::cast_possible_truncation, reason = "bounded by the check")]
+fn as_span(minutes: f64) -> Span {
+    let minutes = minutes.clamp(0.0, 60.0 * 24.0 * 3_660.0);
+    let days = (minutes / 1_440.0).floor();
+    let rest = ((minutes - days * 1_440.0) * 60.0).round();
+    (days as i32).days().seconds(rest as i64)
+}
+
+fn minutes(text: &Text, place: usize) -> Option<(f64, usize)> {
+    const FIXED: [(&str, f64); 12] = [
+        ("half an hour", 30.0),
+        ("half-hour", 30.0),
+        ("an hour and a half", 90.0),
+        ("a day and a half", 2_160.0),
+        ("quarter of an hour", 15.0),
+        ("a quarter of an hour", 15.0),
+        ("a fortnight", 20_160.0),
+        ("一个半小时", 90.0),
+        ("一个半钟头", 90.0),
+        ("一刻钟", 15.0),
+        ("半个月", 21_600.0),
+        ("half a day", 720.0),
+    ];
+    if let Some(found) = FIXED.iter().find_map(|(words, minutes)| Some((*minutes, text.word(place, words)?))) {
+        return Some(found);
+    }
+    let found = number::number(text, place).or_else(|| article(text, place))?;
+    let found = range(text, found);
+    let next = text.skip_spaces(found.end);
+    let next = if text.at(next) == '-' { next + 1 } else { next };
+    let next = text.literal(next, "个").unwrap_or(next);
+    let (half, next) = match text.literal(next, "半") {
+        Some(after) => (0.5, after),
+        None => (0.0, next),
+    };
+    let (unit, end) = unit(text, next)?;
+    let (more, end) = match text.word(text.skip_spaces(end), "and a half") {
+        Some(after) => (0.5, after),
+        None => (0.0, end),
+    };
+    Some(((found.value + half + more) * unit, end))
+}
+
+/// "two to three hours": the longer one.
+fn range(text: &Text, first: Number) -> Number {
+    let next = text.skip_spaces(first.end);
+    let after = ["-", "~", "到", "至"]
+        .iter()
+        .find_map(|mark| text.literal(next, mark))
+        .or_else(|| text.any_word(next, &["to", "or"]));
+    let second = after.and_then(|after| {
+        let place = text.skip_spaces(after);
+        number::digits(text, place).or_else(|| number::chinese(text, place)).or_else(|| number::english(text, place))
+    });
+    second.filter(|second| second.value > first.value).unwrap_or(first)
+}
+
+fn article(text: &Text, place: usize) -> Option<Number> {
+    let end = text.any_word(place, &["an", "a", "one more", "another"])?;
+    unit(text, text.skip_spaces(end)).map(|_| Number { value: 1.0, end, digits: false })
+}
+
+fn unit(text: &Text, place: usize) -> Option<(f64, usize)> {
+    const WORDS: [(&str, f64); 37] = [
+        ("minutes", 1.0),
+        ("minute", 1.0),
+        ("mins", 1.0),
+        ("min", 1.0),
+        ("hours", 60.0),
+        ("hour", 60.0),
+        ("hrs", 60.0),
+        ("hr", 60.0),
+        ("h", 60.0),
+        ("days", 1_440.0),
+        ("day", 1_440.0),
+        ("weeks", 10_080.0),
+        ("week", 10_080.0),
+        ("months", 43_200.0),
+        ("month", 43_200.0),
+        ("seconds", 1.0 / 60.0),
+        ("second", 1.0 / 60.0),
+        ("secs", 1.0 / 60.0),
+        ("分钟", 1.0),
+        ("小时", 60.0),
+        ("钟头", 60.0),
+        ("天", 1_440.0),
+        ("周", 10_080.0),
+        ("星期", 10_080.0),
+        ("礼拜", 10_080.0),
+        ("个月", 43_200.0),
+        ("月", 43_200.0),
+        ("秒钟", 1.0 / 60.0),
+        ("秒", 1.0 / 60.0),
+        ("刻钟", 15.0),
+        ("昼夜", 1_440.0),
+        ("整天", 1_440.0),
+        ("d", 1_440.0),
+        ("分", 1.0),
+        ("日", 1_440.0),
+        ("日内", 1_440.0),
+        ("fortnight", 20_160.0),
+    ];
+    let found = WORDS.iter().filter(|(words, _)| !matches!(*words, "分" | "日" | "月" | "日内")).filter_map(
+        |(words, minutes)| {
+            let end = if words.is_ascii() { text.word_end(place, words) } else { text.literal(place, words) }?;
+            Some((*minutes, end))
+        },
+    );
+    found.max_by_key(|(_, end)| *end)
+}
