@@ -69,7 +69,7 @@ function axes(unit) {
     font: '11px system-ui, sans-serif', stroke: color('faint'),
     grid: { stroke: color('grid'), width: 1 }, ticks: { show: false },
   };
-  const doubling = unit.startsWith('bytes') ? { incrs: DOUBLINGS } : {};
+  const doubling = unit === 'bytes' ? { incrs: DOUBLINGS } : {};
   return [
     { ...base, grid: { show: false }, size: 24, gap: 4, space: 64, values: (_, splits, axis, space, step) => axisTimes(splits, step) },
     { ...base, size: 66, gap: 6, space: 32, values: (_, splits) => splits.map((value) => short(value, unit)), ...doubling },

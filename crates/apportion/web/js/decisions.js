@@ -28,9 +28,22 @@ export function decisionItem(app, one, { withWorkload }) {
       h('div', { class: 'decision-head' },
         withWorkload && h('a', { href: workloadLink(one.workload) }, workloadName(one.workload)),
         h('span', { class: 'muted' }, word('knob', one.knob)), change, verdict, undo),
-      h('details', {}, h('summary', { class: 'words', title: t('decisions.numbers') }, one.words),
+      h('details', {}, h('summary', { class: 'words', title: t('decisions.numbers') }, gist(one)),
         reasonTable(one.reason, one.unit, one.time_s)),
       one.note && h('p', { class: 'words harm' }, one.note)));
+}
+
+/** The words without number, time and name, which stand above them already. */
+function gist({ words, workload }) {
+  const at = words.indexOf(workload);
+  const rest = at < 0 ? words : words.slice(at + workload.length).replace(/^[:：]\s*/, '');
+  return rest.charAt(0).toUpperCase() + rest.slice(1);
+}
+
+/** Changes when the loop decided something, and once a minute because people decide too: then the ledger is asked again. */
+export function ledgerMark(status) {
+  const decided = status?.decisions.reduce((sum, one) => sum + one.count, 0);
+  return `${status?.started_s} ${decided} ${Math.floor(status?.now_s / 60)}`;
 }
 
 function rollBack(app, one) {
@@ -51,6 +64,7 @@ export function decisionsView(app) {
   let known = [];
   let next = null;
   let only = null;
+  let mark = null;
   const items = new Map();
 
   function draw() {
@@ -77,8 +91,10 @@ export function decisionsView(app) {
   return {
     element,
     title: t('nav.decisions'),
-    async update(signal) {
+    async update(signal, { force } = {}) {
+      if (mark === ledgerMark(app.status) && !force) return;
       const page = await api.decisions({ limit: PAGE }, signal);
+      mark = ledgerMark(app.status);
       const newest = known[0]?.id ?? -1;
       const fresh = page.decisions.filter((one) => one.id > newest);
       // More new ones than a page holds: begin anew rather than leave a hole.

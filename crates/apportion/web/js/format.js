@@ -2,7 +2,9 @@
 
 import { locale, t } from './i18n.js';
 
-const BINARY = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
+/** Memory counts in powers of 1024, rates in powers of 1000, as the reasons in words do. */
+const BYTES = { base: 1024, names: ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'] };
+const RATE = { base: 1000, names: ['B/s', 'kB/s', 'MB/s', 'GB/s', 'TB/s', 'PB/s'] };
 const NONE = '–';
 
 /** Three significant digits at most, no trailing noise. */
@@ -13,15 +15,15 @@ function digits(value) {
   return value.toFixed(places);
 }
 
-function bytes(value) {
+function scaledTo({ base, names }, value) {
   let power = 0;
   let scaled = Math.abs(value);
-  while (scaled >= 999.5 && power < BINARY.length - 1) {
-    scaled /= 1024;
+  while (scaled >= 999.5 && power < names.length - 1) {
+    scaled /= base;
     power += 1;
   }
   const places = Number.isInteger(scaled) || scaled >= 100 ? 0 : scaled >= 10 ? 1 : 2;
-  return `${value < 0 ? '−' : ''}${scaled.toFixed(places)} ${BINARY[power]}`;
+  return `${value < 0 ? '−' : ''}${scaled.toFixed(places)} ${names[power]}`;
 }
 
 /** The number with its unit. */
@@ -29,8 +31,8 @@ export function amount(value, unit) {
   if (value === null || value === undefined || !Number.isFinite(value)) return NONE;
   switch (unit) {
     case 'cores': return `${digits(value)} ${t('unit.cores')}`;
-    case 'bytes': return bytes(value);
-    case 'bytes_per_s': return `${bytes(value)}/s`;
+    case 'bytes': return scaledTo(BYTES, value);
+    case 'bytes_per_s': return scaledTo(RATE, value);
     case 'per_s': return `${digits(value)}/s`;
     case 'share': return share(value);
     case 's': return duration(value);

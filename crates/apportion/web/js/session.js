@@ -76,5 +76,5 @@ export async function withToken(app, action) {
     if (problem.status === 401 && await logIn()) return withToken({ status: { logged_in: true } }, action);
     toast(t('act.failed', { what: problemText(problem) }), 'error');
   }
-  app.refresh?.();
+  app.refresh?.({ force: true });
 }

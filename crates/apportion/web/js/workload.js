@@ -2,7 +2,7 @@
 
 import { api, orNothing } from './api.js';
 import { fanChart, legend } from './charts.js';
-import { decisionItem } from './decisions.js';
+import { decisionItem, ledgerMark } from './decisions.js';
 import { h, icon, replace } from './dom.js';
 import { amount, setting } from './format.js';
 import { t, word } from './i18n.js';
@@ -45,49 +45,56 @@ export const chosenRange = () => RANGES[range];
 
 export function workloadView(app, id) {
   const head = h('header', { class: 'workload-head' });
-  const charts = h('div', { class: 'charts' });
+  const large = h('div', { class: 'charts charts-two' });
+  const small = h('div', { class: 'charts' });
   const why = h('section', { class: 'panel' });
   const scores = h('section', { class: 'panel' });
   const list = h('ol', { class: 'decisions' });
   const element = h('div', { class: 'page' }, head,
     h('div', { class: 'toolbar' }, rangeButtons(() => app.refresh({ force: true })), legend(['used', 'median', 'fan', 'allotted', 'set', 'change'])),
-    charts,
-    h('div', { class: 'two' }, why, h('div', { class: 'stack' }, scores, h('section', { class: 'panel' }, h('h2', {}, t('decisions.title')), list))));
+    large, small,
+    h('div', { class: 'two' }, h('div', { class: 'stack' }, why, scores), h('section', { class: 'panel' }, h('h2', {}, t('decisions.title')), list)));
   const drawn = new Map();
   const items = new Map();
   let drawnAt_s = 0;
   let drawnRange = null;
+  let decisions = [];
+  let mark = null;
 
   async function update(signal, { force } = {}) {
-    const [detail, { decisions }] = await Promise.all([api.workload(id, signal), api.decisions({ workload: id, limit: DECISIONS }, signal)]);
+    const detail = await api.workload(id, signal);
+    if (force || mark !== ledgerMark(app.status)) {
+      ({ decisions } = await api.decisions({ workload: id, limit: DECISIONS }, signal));
+      mark = ledgerMark(app.status);
+    }
     drawHead(app, head, detail);
     drawWhy(why, detail);
     replace(scores, h('h2', {}, t('scores.title')), scoreTables(detail.scores));
-    drawDecisions(decisions);
+    drawDecisions();
     const [, step_s] = chosenRange();
     if (force || range !== drawnRange || detail.now_s - drawnAt_s >= step_s || detail.now_s < drawnAt_s) {
-      await drawCharts(detail, decisions, signal);
+      await drawCharts(detail, signal);
       [drawnAt_s, drawnRange] = [detail.now_s, range];
     }
   }
 
-  function drawDecisions(decisions) {
+  function drawDecisions() {
     decisions.forEach((one) => { if (!items.has(one.id)) items.set(one.id, decisionItem(app, one, { withWorkload: false })); });
     const elements = decisions.map((one) => items.get(one.id));
     if (!elements.length) replace(list, h('li', { class: 'empty' }, t('decisions.none')));
     else if (elements.length !== list.children.length || elements[0] !== list.firstChild) list.replaceChildren(...elements);
   }
 
-  async function drawCharts(detail, decisions, signal) {
+  async function drawCharts(detail, signal) {
     const metrics = chartMetrics(detail);
     for (const metric of metrics) {
       if (drawn.has(metric)) continue;
       const unit = detail.metrics.find((one) => one.metric === metric).unit;
-      const large = LARGE.includes(metric);
-      const chart = fanChart({ name: word('metric', metric), unit, height: large ? 220 : 120, group: 'workload' });
-      chart.element.classList.toggle('chart-large', large);
+      const isLarge = LARGE.includes(metric);
+      const chart = fanChart({ name: word('metric', metric), unit, height: isLarge ? 220 : 120, group: 'workload' });
+      chart.element.classList.toggle('chart-large', isLarge);
       drawn.set(metric, chart);
-      charts.append(chart.element);
+      (isLarge ? large : small).append(chart.element);
     }
     await Promise.all(metrics.map(async (metric) => drawn.get(metric).update(await chartInput(detail, decisions, metric, signal))));
   }
