@@ -19,7 +19,7 @@ pub use parse::{
     parse_blkio, parse_cpu_list, parse_cpu_max, parse_cpu_stat, parse_io_stat, parse_limit, parse_memory_events,
     parse_memory_stat, parse_number, parse_pressure,
 };
-pub use read::Reader;
+pub use read::{Reader, allow_many_open_files};
 pub use walk::{Found, walk};
 
 use std::path::{Path, PathBuf};

@@ -22,7 +22,10 @@ use std::{
 pub struct CgroupCollector {
     hierarchy: Hierarchy,
     has_systemd: bool,
+    /// For the files of groups, which stay open.
     reader: Reader,
+    /// For what is read once, and for files of processes: an open one would keep their network alive.
+    passing: Reader,
     metrics: Metrics,
     devices: Devices,
     tracked: Vec<Tracked>,
@@ -51,7 +54,8 @@ impl CgroupCollector {
         Self {
             hierarchy,
             has_systemd,
-            reader: Reader::default(),
+            reader: Reader::keeping(),
+            passing: Reader::default(),
             metrics: Metrics::default(),
             devices: Devices::default(),
             tracked: Vec::new(),
@@ -62,6 +66,7 @@ impl CgroupCollector {
     /// Finds the groups anew.
     fn list(&mut self, problems: &mut Vec<Problem>) {
         self.devices = Devices::read(self.hierarchy.root());
+        self.reader.close_unread();
         let (mut found, mut errors) = (Vec::new(), Vec::new());
         for tree in self.hierarchy.workload_trees() {
             let (in_tree, errors_in_tree) = walk(tree);
@@ -111,7 +116,7 @@ impl CgroupCollector {
     fn workload(&mut self, group: &Group, problems: &mut Vec<Problem>) -> Workload {
         let (name, kind, labels) = match &group.shape {
             Shape::Container(container) => {
-                let described = container::describe(self.hierarchy.root(), container, &mut self.reader);
+                let described = container::describe(self.hierarchy.root(), container, &mut self.passing);
                 let described = noted(described.map(Some), problems).unwrap_or_default();
                 let labels = container_labels(container, &group.path, described);
                 (container_name(container, &labels), WorkloadKind::Cgroup, labels)
@@ -131,7 +136,7 @@ impl CgroupCollector {
         let mut namespaces = Namespaces::new(root);
         for tracked in tracked {
             let dir = tracked.usage.as_ref().map(|(_, dir)| dir.as_path());
-            tracked.network_pid = dir.and_then(|dir| namespaces.claim(dir, &mut self.reader));
+            tracked.network_pid = dir.and_then(|dir| namespaces.claim(dir, &mut self.passing));
         }
     }
 }
@@ -152,6 +157,7 @@ impl Collector for CgroupCollector {
             now,
             root: self.hierarchy.root(),
             reader: &mut self.reader,
+            passing: &mut self.passing,
             metrics: &self.metrics,
             devices: &self.devices,
             batch: &mut batch,
@@ -170,6 +176,7 @@ struct Look<'a> {
     now: Time,
     root: &'a std::path::Path,
     reader: &'a mut Reader,
+    passing: &'a mut Reader,
     metrics: &'a Metrics,
     devices: &'a Devices,
     batch: &'a mut Batch,
@@ -262,8 +269,8 @@ impl Look<'_> {
 
     fn network(&mut self, tracked: &Tracked) {
         let Some(pid) = tracked.network_pid else { return };
-        let root = self.root;
-        let Some((receive, send)) = self.read(|reader| network_bytes(root, pid, reader)) else { return };
+        let bytes = network_bytes(self.root, pid, self.passing);
+        let Some((receive, send)) = noted(bytes, &mut self.batch.problems) else { return };
         self.push(tracked, |metrics| &metrics.receive, Some(real(receive)));
         self.push(tracked, |metrics| &metrics.send, Some(real(send)));
     }

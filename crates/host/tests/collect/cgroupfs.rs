@@ -40,6 +40,16 @@ fn hybrid_prefers_v1_and_finds_pressure_in_v2() {
 }
 
 #[test]
+fn hybrid_prefers_v1_in_whatever_order_it_is_mounted() {
+    let machine = Machine::new(&[
+        "41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw",
+        "33 31 0:30 / /sys/fs/cgroup/cpuacct rw - cgroup cgroup rw,cpuacct",
+    ]);
+    machine.write("sys/fs/cgroup/unified/cgroup.controllers", "");
+    check_dir(&machine, Controller::CpuAcct, Some((Version::V1, "sys/fs/cgroup/cpuacct/a/b")));
+}
+
+#[test]
 fn a_controller_off_in_v2_is_not_mounted() {
     let machine = Machine::v2();
     machine.write("sys/fs/cgroup/cgroup.controllers", "memory pids\n");

@@ -158,6 +158,34 @@ fn a_group_that_goes_is_gone_and_one_that_comes_is_found() {
 }
 
 #[test]
+fn a_group_that_is_made_anew_is_read_anew() {
+    let machine = Machine::v2();
+    machine.v2_group("/a", 5_000_000);
+    let mut collector = collector(&machine);
+    assert_eq!(value(&collect(&mut collector, 0), "/a", name::CPU), Some(5.0));
+    machine.remove("sys/fs/cgroup/a");
+    machine.v2_group("/a", 7_000_000);
+    assert_eq!(value(&collect(&mut collector, 10), "/a", name::CPU), Some(7.0));
+}
+
+#[test]
+fn files_of_groups_that_are_gone_are_closed() {
+    let machine = Machine::v2();
+    let mut collector = collector(&machine);
+    let in_use = || std::fs::read_dir("/proc/self/fd").unwrap().count();
+    collect(&mut collector, 0);
+    let before = in_use();
+    for round in 0..20 {
+        machine.v2_group(&format!("/g{round}"), 1);
+        (0..4).for_each(|tick| drop(collect(&mut collector, round * 100 + tick * 10)));
+        machine.remove(&format!("sys/fs/cgroup/g{round}"));
+    }
+    (0..9).for_each(|tick| drop(collect(&mut collector, 10_000 + tick * 10)));
+    // Other tests of this process may have some files open.
+    assert!(in_use() < before + 100, "{} files, {before} before", in_use());
+}
+
+#[test]
 fn counters_are_raw_even_when_they_go_back() {
     let machine = Machine::v2();
     machine.v2_group("/a", 5_000_000);
