@@ -21,7 +21,7 @@ use super::{
 };
 use apportion_core::{
     Assessment, Binding, Forecast, History, Knob, Metric, Reason, Series, Setting, Time, Want, Window, WorkloadId,
-    traits::AssessInput,
+    knob, traits::AssessInput,
 };
 
 /// The killing limit is sized for this part of the risk.
@@ -45,9 +45,16 @@ const MOST_BURST: f64 = 2.0;
 
 /// What one workload should have of every knob that can be set and whose demand is known.
 pub(crate) fn assess(tracks: &Tracks, input: &AssessInput<'_>) -> Assessment {
-    let mut wants: Vec<Want> = input.settings.keys().filter_map(|knob| want(tracks, input, *knob)).collect();
+    let knobs = knob::ALL.into_iter().filter(|knob| is_worth_saying(input, *knob));
+    let mut wants: Vec<Want> = knobs.filter_map(|knob| want(tracks, input, knob)).collect();
     keep_apart(&mut wants, input);
     Assessment { made: input.now, wants }
+}
+
+/// A knob that can be set, or that could be if the workload had a group of its own: what it would be allotted is shown all the same.
+fn is_worth_saying(input: &AssessInput<'_>, knob: Knob) -> bool {
+    let forecast = || input.forecasts.contains_key(&Metric::new(knob.demand_metric()));
+    input.settings.contains_key(&knob) || (knob != Knob::MemoryHigh && forecast())
 }
 
 fn want(tracks: &Tracks, input: &AssessInput<'_>, knob: Knob) -> Option<Want> {
