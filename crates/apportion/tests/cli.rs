@@ -62,9 +62,9 @@ fn one_turn_sees_this_machine_and_changes_nothing() {
     let picture: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let workloads = picture["workloads"].as_array().unwrap();
     assert!(!workloads.is_empty());
-    assert!(workloads.iter().any(|workload| workload["cpu"]["used"].is_number()), "{picture}");
-    assert!(workloads.iter().any(|workload| workload["memory"]["knob"]["allotted"].is_number()), "{picture}");
-    assert!(workloads.iter().all(|workload| workload["footing"]["name"] != "managed"), "{picture}");
+    assert!(workloads.iter().any(|workload| workload["cpu"]["used"].is_number()));
+    assert!(workloads.iter().any(|workload| workload["memory"]["knob"]["allotted"].is_number()));
+    assert!(workloads.iter().all(|workload| workload["footing"]["name"] != "managed"));
     let again = apportion(folder.path(), &["history", "--applied"]);
     assert_eq!(again.status.code(), Some(3), "nothing was applied: {}", text(&again.stdout));
 }

@@ -5,12 +5,11 @@ use crate::{
     args, daemon,
     daemon::{Request, Settings},
 };
-use apportion_core::tick::{Cadence, Resolution};
 use apportion_language::Language;
 use std::{sync::mpsc::Sender, time::Duration};
 
-/// Turns of `--once`: a rate takes two readings, and a finished step of a second a third.
-const TURNS_ONCE: usize = 3;
+/// Turns of `--once` at the most: two finished steps of ten seconds, and some.
+const MOST_TURNS_ONCE: usize = 25;
 
 /// Runs the loop and the page until told to stop, or one turn.
 ///
@@ -19,10 +18,7 @@ const TURNS_ONCE: usize = 3;
 pub fn run(global: &args::Global, args: &args::Run) -> anyhow::Result<()> {
     let config = global.configuration()?;
     let store = global.store_path();
-    let mut settings = Settings { apply: args.apply, ..Settings::here(store.clone()) };
-    if args.once {
-        settings.cadence.resolutions = at_once();
-    }
+    let settings = Settings { apply: args.apply, ..Settings::here(store.clone()) };
     let mut assembled = daemon::assemble(&config, settings)?;
     if args.once {
         once(&mut assembled, args, global.words())?;
@@ -35,23 +31,17 @@ pub fn run(global: &args::Global, args: &args::Run) -> anyhow::Result<()> {
     assembled.daemon.run()
 }
 
-/// The usual grids, and one of seconds for a machine that is looked at for the first time.
-fn at_once() -> Vec<Resolution> {
-    let mut resolutions = Cadence::default().resolutions;
-    if let Some(finest) = resolutions.last_mut() {
-        finest.enough = 1;
-    }
-    resolutions.push(Resolution { step_s: 1, context: 60, horizon: 60, enough: 0 });
-    resolutions
-}
-
-/// Some turns a second apart, so that counters have a rate; the last one is shown.
+/// Turns a second apart, so that counters have a rate, until something is known of what to allot: at once where the store
+/// has history, after a finished step of ten seconds on a machine that is looked at for the first time.
 fn once(assembled: &mut daemon::Assembled, args: &args::Run, language: Language) -> anyhow::Result<()> {
-    for _ in 1..TURNS_ONCE {
-        assembled.daemon.turn(daemon::now());
+    let mut turn = assembled.daemon.turn(daemon::now());
+    for _ in 1..MOST_TURNS_ONCE {
         std::thread::sleep(Duration::from_secs(1));
+        turn = assembled.daemon.turn(daemon::now());
+        if turn.report.allotted.len() * 2 >= turn.snapshot.workloads.len() {
+            break;
+        }
     }
-    let turn = assembled.daemon.turn(daemon::now());
     for problem in &turn.problems {
         tracing::warn!("{}: {}", problem.place, problem.what);
     }
