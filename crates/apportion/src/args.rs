@@ -67,6 +67,10 @@ pub enum Command {
     Release(Release),
     /// Forecast every series of a trace file from its own end.
     Forecast(Forecast),
+    /// Play recorded usage to policies: what each would have allotted, and how well.
+    Replay(crate::commands::replay::Replay),
+    /// Read operators' sentences (English or Chinese) from standard input, one a line; print what each means as JSON.
+    Interpret(Interpret),
     /// Start three small workloads and watch the loop size them.
     Demo(Demo),
     /// One workload of the demonstration.
@@ -192,6 +196,19 @@ pub struct Forecast {
     /// Where to write.
     #[arg(long, value_name = "OUT")]
     pub out: PathBuf,
+}
+
+/// Arguments of `interpret`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "Example:
+  echo 'Tonight 20:00-22:00 flash sale, expect 3x traffic on checkout' | apportion interpret")]
+pub struct Interpret {
+    /// What the time is, RFC 3339; its zone is that of the sentences. Default: now, here.
+    #[arg(long, value_name = "TIME")]
+    pub now: Option<String>,
+    /// A workload that exists, so that its name is known; may be given several times.
+    #[arg(long, value_name = "NAME")]
+    pub workload: Vec<String>,
 }
 
 /// Arguments of `demo`.

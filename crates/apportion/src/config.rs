@@ -253,6 +253,14 @@ impl Check<'_> {
             bounds: file.bounds.iter().filter_map(|(knob, range)| self.bounds(knob, range)).collect(),
             hold: None,
         };
+        if !file.queries.is_empty() && file.pattern.get_ref().contains(['*', '?']) {
+            let what = format!("queries need one workload, and match = {:?} is a pattern", file.pattern.get_ref());
+            self.fault(
+                &file.pattern,
+                what,
+                "give the workload's whole name, in a rule of its own before the pattern's",
+            );
+        }
         let queries = file.queries.into_iter().map(|(metric, query)| (metric, query.into_inner())).collect();
         Rule { pattern: file.pattern.into_inner(), queries, standing }
     }

@@ -7,6 +7,8 @@ pub mod forecast;
 pub mod generate;
 pub mod history;
 pub mod hold;
+pub mod interpret;
+pub mod replay;
 pub mod rollback;
 pub mod run;
 pub mod status;
@@ -62,6 +64,8 @@ fn carry_out(cli: Cli) -> anyhow::Result<()> {
         Command::Hold(args) => hold::hold(global, &args),
         Command::Release(args) => hold::release(global, &args),
         Command::Forecast(args) => forecast::run(&args),
+        Command::Replay(args) => replay::run(&args),
+        Command::Interpret(args) => interpret::run(&args),
         Command::Demo(args) => demo::run(global, &args),
         Command::DemoLoad(args) => {
             args.load.run(args.seconds);

@@ -41,6 +41,7 @@ fn faults_say_line_and_remedy() {
     check("listne = \"x\"", 1, "unknown field `listne`");
     check("listen = [", 1, "");
     check("[[workloads]]\napply = true", 1, "missing field `match`");
+    check("[[workloads]]\nmatch = \"a*\"\nqueries = { latency_s = \"x\" }", 2, "is a pattern");
     check("[[workloads]]\nmatch = \"a\"\nviolation = 2.0", 3, "out of range");
     check("[[workloads]]\nmatch = \"a\"\npriority = \"urgent\"", 3, "not known");
     check("[[workloads]]\nmatch = \"a\"\nbounds = { cpu = [1, 2] }", 3, "no knob");

@@ -5,6 +5,7 @@ use super::{
     backend::StoreBackend,
     control::Request,
     glue::{Ledger, Only, StoreHistory},
+    prometheus,
 };
 use crate::{config::Config, web};
 use anyhow::Context as _;
@@ -71,6 +72,7 @@ pub fn assemble(config: &Config, settings: Settings) -> anyhow::Result<Assembled
     let hierarchy = Hierarchy::discover(&settings.root).context("the machine's control groups cannot be found")?;
     let mut executor = executor(&hierarchy, &store, settings.apply);
     settle(&store, executor.as_ref());
+    prometheus::backfill(config, &store, super::now())?;
     let state = remembered(&store, config);
     let (requests, inbox) = mpsc::channel::<Request>();
     let (publisher, views) = web::Publisher::new(settings.every.as_secs_f64(), super::now());
@@ -80,7 +82,7 @@ pub fn assemble(config: &Config, settings: Settings) -> anyhow::Result<Assembled
     }
     let daemon = Daemon {
         config: config.clone(),
-        collectors: collectors(&hierarchy, settings.only.as_deref()),
+        collectors: collectors(config, &hierarchy, settings.only.as_deref())?,
         machine: MachineCollector::new(hierarchy.clone()),
         own_groups: hierarchy.own_groups().unwrap_or_default(),
         history: StoreHistory(Arc::clone(&store)),
@@ -147,12 +149,21 @@ fn remembered(store: &Store, config: &Config) -> LoopState {
     state
 }
 
-fn collectors(hierarchy: &Hierarchy, only: Option<&str>) -> Vec<Box<dyn Collector + Send>> {
+fn collectors(
+    config: &Config,
+    hierarchy: &Hierarchy,
+    only: Option<&str>,
+) -> anyhow::Result<Vec<Box<dyn Collector + Send>>> {
     let groups = CgroupCollector::new(hierarchy.clone());
-    match only {
-        Some(below) => vec![Box::new(Only { inner: groups, below: below.to_owned() })],
-        None => vec![Box::new(groups), Box::new(ProcCollector::new(hierarchy.clone()))],
+    if let Some(below) = only {
+        return Ok(vec![Box::new(Only { inner: groups, below: below.to_owned() })]);
     }
+    let mut all: Vec<Box<dyn Collector + Send>> =
+        vec![Box::new(groups), Box::new(ProcCollector::new(hierarchy.clone()))];
+    if let Some(server) = prometheus::collector(config)? {
+        all.push(Box::new(server));
+    }
+    Ok(all)
 }
 
 /// The folder of the store, for its user alone.

@@ -36,6 +36,7 @@ assets! {
     "js/i18n.js" as JS,
     "js/machine.js" as JS,
     "js/main.js" as JS,
+    "js/past.js" as JS,
     "js/reason.js" as JS,
     "js/rows.js" as JS,
     "js/scores.js" as JS,

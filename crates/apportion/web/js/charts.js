@@ -42,12 +42,12 @@ function limitAt(time_s, now, changes) {
   return Number.isFinite(value) ? value : null;
 }
 
-function top(data) {
+function top(data, whole) {
   let most = 0;
   for (const column of [data[1], data[7], data[8]]) for (const value of column) if (value > most) most = value;
   let limit = 0;
   for (const value of data[6]) if (value > limit) limit = value;
-  return { most: (limit <= most * OFF_SCALE ? Math.max(most, limit) : most) || limit || 1, limit };
+  return { most: (whole || limit <= most * OFF_SCALE ? Math.max(most, limit) : most) || limit || 1, limit };
 }
 
 function seriesOptions() {
@@ -59,9 +59,12 @@ function seriesOptions() {
     line(color('fan'), { dash: [4, 3] }),
     line(color('limit'), { width: 1, paths: uPlot.paths.stepped({ align: 1 }) }),
     line(color('allotted'), { width: 2 }),
-    line(color('used'), { fill: color('used-area'), spanGaps: false }),
+    line(color('used'), { fill: color('used-area'), points: { size: 4, show: isLone } }),
   ];
 }
+
+/** One or two values make no line: they are drawn as points. */
+const isLone = (chart, index) => chart.data[index].filter((value) => value !== null).length < 3;
 
 function axes(unit) {
   const color = window.theme.color;
@@ -112,7 +115,7 @@ export function fanChart({ name, unit, height, group }) {
     const value = (column) => short(data[column][index], unit);
     if (index === null || index === undefined) {
       const off = shown.scale.limit > shown.scale.most ? t('chart.off', { value: settingText(shown.scale.limit, unit) }) : '';
-      return replace(readout, off, h('b', {}, short(lastKnown(data[USED]), unit)));
+      return replace(readout, h('span', { class: 'chart-off' }, off), h('b', {}, short(lastKnown(data[USED]), unit)));
     }
     const past = data[USED][index] !== null;
     const text = past ? value(USED) : `${value(MEDIAN)} (${value(4)}–${value(1)})`;
@@ -122,7 +125,7 @@ export function fanChart({ name, unit, height, group }) {
   const build = () => {
     chart = new uPlot({
       width: Math.max(200, plot.clientWidth), height,
-      padding: [8, 8, 0, 0],
+      padding: [8, 14, 0, 0],
       cursor: { sync: { key: group }, drag: { x: false, y: false }, points: { size: 5 }, y: false },
       legend: { show: false },
       scales: { x: { time: true, range: () => [shown.input.from_s, shown.input.to_s] }, y: { range: () => [0, shown.scale.most * 1.08] } },
@@ -141,7 +144,7 @@ export function fanChart({ name, unit, height, group }) {
     element,
     update(input) {
       const data = columns(input);
-      shown = { data, input, scale: top(data) };
+      shown = { data, input, scale: top(data, input.whole) };
       const nothing = !data[0].length || !data.slice(1).some((column) => column.some((value) => value !== null));
       element.classList.toggle('chart-empty', nothing);
       element.dataset.empty = nothing ? t('chart.none') : '';

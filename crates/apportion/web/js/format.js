@@ -11,8 +11,9 @@ const NONE = '–';
 function digits(value) {
   const size = Math.abs(value);
   if (Number.isInteger(value)) return String(value);
-  const places = size >= 100 ? 0 : size >= 10 ? 1 : size >= 0.095 ? 2 : size >= 0.0095 ? 3 : 4;
-  return value.toFixed(places);
+  if (size < 0.00005) return '0';
+  if (size < 0.0095) return String(Number(value.toFixed(4)));
+  return value.toFixed(size >= 100 ? 0 : size >= 10 ? 1 : size >= 0.095 ? 2 : 3);
 }
 
 function scaledTo({ base, names }, value) {

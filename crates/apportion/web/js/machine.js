@@ -1,13 +1,13 @@
 // The machine: what there is and who has it, its own past, and the loop that watches it.
 
-import { api, orNothing } from './api.js';
+import { api } from './api.js';
 import { fanChart } from './charts.js';
 import { h, replace } from './dom.js';
 import { amount, duration, short } from './format.js';
 import { t, word } from './i18n.js';
+import { past, rangeButtons } from './past.js';
 import { workloadLink, workloadName } from './rows.js';
 import { meter } from './summary.js';
-import { begin, chosenRange, rangeButtons } from './workload.js';
 
 const MACHINE = 'machine';
 /** Drawn as the limit of the machine's own chart. */
@@ -26,21 +26,19 @@ export function machineView(app) {
     h('div', { class: 'two' }, tops, loop));
   const drawn = new Map();
   let drawnAt_s = 0;
+  let redraw_s = 0;
 
   async function drawCharts(machine, signal) {
-    const [span_s, step_s] = chosenRange();
-    const from_s = machine.now_s - span_s;
+    const { now_s } = machine;
     const measured = new Map(machine.metrics.map((one) => [one.metric, one.unit]));
     const metrics = CHARTS.filter((metric) => measured.has(metric)).filter((metric) => metric !== 'memory_bytes' || !measured.has('memory_working_set_bytes'));
     await Promise.all(metrics.map(async (metric) => {
-      const series = await orNothing(api.series(MACHINE, { metric, from_s, to_s: machine.now_s + 1, step_s }, signal));
-      if (!drawn.has(metric)) {
-        const chart = fanChart({ name: word('metric', metric), unit: measured.get(metric), height: 120, group: 'machine' });
-        drawn.set(metric, chart);
-      }
+      const { series, from_s } = await past(MACHINE, metric, now_s, signal);
+      if (!drawn.has(metric)) drawn.set(metric, fanChart({ name: word('metric', metric), unit: measured.get(metric), height: 120, group: 'machine' }));
       const setting = machine.resources.find((one) => one.resource === CAPACITY_OF[metric])?.capacity ?? null;
-      drawn.get(metric).input = { series, forecast: null, changes: [], now_s: machine.now_s, from_s: begin(series, from_s, machine.now_s), to_s: machine.now_s, allotted: null, setting };
+      drawn.get(metric).input = { series, forecast: null, changes: [], now_s, from_s, to_s: now_s, allotted: null, setting, whole: true };
     }));
+    redraw_s = Math.min(...metrics.map((metric) => drawn.get(metric).input.series?.step_s ?? 0));
     metrics.forEach((metric) => {
       const chart = drawn.get(metric);
       if (!chart.element.isConnected) charts.append(chart.element);
@@ -56,7 +54,7 @@ export function machineView(app) {
       replace(resources, machine.resources.map(resourceCard));
       replace(tops, topList('cpu', list), topList('memory', list));
       if (app.status) replace(loop, loopPanel(app.status), unreadPanel(app.status));
-      if (force || machine.now_s - drawnAt_s >= chosenRange()[1]) {
+      if (force || machine.now_s - drawnAt_s >= redraw_s) {
         await drawCharts(machine, signal);
         drawnAt_s = machine.now_s;
       }

@@ -13,7 +13,7 @@ export function reasonTable(reason, unit, now_s, before = []) {
   const of = (value) => amount(value, unit);
   return h('dl', { class: 'reason' }, before.map(([label, content]) => line(label, content)),
     used && line(t('why.used', { window: duration(used.window_s) }),
-      t('why.used.text', { p50: of(used.p50), p95: of(used.p95), max: of(used.max), at: moment(used.max_at_s, now_s) })),
+      present(used) + t('why.used.text', { p50: of(used.p50), p95: of(used.p95), max: of(used.max), at: moment(used.max_at_s, now_s) })),
     expected && line(t('why.expected'), t('why.expected.text', {
       q50: of(expected.peak.q50), q10: of(expected.peak.q10), q90: of(expected.peak.q90),
       at: moment(expected.peak.at_s, now_s), by: expected.by,
@@ -22,6 +22,9 @@ export function reasonTable(reason, unit, now_s, before = []) {
     line(t('why.binding'), binding(reason.binding, unit)),
     counterfactual && line(t('why.lower', { value: of(counterfactual.value) }), lower(counterfactual)));
 }
+
+/** Says how much of the window was recorded where that is not nearly all of it. */
+const present = (used) => (used.present_share < 0.95 ? t('why.used.present', { share: share(used.present_share) }) : '');
 
 function cover(reason) {
   const margin = reason.margin > 1.001 ? t('why.margin', { margin: reason.margin.toFixed(2) }) : '';

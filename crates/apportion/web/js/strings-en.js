@@ -52,7 +52,7 @@ export const EN = {
 
   'why.title': 'Why these numbers', 'why.none': 'Not looked at yet: the first assessment comes within some ticks.',
   'why.setting': 'Limit now', 'why.allotted': 'Allotment', 'why.used': 'Used in {window}', 'why.used.text': 'median {p50}, 95 % {p95}, most {max} at {at}',
-  'why.expected': 'Forecast peak', 'why.expected.text': '{q50} at {at} (10–90 %: {q10} to {q90}), by {by}',
+  'why.used.present': '{share} of it recorded: ', 'why.expected': 'Forecast peak', 'why.expected.text': '{q50} at {at} (10–90 %: {q10} to {q90}), by {by}',
   'why.cover': 'Covers', 'why.cover.text': '{quantile} of demand', 'why.margin': ', times {margin} after earlier harm',
   'why.binding': 'Decided by', 'why.bounds': 'Bounds', 'why.bounds.text': '{min} to {max}',
   'why.lower': 'At {value} instead', 'why.lower.text': 'short for {over} in the last {window}; most of it, {worst}, on {day}',
@@ -62,6 +62,8 @@ export const EN = {
   'binding.step_limit': 'at most so much a step', 'binding.memory_in_use': 'memory in use now', 'binding.take_back': 'decision {of} hurt and is taken back',
   'binding.rolled_back': 'a person took back decision {of}', 'binding.rule': 'rule {rule}',
   'scores.title': 'Forecasters, by back-test', 'scores.text': 'Quantile loss relative to seasonal naive: below 1 is better.', 'scores.none': 'Too little history for a back-test yet.',
+
+  'readings.title': 'Other readings',
 
   'act.hold': 'Hold', 'act.release': 'Release', 'act.rollback': 'Roll back', 'act.takeover': 'Take over',
   'act.hold.title': 'Hold {workload}', 'act.hold.text': 'Nothing of this workload will be changed.', 'act.hold.why': 'Why', 'act.hold.until': 'For',

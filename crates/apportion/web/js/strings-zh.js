@@ -52,7 +52,7 @@ export const ZH = {
 
   'why.title': '这些数字的由来', 'why.none': '尚未评估：首次评估将在几个周期内完成。',
   'why.setting': '当前上限', 'why.allotted': '分配', 'why.used': '过去 {window} 的用量', 'why.used.text': '中位数 {p50}，95 % 分位 {p95}，最大 {max}（{at}）',
-  'why.expected': '预测峰值', 'why.expected.text': '{at} 约 {q50}（10–90 %：{q10} 至 {q90}），预测器 {by}',
+  'why.used.present': '其中 {share} 有记录：', 'why.expected': '预测峰值', 'why.expected.text': '{at} 约 {q50}（10–90 %：{q10} 至 {q90}），预测器 {by}',
   'why.cover': '覆盖', 'why.cover.text': '需求的 {quantile}', 'why.margin': '，因此前的损害乘以 {margin}',
   'why.binding': '决定因素', 'why.bounds': '界限', 'why.bounds.text': '{min} 至 {max}',
   'why.lower': '若只给 {value}', 'why.lower.text': '过去 {window} 内会不足 {over}；其中最多的一天是{day}，{worst}',
@@ -62,6 +62,8 @@ export const ZH = {
   'binding.step_limit': '单步幅度限制', 'binding.memory_in_use': '当前已用内存', 'binding.take_back': '决策 {of} 造成损害，予以撤回',
   'binding.rolled_back': '人工撤回决策 {of}', 'binding.rule': '规则 {rule}',
   'scores.title': '预测器（回测）', 'scores.text': '相对季节性朴素法的分位数损失：小于 1 更好。', 'scores.none': '历史太短，尚无法回测。',
+
+  'readings.title': '其他读数',
 
   'act.hold': '冻结', 'act.release': '解除冻结', 'act.rollback': '回滚', 'act.takeover': '重新接管',
   'act.hold.title': '冻结 {workload}', 'act.hold.text': '此工作负载将不作任何更改。', 'act.hold.why': '原因', 'act.hold.until': '时长',

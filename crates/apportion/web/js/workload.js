@@ -6,17 +6,14 @@ import { decisionItem, ledgerMark } from './decisions.js';
 import { h, icon, replace } from './dom.js';
 import { amount, setting } from './format.js';
 import { t, word } from './i18n.js';
+import { past, rangeButtons } from './past.js';
 import { reasonTable } from './reason.js';
 import { footingChip, footingWhy, workloadName } from './rows.js';
 import { scoreTables } from './scores.js';
 import { ask, withToken } from './session.js';
 
-/** Length and step of each range, seconds. */
-export const RANGES = { '1h': [3600, 10], '6h': [21600, 60], '1d': [86400, 300], '7d': [604800, 1800], '30d': [2592000, 7200] };
 /** Share of the range that may lie ahead. */
 const AHEAD = 0.35;
-/** A chart of a young series begins where the series does, but spans at least this, seconds. */
-const SPAN_LEAST_S = 300;
 const DECISIONS = 100;
 const LARGE = ['cpu_cores', 'memory_working_set_bytes'];
 /** In this order; what is not measured is left out, what is not named here follows. */
@@ -25,39 +22,22 @@ const ORDER = [...LARGE, 'io_read_bytes_per_s', 'io_write_bytes_per_s', 'network
 /** Shown as numbers only. */
 const PLAIN = ['memory_bytes', 'cpu_periods_per_s', 'cpu_throttled_periods_per_s', 'tasks_count', 'oom_kills_per_s'];
 
-let range = '6h';
-
-/** A row of buttons, one pressed; tells `choose` of each press. */
-export function rangeButtons(choose) {
-  const buttons = Object.keys(RANGES).map((name) => h('button', {
-    'aria-pressed': String(name === range),
-    onclick: () => {
-      range = name;
-      buttons.forEach((button) => button.setAttribute('aria-pressed', String(button.dataset.range === name)));
-      choose();
-    },
-    'data-range': name,
-  }, t(`range.${name}`)));
-  return h('div', { class: 'segments', role: 'group', 'aria-label': t('range.label') }, buttons);
-}
-
-export const chosenRange = () => RANGES[range];
-
 export function workloadView(app, id) {
   const head = h('header', { class: 'workload-head' });
   const large = h('div', { class: 'charts charts-two' });
   const small = h('div', { class: 'charts' });
   const why = h('section', { class: 'panel' });
   const scores = h('section', { class: 'panel' });
+  const readings = h('section', { class: 'panel' });
   const list = h('ol', { class: 'decisions' });
   const element = h('div', { class: 'page' }, head,
     h('div', { class: 'toolbar' }, rangeButtons(() => app.refresh({ force: true })), legend(['used', 'median', 'fan', 'allotted', 'set', 'change'])),
     large, small,
-    h('div', { class: 'two' }, h('div', { class: 'stack' }, why, scores), h('section', { class: 'panel' }, h('h2', {}, t('decisions.title')), list)));
+    h('div', { class: 'two' }, h('div', { class: 'stack' }, why, scores, readings), h('section', { class: 'panel' }, h('h2', {}, t('decisions.title')), list)));
   const drawn = new Map();
   const items = new Map();
   let drawnAt_s = 0;
-  let drawnRange = null;
+  let redraw_s = 0;
   let decisions = [];
   let mark = null;
 
@@ -71,10 +51,10 @@ export function workloadView(app, id) {
     drawWhy(why, detail);
     replace(scores, h('h2', {}, t('scores.title')), scoreTables(detail.scores));
     drawDecisions();
-    const [, step_s] = chosenRange();
-    if (force || range !== drawnRange || detail.now_s - drawnAt_s >= step_s || detail.now_s < drawnAt_s) {
+    drawReadings(readings, detail);
+    if (force || detail.now_s - drawnAt_s >= redraw_s || detail.now_s < drawnAt_s) {
       await drawCharts(detail, signal);
-      [drawnAt_s, drawnRange] = [detail.now_s, range];
+      drawnAt_s = detail.now_s;
     }
   }
 
@@ -96,7 +76,10 @@ export function workloadView(app, id) {
       drawn.set(metric, chart);
       (isLarge ? large : small).append(chart.element);
     }
-    await Promise.all(metrics.map(async (metric) => drawn.get(metric).update(await chartInput(detail, decisions, metric, signal))));
+    const inputs = await Promise.all(metrics.map((metric) => chartInput(detail, decisions, metric, signal)));
+    inputs.forEach((input, index) => drawn.get(metrics[index]).update(input));
+    // Nothing changes on a chart before its next grid point.
+    redraw_s = Math.min(...inputs.map((input) => input.series?.step_s ?? 0));
   }
 
   return {
@@ -107,6 +90,13 @@ export function workloadView(app, id) {
   };
 }
 
+function drawReadings(panel, detail) {
+  const shown = detail.metrics.filter((one) => PLAIN.includes(one.metric));
+  panel.hidden = !shown.length;
+  replace(panel, h('h2', {}, t('readings.title')), h('dl', { class: 'facts facts-wide' }, shown.map((one) =>
+    h('div', {}, h('dt', {}, word('metric', one.metric)), h('dd', { class: 'num' }, amount(one.value, one.unit))))));
+}
+
 function chartMetrics(detail) {
   const measured = detail.metrics.map((one) => one.metric).filter((metric) => !PLAIN.includes(metric));
   const named = ORDER.filter((metric) => measured.includes(metric));
@@ -114,28 +104,18 @@ function chartMetrics(detail) {
 }
 
 async function chartInput(detail, decisions, metric, signal) {
-  const [span_s, step_s] = chosenRange();
+  const { now_s } = detail;
   const knob = mainKnob(detail, metric);
-  const from_s = detail.now_s - span_s;
-  const [series, forecast] = await Promise.all([
-    orNothing(api.series(detail.id, { metric, from_s, to_s: detail.now_s + 1, step_s }, signal)),
+  const [{ series, from_s }, forecast] = await Promise.all([
+    past(detail.id, metric, now_s, signal),
     knob ? orNothing(api.forecast(detail.id, metric, signal)) : null,
   ]);
-  const begin_s = begin(series, from_s, detail.now_s);
-  const end_s = forecast ? forecast.start_s + (forecast.quantiles.length - 1) * forecast.step_s : detail.now_s;
+  const end_s = forecast ? forecast.start_s + (forecast.quantiles.length - 1) * forecast.step_s : now_s;
   const changes = decisions.filter((one) => knob && one.knob === knob.knob && one.verdict === 'applied').reverse();
   return {
-    series, forecast, changes,
-    now_s: detail.now_s, from_s: begin_s, to_s: Math.max(detail.now_s, Math.min(end_s, detail.now_s + (detail.now_s - begin_s) * AHEAD)),
+    series, forecast, changes, now_s, from_s, to_s: Math.max(now_s, Math.min(end_s, now_s + (now_s - from_s) * AHEAD)),
     allotted: knob?.allotted ?? null, setting: knob?.setting ?? null,
   };
-}
-
-/** Where a chart begins: with its range, or with the first value where that leaves more than half of it empty. */
-export function begin(series, from_s, now_s) {
-  const first = series?.values.findIndex((value) => value !== null) ?? -1;
-  const first_s = first < 0 ? from_s : series.start_s + first * series.step_s;
-  return first_s - from_s > (now_s - from_s) / 2 ? Math.min(first_s, now_s - SPAN_LEAST_S) : from_s;
 }
 
 /** The knob that a metric's demand decides; for memory the hard limit where there is one. */
@@ -152,7 +132,7 @@ function drawHead(app, head, detail) {
     h('a', { class: 'back', href: '#/', 'aria-label': t('nav.workloads') }, icon('back')),
     h('div', { class: 'workload-title' }, h('h1', {}, workloadName(detail.id)), h('p', { class: 'muted' }, facts.join(' · '))),
     h('p', { class: 'standing' }, footingChip(footing), h('span', {}, footingWhy(footing))),
-    footing.name !== 'own' && h('div', { class: 'actions' }, actions(app, detail)));
+    detail.knobs.some((knob) => knob.setting !== null) && footing.name !== 'own' && h('div', { class: 'actions' }, actions(app, detail)));
 }
 
 function actions(app, detail) {

@@ -7,7 +7,7 @@ use std::{
 };
 
 /// The day of the demonstration: what repeats daily repeats after this many seconds.
-pub const DAY_S: f64 = 60.0;
+const DAY_S: f64 = 60.0;
 /// Length of one slice of work and rest.
 const SLICE: Duration = Duration::from_millis(50);
 
