@@ -19,6 +19,9 @@ pub struct Sizing {
 /// A cut of less than this share is not proposed: an allotment a little too large costs less than a change.
 const LEAST_CUT_SHARE: f64 = 0.05;
 
+/// A raise goes at least this share up: the guard refuses smaller ones, and a refused raise would leave demand unmet.
+const LEAST_RAISE_SHARE: f64 = 0.105;
+
 type Allotted = BTreeMap<WorkloadId, BTreeMap<Knob, f64>>;
 
 impl Policy for Sizing {
@@ -94,20 +97,27 @@ fn propose(
     let one = |workload: &WorkloadId, want: &Want| {
         let from = *snapshot.workloads.get(workload)?.settings.get(&want.knob)?;
         let value = allotted.get(workload)?.get(&want.knob)?.max(want.knob.smallest());
-        let to = Setting::Value(value);
         let mut reason = want.reason.clone();
-        if let Some((wanted, capacity)) = short.get(&want.knob).filter(|_| value < want.value) {
-            reason.binding = Binding::Share { wanted: *wanted, capacity: *capacity };
-        }
-        is_worth(from, value, want.knob).then(|| Change {
-            workload: workload.clone(),
-            knob: want.knob,
-            from,
-            to,
-            reason,
-        })
+        let to = match short.get(&want.knob) {
+            None => far_enough(from, value, want),
+            Some((wanted, capacity)) => {
+                if value < want.value {
+                    reason.binding = Binding::Share { wanted: *wanted, capacity: *capacity };
+                }
+                value
+            }
+        };
+        let change = Change { workload: workload.clone(), knob: want.knob, from, to: Setting::Value(to), reason };
+        is_worth(from, value, want.knob).then_some(change)
     };
     wanted.iter().flat_map(|(workload, made)| made.wants.iter().filter_map(move |want| one(workload, want))).collect()
+}
+
+/// A raise that is not too small for the guard, where people set no lower bound to it.
+fn far_enough(from: Setting, to: f64, want: &Want) -> f64 {
+    let raised = from.value().map_or(to, |from| from * (1.0 + LEAST_RAISE_SHARE));
+    let is_raise = from.value().is_some_and(|from| to > from);
+    if is_raise && want.reason.binding != Binding::Ceiling { to.max(raised) } else { to }
 }
 
 /// A raise always is; a cut where it takes away enough.

@@ -52,6 +52,14 @@ fn raises_come_before_cuts_and_trifles_are_left() {
 }
 
 #[test]
+fn a_small_raise_goes_far_enough_for_the_guard() {
+    let states = vec![state("a", &cpu(1.0), Standing::default())];
+    let wanted = BTreeMap::from([("a".into(), wanting(1.05, 0.0))]);
+    let plan = Sizing::default().plan(&snapshot(states, None), &wanted);
+    assert_eq!(plan.changes[0].to, Setting::Value(1.105));
+}
+
+#[test]
 fn what_is_short_is_shared_and_said_to_be() {
     let important = Standing { priority: 3, ..Standing::default() };
     let states = vec![state("a", &cpu(8.0), important), state("b", &cpu(8.0), Standing::default())];

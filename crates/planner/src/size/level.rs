@@ -4,13 +4,13 @@
 use super::grid::{Cost, FIRST, GROUPS, Grid, Rule};
 
 /// Allotments are compared as if each change per step cost this many times the mean allotment of a step.
-const CHANGE_PRICE: f32 = 8.0;
+const CHANGE_PRICE: f32 = 12.0;
 /// A rule in force is left only for one that is cheaper by this factor.
 const LOYALTY: f32 = 0.95;
 /// It may be over this many times as often as is aimed at.
 const LENIENCE: f32 = 1.2;
 /// Being off by this share of the count that is due (or by so many steps at least) changes the aim by `GAIN` powers of two.
-const SLACK_SHARE: f64 = 0.1;
+const SLACK_SHARE: f64 = 0.05;
 const SLACK_STEPS: f64 = 2.0;
 const GAIN: f64 = 1.5;
 /// The aim stays within this factor of what is asked.
