@@ -102,7 +102,21 @@ fn counted(text: &Text, place: usize) -> Option<(usize, f64, Counts, usize, bool
 
 /// "a core", "another core", "one more core" count one.
 fn one(text: &Text, place: usize) -> Option<Number> {
-    let end = text.any_word(place, &["a", "an", "another", "one more", "one extra", "an extra", "an additional"])?;
+    let end = text.any_word(
+        place,
+        &[
+            "an additional",
+            "an extra",
+            "one more",
+            "one extra",
+            "a single",
+            "one single",
+            "single",
+            "another",
+            "an",
+            "a",
+        ],
+    )?;
     let next = text.skip_spaces(end);
     text.any_word(next, &["core", "cpu", "vcpu", "cpu core", "replica", "pod", "instance"])?;
     let cpu_alone = text.word(next, "cpu").is_some() && text.word(next, "cpu core").is_none();
@@ -135,7 +149,8 @@ fn second_amount(text: &Text, first: Unit) -> Option<(f64, usize)> {
 
 /// "x3".
 fn prefixed_factor(text: &Text, place: usize) -> Option<(f64, usize)> {
-    let after = (text.at(place) == 'x' && text.is_start(place)).then_some(place + 1)?;
+    let times = text.word(place, "times").map(|after| text.skip_spaces(after));
+    let after = (text.at(place) == 'x' && text.is_start(place)).then_some(place + 1).or(times)?;
     let found = number::digits(text, after)?;
     (!text.at(found.end).is_ascii_alphanumeric()).then_some((found.value, found.end))
 }
@@ -255,19 +270,50 @@ fn unit(text: &Text, number: Number) -> Option<Unit> {
     millicores(text, number).or_else(|| size_unit(text, place)).or_else(|| word_unit(text, place))
 }
 
-/// "2 more cores", "another 3 extra pods", "5个核".
+/// "2 more cores", "another 3 extra pods", "4 or more cores", "5个核".
 fn skip_filler(text: &Text, end: usize) -> usize {
+    const WORDS: [&str; 26] = [
+        "or more",
+        "or fewer",
+        "or less",
+        "or better",
+        "more",
+        "fewer",
+        "less",
+        "extra",
+        "additional",
+        "further",
+        "spare",
+        "concurrent",
+        "new",
+        "of",
+        "-",
+        "或更多",
+        "或以上",
+        "以上的",
+        "以下的",
+        "以上",
+        "以下",
+        "多个",
+        "左右的",
+        "来",
+        "的",
+        "余",
+    ];
     let mut place = text.skip_spaces(end);
-    while let Some(after) = text
-        .any_word(place, &["more", "extra", "additional", "further", "spare", "concurrent", "new", "of", "-"])
-        .or_else(|| {
-            text.literal(place, "个")
-                .filter(|after| text.word(*after, "小时").is_none() && text.word(*after, "月").is_none())
-        })
-    {
+    while let Some(after) = text.any_word(place, &WORDS).or_else(|| measure_word(text, place)) {
         place = text.skip_spaces(after);
     }
     place
+}
+
+/// 个, which counts anything, but not months and hours.
+fn measure_word(text: &Text, place: usize) -> Option<usize> {
+    let after = text.literal(place, "个")?;
+    ["小时", "月", "钟头", "星期", "礼拜", "半", "百分点"]
+        .iter()
+        .all(|next| text.literal(after, next).is_none())
+        .then_some(after)
 }
 
 /// "500m" (of a core), not "500 m" and not "500mb"; Kubernetes writes it so.
@@ -390,7 +436,34 @@ fn per_second(text: &Text, end: usize) -> Option<usize> {
 }
 
 /// Units that are words.
-const WORD_UNITS: [(&str, Counts); 78] = [
+const WORD_UNITS: [(&str, Counts); 105] = [
+    ("台设备", Counts::Demand),
+    ("台", Counts::Demand),
+    ("路摄像头", Counts::Demand),
+    ("路", Counts::Demand),
+    ("块电表", Counts::Demand),
+    ("块", Counts::Demand),
+    ("位", Counts::Demand),
+    ("名", Counts::Demand),
+    ("笔", Counts::Demand),
+    ("条", Counts::Demand),
+    ("辆", Counts::Demand),
+    ("户", Counts::Demand),
+    ("cameras", Counts::Demand),
+    ("cars", Counts::Demand),
+    ("visits", Counts::Demand),
+    ("logins", Counts::Demand),
+    ("calls", Counts::Demand),
+    ("stores", Counts::Demand),
+    ("employees", Counts::Demand),
+    ("patients", Counts::Demand),
+    ("viewers per second", Counts::Demand),
+    ("tickets", Counts::Demand),
+    ("jobs", Counts::Demand),
+    ("files", Counts::Demand),
+    ("并发用户", Counts::Demand),
+    ("次", Counts::Demand),
+    ("件", Counts::Demand),
     ("cores", Counts::Cores),
     ("core", Counts::Cores),
     ("cpu cores", Counts::Cores),

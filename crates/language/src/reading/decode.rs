@@ -8,7 +8,7 @@ use super::{
     model::{DIRECTIONS, EFFECTS, KINDS, LEVELS, Model, Scores, TOPICS, names_at},
     text::Text,
     time::{self, TimeReading},
-    token::{Token, tokens},
+    token::{Token, TokenKind, tokens},
     veto,
 };
 use crate::Language;
@@ -128,7 +128,7 @@ impl<'a> Seen<'a> {
             .of_resource()
             .or_else(|| self.first(|amount| amount.counts == Counts::Percent))
             .or_else(|| self.of_demand());
-        match amount {
+        match amount.or_else(|| self.share()).or_else(|| self.bare_number()) {
             Some(amount) => self.put(reading, &amount, effect.unwrap_or(Effect::AtMost)),
             None => {
                 reading.effect = effect;
@@ -225,6 +225,23 @@ impl<'a> Seen<'a> {
     fn relative(&self) -> Option<Amount> {
         self.first(is_relative)
     }
+    /// "half of the cluster" as a percentage.
+    fn share(&self) -> Option<Amount> {
+        let part = self.first(|amount| amount.counts == Counts::Factor && amount.value <= 1.0)?;
+        Some(Amount { value: part.value * 100.0, counts: Counts::Percent, ..part })
+    }
+    /// "CPU上限 16", "副本数不能少于3个": the only number, of what the sentence has a word for.
+    fn bare_number(&self) -> Option<Amount> {
+        let mut numbers = self.tokens.iter().filter(|token| token.text == "<number>");
+        let (token, None) = (numbers.next()?, numbers.next()) else { return None };
+        let counts = if self.mentioned(Some(Topic::Replicas)) {
+            Counts::Replicas
+        } else {
+            Some(Counts::Cores).filter(|_| self.mentioned(Some(Topic::Cpu)))?
+        };
+        let value = self.text.slice(token.start, token.end).parse().ok()?;
+        Some(Amount { start: token.start, end: token.end, value, counts, sense: Sense::To, letter: false })
+    }
     fn of_demand(&self) -> Option<Amount> {
         self.first(|amount| amount.counts == Counts::Demand)
     }
@@ -265,12 +282,21 @@ impl<'a> Seen<'a> {
 
     /// Numbers and times that found no place make a reading doubtful.
     fn doubts(&self, reading: &mut Reading) {
+        let reading_amount = reading.amount;
         let mut doubt = |words: String, factor: f32| {
             reading.unread.push(words);
             reading.confidence *= factor;
         };
-        for token in self.tokens.iter().filter(|token| token.text == "<number>") {
-            doubt(self.text.slice(token.start, token.end), 0.7);
+        // "300 cameras" beside the amount is a cause, a number that stands alone is not.
+        let alone = |at: usize| {
+            let next = self.tokens.get(at + 1).map(|token| token.kind);
+            reading_amount.is_none() || !matches!(next, Some(TokenKind::Word | TokenKind::Han))
+        };
+        for (at, token) in self.tokens.iter().enumerate().filter(|(_, token)| token.text == "<number>") {
+            let words = self.text.slice(token.start, token.end);
+            if alone(at) && words.parse().ok() != reading_amount {
+                doubt(words, 0.7);
+            }
         }
         for words in &self.time.unread {
             doubt(words.clone(), 0.5);

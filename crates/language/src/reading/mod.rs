@@ -3,6 +3,8 @@
 //! sentence can come out; what is not sure is asked back and changes nothing.
 
 mod amount;
+#[cfg(test)]
+mod amount_tests;
 mod decode;
 mod feature;
 pub mod fields;

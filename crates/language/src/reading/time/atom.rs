@@ -43,8 +43,19 @@ pub(crate) struct Clock {
 pub(crate) struct Days {
     pub(crate) first: Date,
     pub(crate) days: i32,
-    /// A month or a week as a whole, or a day.
-    pub(crate) named_end: bool,
+    /// How they were said.
+    pub(crate) named: Named,
+}
+
+/// How a day was said; one that was said in part means, behind another day, the next one after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Named {
+    /// In full.
+    Whole,
+    /// By its weekday alone.
+    Weekday,
+    /// By its day of the month alone.
+    DayOfMonth,
 }
 
 #[derive(Clone, Debug)]

@@ -1,6 +1,6 @@
 //! Dates: `2026-11-28`, `28 Nov`, `Nov 28th`, `the 28th`, `12月10号`, `28号`, ranges of them, and feasts.
 
-use super::atom::{Atom, Days, Kind, one};
+use super::atom::{Atom, Days, Kind, Named, one};
 use crate::reading::{number, text::Text};
 use jiff::{
     ToSpan,
@@ -47,7 +47,7 @@ pub(super) fn read(text: &Text, place: usize, today: Date) -> Vec<Atom> {
 }
 
 fn day(start: usize, end: usize, first: Date) -> Atom {
-    Atom { start, end, kind: Kind::Days(Days { first, days: 1, named_end: false }) }
+    Atom { start, end, kind: Kind::Days(Days { first, days: 1, named: Named::Whole }) }
 }
 
 /// The next such day, today included.
@@ -76,7 +76,7 @@ fn iso(text: &Text, place: usize) -> Option<Vec<Atom>> {
     Some(vec![day(place, end, Date::new(year, month, of_month).ok()?)])
 }
 
-fn month(text: &Text, place: usize) -> Option<(i8, usize)> {
+pub(super) fn month(text: &Text, place: usize) -> Option<(i8, usize)> {
     MONTHS.iter().find_map(|(name, month)| Some((*month, text.word(place, name)?)))
 }
 
@@ -177,7 +177,8 @@ fn chinese(text: &Text, place: usize, today: Date) -> Option<Vec<Atom>> {
         return None;
     }
     let date = chinese_date(today, year, month, of_month)?;
-    let mut found = vec![day(place, end, date)];
+    let named = if month.is_some() { Named::Whole } else { Named::DayOfMonth };
+    let mut found = vec![Atom { start: place, end, kind: Kind::Days(Days { first: date, days: 1, named }) }];
     if let Some((last, last_start, last_end)) = chinese_range(text, end) {
         let after = if last < of_month { date.checked_add(1.month()).ok()? } else { date };
         found.push(day(last_start, last_end, after.with().day(last).build().ok()?));
@@ -239,7 +240,10 @@ fn ordinal(text: &Text, place: usize, today: Date) -> Option<Vec<Atom>> {
     let (of_month, number_end) = small(text, place).filter(|_| text.is_start(place))?;
     let end = with_ordinal(text, number_end);
     let noun = text.any_word(text.skip_spaces(end), &["percentile", "of all", "replica", "time", "node"]).is_some();
-    (end > number_end && !noun).then(|| next_day_of_month(today, of_month).map(|date| vec![day(place, end, date)]))?
+    (end > number_end && !noun).then(|| {
+        next_day_of_month(today, of_month)
+            .map(|first| one(place, end, Kind::Days(Days { first, days: 1, named: Named::DayOfMonth })))
+    })?
 }
 
 /// Feasts with a fixed date, and those that hang on a weekday.
@@ -283,7 +287,7 @@ fn feast(text: &Text, place: usize, today: Date) -> Option<Vec<Atom>> {
     if let Some((month, of_month, days, end)) =
         FIXED.iter().find_map(|(name, month, day, days)| Some((*month, *day, *days, text.word(place, name)?)))
     {
-        let days = Days { first: coming(today, month, of_month)?, days, named_end: false };
+        let days = Days { first: coming(today, month, of_month)?, days, named: Named::Whole };
         return Some(one(place, end_of_feast(text, end), Kind::Days(days)));
     }
     const MOVING: [(&str, i32); 7] = [
@@ -298,7 +302,7 @@ fn feast(text: &Text, place: usize, today: Date) -> Option<Vec<Atom>> {
     let (after, end) = MOVING.iter().find_map(|(name, after)| Some((*after, text.word(place, name)?)))?;
     let first = (today.year()..=today.year() + 1)
         .find_map(|year| after_thanksgiving(year, after).filter(|date| *date >= today))?;
-    Some(one(place, end_of_feast(text, end), Kind::Days(Days { first, days: 1, named_end: false })))
+    Some(one(place, end_of_feast(text, end), Kind::Days(Days { first, days: 1, named: Named::Whole })))
 }
 
 /// "双十二当天", "the day of Black Friday" are that day.

@@ -29,8 +29,8 @@ fn range(text: &Text, place: usize) -> Option<Vec<Atom>> {
     let first = hour(text, place)?;
     let (mark, next) = range_mark(text, first.end)?;
     let second = hour(text, text.skip_spaces(next))?;
-    let of_a_date =
-        second.bare && matches!(text.at(text.skip_spaces(second.end)), '月' | '号' | '日' | '年' | '天' | '个');
+    let of_a_date = second.bare && super::calendar::month(text, text.skip_spaces(second.end)).is_some()
+        || second.bare && matches!(text.at(text.skip_spaces(second.end)), '月' | '号' | '日' | '年' | '天' | '个');
     if of_a_date {
         return None;
     }
@@ -74,77 +74,93 @@ fn range_mark(text: &Text, end: usize) -> Option<(&'static str, usize)> {
     None
 }
 
+/// Words of days that a bare hour may follow.
+const DAY_WORDS: [&str; 36] = [
+    "day",
+    "days",
+    "night",
+    "nights",
+    "tonight",
+    "morning",
+    "mornings",
+    "afternoon",
+    "evening",
+    "tomorrow",
+    "today",
+    "weekend",
+    "weekends",
+    "weekdays",
+    "week",
+    "daily",
+    "nightly",
+    "mon",
+    "tue",
+    "wed",
+    "thu",
+    "fri",
+    "sat",
+    "sun",
+    "noon",
+    "天",
+    "日",
+    "晚",
+    "午",
+    "上",
+    "晨",
+    "号",
+    "末",
+    "间",
+    "早",
+    "每周",
+];
+/// Words that may follow an hour.
+const AFTER_HOURS: [&str; 16] = [
+    "on", "tonight", "tomorrow", "today", "this", "every", "each", "daily", "in the", "o'clock", "we", "while", "when",
+    "for", "sharp", "and",
+];
+
+/// What stands before a place, without trailing space.
+fn before(text: &Text, place: usize) -> String {
+    text.slice(place.saturating_sub(24), place).trim_end().to_owned()
+}
+
+fn ends_with_word(words: &str, word: &str) -> bool {
+    let rest = words.strip_suffix(word);
+    rest.is_some_and(|rest| !word.is_ascii() || !rest.ends_with(|c: char| c.is_ascii_alphanumeric()))
+}
+
+/// True where the words end with a day: "every day", "Friday", "周三".
+fn ends_with_day(words: &str) -> bool {
+    let words = words.trim_end_matches([',', ' ', ':', '(']);
+    let weekday = ["周", "星期", "礼拜"].iter().any(|week| {
+        ["一", "二", "三", "四", "五", "六", "日", "天"]
+            .iter()
+            .any(|day| words.strip_suffix(day).is_some_and(|rest| rest.ends_with(week)))
+    });
+    weekday
+        || words.ends_with("day")
+        || words.ends_with("days")
+        || DAY_WORDS.iter().any(|word| ends_with_word(words, word))
+}
+
 /// Two bare numbers are hours where something around them says so.
 fn is_range_of_hours(text: &Text, place: usize, end: usize, mark: &str) -> bool {
-    let before = text.slice(place.saturating_sub(24), place);
-    let before = before.trim_end();
-    let led = ["from", "between", "at", "hours"].iter().any(|word| before.ends_with(word));
-    let after_day = [
-        "day",
-        "days",
-        "night",
-        "tonight",
-        "morning",
-        "afternoon",
-        "evening",
-        "tomorrow",
-        "weekends",
-        "weekend",
-        "daily",
-        "nightly",
-        ",",
-        "天",
-        "日",
-        "晚",
-        "午",
-        "上",
-        "晨",
-        "号",
-        "末",
-        "一",
-        "二",
-        "三",
-        "四",
-        "五",
-        "六",
-        "mon",
-        "tue",
-        "wed",
-        "thu",
-        "fri",
-        "sat",
-        "sun",
-        "weekdays",
-        "nights",
-        "mornings",
-    ]
-    .iter()
-    .any(|word| before.ends_with(word));
-    let between = mark != "and" || before.ends_with("between");
+    let before = before(text, place);
+    let lead = ["from", "between", "at", "hours"].into_iter().find(|word| ends_with_word(&before, word));
+    let of_a_day = ends_with_day(lead.map_or(before.as_str(), |lead| &before[..before.len() - lead.len()]));
     let next = text.skip_spaces(end);
     let followed = next >= text.len()
         || matches!(text.at(next), ',' | '.' | ';' | ':' | '(' | ')' | '!')
-        || text
-            .any_word(
-                next,
-                &[
-                    "on", "tonight", "tomorrow", "today", "this", "every", "each", "daily", "in the", "o'clock", "we",
-                    "while", "when", "for",
-                ],
-            )
-            .is_some()
+        || text.any_word(next, &AFTER_HOURS).is_some()
         || super::day::english_weekday(text, next).is_some();
-    let han = crate::reading::text::is_han(text.at(next));
-    between
-        && ((led && (followed || !text.at(next).is_ascii_alphabetic() || after_day))
-            || (after_day && (followed || !han)))
-        && text.at(end) != '%'
+    let joined = mark != "and" || lead == Some("between");
+    let apart = text.at(end) != '%' && !crate::reading::text::is_han(text.at(next));
+    joined && apart && (of_a_day || (lead.is_some() && followed) || (lead == Some("from") && mark != "to"))
 }
 
 /// A bare number is an hour behind these words: "at 9 tonight", "until 6", "by 5".
 fn is_announced(text: &Text, place: usize, end: usize) -> bool {
-    let before = text.slice(place.saturating_sub(20), place);
-    let before = before.trim_end();
+    let before = before(text, place);
     let next = text.skip_spaces(end);
     let day_next =
         text.any_word(next, &["tonight", "tomorrow", "today", "this", "on", "sharp", "every", "in the"]).is_some()
@@ -152,37 +168,13 @@ fn is_announced(text: &Text, place: usize, end: usize) -> bool {
     let stop = next >= text.len()
         || matches!(text.at(next), ',' | '.' | ';' | '!' | ')')
         || text.any_word(next, &["and", "onwards", "on", "we", "please", "because", "sharp", "then"]).is_some();
-    let ends = |words: &[&str]| {
-        words.iter().any(|word| {
-            before.ends_with(word)
-                && !before[..before.len() - word.len()].ends_with(|c: char| c.is_ascii_alphanumeric())
-        })
-    };
-    let timed = ends(&[
-        "until",
-        "till",
-        "til",
-        "before",
-        "after",
-        "from",
-        "by",
-        "starting",
-        "starts",
-        "starting at",
-        "begins",
-        "begins at",
-        "opens at",
-        "starts at",
-        "tonight at",
-        "tomorrow at",
-        "today at",
-        "day at",
-        "morning at",
-        "afternoon at",
-        "evening at",
-        "night at",
-    ]);
-    (timed && (stop || day_next)) || (ends(&["at", "around", "@"]) && day_next)
+    let ends = |words: &[&str]| words.iter().any(|word| ends_with_word(&before, word));
+    let day_before = ["at", "@", "around", "about"]
+        .iter()
+        .any(|word| ends_with_word(&before, word) && ends_with_day(&before[..before.len() - word.len()]));
+    let timed = ends(&["until", "till", "til", "before", "after", "from", "by", "starting", "starts", "begins"])
+        || ends(&["starting at", "begins at", "opens at", "starts at"]);
+    day_before || (timed && (stop || day_next)) || (ends(&["at", "around", "@"]) && day_next)
 }
 
 fn hour(text: &Text, place: usize) -> Option<Read> {

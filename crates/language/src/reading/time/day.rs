@@ -1,6 +1,6 @@
 //! Days named from today: weekdays, tomorrow, this week, the weekend, the end of the month, and parts of a day.
 
-use super::atom::{Atom, Days, Kind, Part, one};
+use super::atom::{Atom, Days, Kind, Named, Part, one};
 use crate::reading::text::Text;
 use jiff::{
     ToSpan,
@@ -51,8 +51,8 @@ pub(super) fn read(text: &Text, place: usize, today: Date) -> Vec<Atom> {
         .unwrap_or_default()
 }
 
-fn days(start: usize, end: usize, first: Date, days: i32, named_end: bool) -> Vec<Atom> {
-    one(start, end, Kind::Days(Days { first, days, named_end }))
+fn days(start: usize, end: usize, first: Date, days: i32, named: Named) -> Vec<Atom> {
+    one(start, end, Kind::Days(Days { first, days, named }))
 }
 
 fn plus(date: Date, days: i32) -> Option<Date> {
@@ -94,7 +94,7 @@ fn joined(text: &Text, place: usize, today: Date) -> Option<Vec<Atom>> {
     ];
     let (after, part, end) =
         WORDS.iter().find_map(|(words, after, part)| Some((*after, *part, text.word(place, words)?)))?;
-    let day = Kind::Days(Days { first: plus(today, after)?, days: 1, named_end: false });
+    let day = Kind::Days(Days { first: plus(today, after)?, days: 1, named: Named::Whole });
     Some(vec![Atom { start: place, end: place, kind: day }, Atom { start: place, end, kind: Kind::Part(part) }])
 }
 
@@ -149,6 +149,11 @@ fn end_of(text: &Text, place: usize, today: Date) -> Option<Vec<Atom>> {
             'y',
         ),
     ];
+    if let Some(end) = text
+        .any_word(place, &["last day of the month", "月底最后一天", "月末最后一天", "本月最后一天", "这个月最后一天"])
+    {
+        return Some(days(place, end, today.last_of_month(), 1, Named::Whole));
+    }
     let (of, end) = WORDS.iter().find_map(|(words, of)| Some((*of, text.any_word(place, words)?)))?;
     let first_of_next = match of {
         'd' => plus(today, 1)?,
@@ -187,7 +192,7 @@ fn relative(text: &Text, place: usize, today: Date) -> Option<Vec<Atom>> {
     ];
     let (after, end) = WORDS.iter().find_map(|(words, after)| Some((*after, text.word(place, words)?)))?;
     let of_yesterday = place > 0 && text.at(place - 1) == '前' && text.literal(place, "天").is_some();
-    (!of_yesterday).then(|| plus(today, after)).flatten().map(|first| days(place, end, first, 1, false))
+    (!of_yesterday).then(|| plus(today, after)).flatten().map(|first| days(place, end, first, 1, Named::Whole))
 }
 
 /// Weeks, weekends and months as a whole.
@@ -261,16 +266,11 @@ fn span(text: &Text, place: usize, today: Date) -> Option<Vec<Atom>> {
         }
     };
     let end = ["期间", "里", "内"].iter().find_map(|words| text.literal(end, words)).unwrap_or(end);
-    Some(days(place, end, first, length, true))
+    Some(days(place, end, first, length, Named::Whole))
 }
 
 fn chinese_day(text: &Text, place: usize) -> Option<(i8, usize)> {
-    CHINESE_DAYS.iter().find_map(|(name, day)| Some((*day, text.literal(place, name)?))).filter(|(_, end)| {
-        text.literal(*end - 1, "一下").is_none()
-            && text.literal(*end - 1, "一起").is_none()
-            && text.literal(*end - 1, "一直").is_none()
-            && text.literal(*end - 1, "天天").is_none()
-    })
+    CHINESE_DAYS.iter().find_map(|(name, day)| Some((*day, text.literal(place, name)?)))
 }
 
 /// "Friday", "this Friday", "next Tuesday", "Thursday of next week", "周五", "下周三".
@@ -292,7 +292,7 @@ fn weekday(text: &Text, place: usize, today: Date) -> Option<Vec<Atom>> {
     if date < today {
         return Some(one(place, end, Kind::Past));
     }
-    Some(days(place, end, date, 1, false))
+    Some(days(place, end, date, 1, if weeks.is_none() { Named::Weekday } else { Named::Whole }))
 }
 
 /// The next such day after today.

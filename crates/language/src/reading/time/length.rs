@@ -32,7 +32,12 @@ fn as_span(minutes: f64) -> Span {
 }
 
 fn minutes(text: &Text, place: usize) -> Option<(f64, usize)> {
-    const FIXED: [(&str, f64); 12] = [
+    const FIXED: [(&str, f64); 17] = [
+        ("next half hour", 30.0),
+        ("next hour", 60.0),
+        ("coming hour", 60.0),
+        ("following hour", 60.0),
+        ("quarter hour", 15.0),
         ("half an hour", 30.0),
         ("half-hour", 30.0),
         ("an hour and a half", 90.0),

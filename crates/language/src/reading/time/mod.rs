@@ -9,6 +9,8 @@ mod length;
 mod moment;
 mod open;
 mod repeat;
+#[cfg(test)]
+mod tests;
 mod window;
 
 pub(crate) use window::{TimeReading, read};

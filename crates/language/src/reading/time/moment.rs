@@ -21,6 +21,8 @@ pub(super) enum Role {
     Until,
     /// "through": ends there, the day included.
     Through,
+    /// "开始": a day goes on from there, an hour only begins.
+    Begins,
     /// "since": over.
     Past,
 }
@@ -112,7 +114,18 @@ pub(super) fn moments(text: &Text, atoms: &[Atom]) -> Vec<Moment> {
     found.extend(current);
     found.retain(|moment| !moment.is_nothing());
     assign_roles(text, &mut found);
+    for moment in found.iter_mut().filter(|moment| is_over(text, atoms, moment)) {
+        moment.role = Role::Past;
+    }
     found
+}
+
+/// "yesterday at 3pm", "昨晚8点": the hour is as past as the day.
+fn is_over(text: &Text, atoms: &[Atom], moment: &Moment) -> bool {
+    atoms.iter().filter(|atom| matches!(atom.kind, Kind::Past)).any(|past| {
+        (past.end <= moment.start && is_filler(&text.slice(past.end, moment.start)))
+            || (moment.end <= past.start && is_filler(&text.slice(moment.end, past.start)))
+    })
 }
 
 fn is_moment(kind: &Kind) -> bool {
@@ -176,7 +189,17 @@ fn role(text: &Text, before: Option<&Moment>, moment: &Moment) -> Role {
         return role;
     }
     if let Some(role) = behind(text, moment.end) {
-        return role;
+        let day = role == Role::Begins && moment.clock.is_none();
+        return match role {
+            Role::Begins => {
+                if day {
+                    Role::Onwards
+                } else {
+                    Role::Plain
+                }
+            }
+            _ => role,
+        };
     }
     let from = before.map_or(0, |before| before.end);
     let words = text.slice(from.max(moment.start.saturating_sub(48)), moment.start);
@@ -212,7 +235,7 @@ fn joined(text: &Text, before: &Moment, moment: &Moment) -> Option<Role> {
         "until" | "till" | "til" | "and until" | "直到" | "and ends" | "and ending" | "ending" | "and runs until"
         | "and goes until" => Some(Role::Until),
         "through" | "thru" | "through to" | "up to and including" => Some(Role::Through),
-        "and" if text.slice(before.start.saturating_sub(12), before.start).contains("between") => Some(Role::To),
+        "and" if text.slice(before.start.saturating_sub(12), before.end).contains("between") => Some(Role::To),
         "and" | "&" | "和" | "" | "," | "与" | "及" => next_to_each_other(before, moment).then_some(Role::Through),
         _ => None,
     }
@@ -228,7 +251,8 @@ fn next_to_each_other(before: &Moment, moment: &Moment) -> bool {
 /// The role given by what follows: "周四之前", "12点以后", "Monday onwards".
 fn behind(text: &Text, end: usize) -> Option<Role> {
     let next = text.skip_spaces(end);
-    const WORDS: [(&str, Role); 30] = [
+    const WORDS: [(&str, Role); 31] = [
+        ("以来", Role::Past),
         ("之前", Role::Until),
         ("以前", Role::Until),
         ("前", Role::Until),
@@ -246,7 +270,7 @@ fn behind(text: &Text, end: usize) -> Option<Role> {
         ("开始到", Role::From),
         ("开始至", Role::From),
         ("开始持续", Role::From),
-        ("开始", Role::Plain),
+        ("开始", Role::Begins),
         ("onwards", Role::Onwards),
         ("onward", Role::Onwards),
         ("and onwards", Role::Onwards),

@@ -9,12 +9,36 @@ use apportion_core::instruction::Repeat;
 use jiff::civil::{Date, Weekday};
 
 pub(super) fn read(text: &Text, place: usize, _: Date) -> Vec<Atom> {
-    every_weekday_name(text, place).or_else(|| plain(text, place)).unwrap_or_default()
+    working_days(text, place)
+        .or_else(|| every_weekday_name(text, place))
+        .or_else(|| plain(text, place))
+        .unwrap_or_default()
 }
 
 fn repeat(start: usize, end: usize, repeat: Repeat, on: Option<i8>) -> Option<Atom> {
     let weekday = on.and_then(|offset| Weekday::from_monday_zero_offset(offset).ok());
     Some(Atom { start, end, kind: Kind::Repeat(repeat, weekday) })
+}
+
+/// "Monday to Friday" beside an hour means every week; alone it is the next such days.
+fn working_days(text: &Text, place: usize) -> Option<Vec<Atom>> {
+    const WORDS: [&str; 7] = [
+        "monday to friday",
+        "monday through friday",
+        "mon to fri",
+        "周一到周五",
+        "周一至周五",
+        "星期一到星期五",
+        "周一到五",
+    ];
+    let end = text.any_word(place, &WORDS)?;
+    let next = text.skip_spaces(if text.at(end) == ',' { end + 1 } else { end });
+    let next =
+        text.any_word(next, &["from", "between", "at", "的", "每天"]).map_or(next, |after| text.skip_spaces(after));
+    let before = text.slice(place.saturating_sub(4), place);
+    let hour_before = before.trim_end().ends_with(|c: char| c.is_ascii_digit() || matches!(c, '点' | 'm'));
+    let hour = text.at(next).is_ascii_digit() || hour_before || super::clock::chinese_hour(text, next).is_some();
+    hour.then(|| repeat(place, end, Repeat::Weekdays, None).map(|atom| vec![atom]))?
 }
 
 /// "every Friday", "on Mondays", "每周三", "weekly on Tuesday".
@@ -36,9 +60,10 @@ fn every_weekday_name(text: &Text, place: usize) -> Option<Vec<Atom>> {
         let (on, end) = day::english_weekday(text, next).or_else(|| day::chinese_weekday(text, next))?;
         return Some(vec![repeat(place, end, Repeat::Weekly, Some(on))?]);
     }
-    let (on, end) = day::english_weekday(text, place)?;
     // "Mondays".
-    let plural = text.word_end(end, "s").filter(|_| end - place > 4)?;
+    let (on, plural) = day::WEEKDAYS.iter().filter(|(name, _)| name.ends_with("day")).find_map(|(name, on)| {
+        Some((*on, text.word_end(text.literal(place, name).filter(|_| text.is_start(place))?, "s")?))
+    })?;
     Some(vec![repeat(place, plural, Repeat::Weekly, Some(on))?])
 }
 

@@ -1,7 +1,7 @@
 //! One window of time from the moments, lengths and repetitions of a sentence.
 
 use super::{
-    atom::{Atom, Clock, Days, Kind, Part, atoms},
+    atom::{Atom, Clock, Days, Kind, Named, Part, atoms},
     moment::{Moment, Role, moments},
 };
 use crate::reading::text::Text;
@@ -37,7 +37,7 @@ pub(crate) fn read(text: &Text, now: &Zoned, taken: &[(usize, usize)]) -> TimeRe
     let moments = moments(text, &atoms);
     let reader = Reader { text, now, atoms: &atoms, moments };
     let places = atoms.iter().filter(|atom| atom.is_time()).map(|atom| (atom.start, atom.end)).collect();
-    let says_end = reader.finish(None).is_some() || reader.length().is_some_and(|(_, role)| role == LengthRole::For);
+    let says_end = reader.finish().is_some() || reader.length().is_some_and(|(_, role)| role == LengthRole::For);
     match reader.window() {
         Some(window) => TimeReading { window, places, says_end, unread: Vec::new() },
         None => {
@@ -57,8 +57,10 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn window(&self) -> Option<Window> {
-        let begin = self.begin();
-        let finish = self.finish(begin.as_ref());
+        let (mut begin, finish) = shared(self.begin(), self.finish());
+        if let Some(begin) = begin.as_mut().filter(|begin| begin.clock.is_none() && self.goes_on()) {
+            begin.role = Role::Onwards;
+        }
         let length = self.length();
         match self.repeat(begin.as_ref()) {
             Some((repeat, on)) => self.repeated(repeat, on, begin.as_ref(), finish.as_ref(), length),
@@ -86,15 +88,9 @@ impl Reader<'_> {
         Some(first)
     }
 
-    fn finish(&self, begin: Option<&Moment>) -> Option<Moment> {
-        let mut finish = *self
-            .moments
-            .iter()
-            .find(|moment| moment.role.ends() || moment.end_of.is_some_and(|_| is_limit(self.text, moment)))?;
-        if begin.is_some_and(|begin| begin.utc) {
-            finish.utc = true;
-        }
-        Some(finish)
+    fn finish(&self) -> Option<Moment> {
+        let ends = |moment: &&Moment| moment.role.ends() || (moment.end_of.is_some() && is_limit(self.text, moment));
+        self.moments.iter().find(ends).copied()
     }
 
     fn repeat(&self, begin: Option<&Moment>) -> Option<(Repeat, Option<Weekday>)> {
@@ -151,6 +147,31 @@ impl Reader<'_> {
         Some(Window { start: start.filter(|start| start > self.now), end, repeat: None })
     }
 
+    /// "... from then on": what begins has no end.
+    fn goes_on(&self) -> bool {
+        const WORDS: [&str; 17] = [
+            "from then on",
+            "from that point on",
+            "from there on",
+            "thereafter",
+            "afterwards",
+            "ever after",
+            "from that moment",
+            "and beyond",
+            "permanently",
+            "从那以后",
+            "此后",
+            "之后",
+            "往后",
+            "从此",
+            "以后都",
+            "以后就",
+            "长期",
+        ];
+        let behind_a_day = |place: usize| self.moments.iter().any(|moment| moment.end == place);
+        (0..self.text.len()).any(|place| !behind_a_day(place) && self.text.any_word(place, &WORDS).is_some())
+    }
+
     fn zone(&self, moment: &Moment) -> TimeZone {
         if moment.utc { TimeZone::UTC } else { self.now.time_zone().clone() }
     }
@@ -187,7 +208,7 @@ impl Reader<'_> {
             return Some(None);
         }
         let today = self.now.date();
-        let days = begin.days.unwrap_or(Days { first: today, days: 1, named_end: false });
+        let days = begin.days.unwrap_or(Days { first: today, days: 1, named: Named::Whole });
         let end = match begin.part {
             Some(part) => self.at(days.first, i32::from(part.hours().1) * 60, begin)?,
             None => self.at(days.first.checked_add(days.days.days()).ok()?, 0, begin)?,
@@ -199,24 +220,34 @@ impl Reader<'_> {
         if let Some(date) = finish.end_of {
             return self.at(date, 0, finish);
         }
-        let Some(mut minutes) = end_minutes(finish, begin) else {
-            let days = finish.days?;
-            let after = if finish.role == Role::Until { 0 } else { days.days };
-            return self.at(days.first.checked_add(after.days()).ok()?, 0, finish);
-        };
-        let start_date = start.map(|start| start.with_time_zone(self.zone(finish)).date());
-        let date = finish
-            .days
-            .map(|days| days.first)
-            .or(start_date)
-            .unwrap_or_else(|| self.now.with_time_zone(self.zone(finish)).date());
         let after = start.unwrap_or(self.now);
-        let movable = finish.clock.is_some_and(|clock| !clock.fixed) && finish.part.is_none();
-        if self.at(date, minutes, finish)? <= *after && movable && minutes <= 720 {
-            minutes += 720;
+        let date = self.end_date(finish, begin, start)?;
+        let mut hours = end_minutes(finish, begin).into_iter();
+        let Some(said) = hours.next() else {
+            let days = finish.days?;
+            let last = if finish.role == Role::Until { 0 } else { days.days };
+            return self.at(date.checked_add(last.days()).ok()?, 0, finish);
+        };
+        let mut ends = std::iter::once(said).chain(hours).map_while(|minutes| self.at(date, minutes, finish));
+        if let Some(end) = ends.find(|end| end > after) {
+            return Some(end);
         }
-        let end = self.at(date, minutes, finish)?;
-        if end <= *after && finish.days.is_none() { end.tomorrow().ok() } else { Some(end) }
+        let end = self.at(date, plain_minutes(finish).unwrap_or(said), finish)?;
+        if finish.days.is_none() { end.tomorrow().ok() } else { Some(end) }
+    }
+
+    /// The day on which the window ends: its own, else the one on which it was said to begin, else today.
+    fn end_date(&self, finish: &Moment, begin: Option<&Moment>, start: Option<&Zoned>) -> Option<Date> {
+        let begun = start.map(|start| start.with_time_zone(self.zone(finish)).date());
+        if let Some(days) = finish.days {
+            return begun.filter(|begun| days.first < *begun).map_or(Some(days.first), |begun| next_such(&days, begun));
+        }
+        let overnight = begin.and_then(start_minutes).is_some_and(|minutes| minutes >= 1_440);
+        match begun {
+            Some(begun) if overnight => begun.yesterday().ok(),
+            Some(begun) => Some(begun),
+            None => Some(self.now.with_time_zone(self.zone(finish)).date()),
+        }
     }
 
     fn repeated(
@@ -301,14 +332,56 @@ fn start_minutes(moment: &Moment) -> Option<i32> {
     }
 }
 
-/// Minutes after midnight at which a moment ends the window that `begin` begins.
-fn end_minutes(finish: &Moment, begin: Option<&Moment>) -> Option<i32> {
-    let own = finish.days.is_none().then(|| begin.and_then(|begin| begin.part)).flatten();
-    match (finish.clock, finish.part) {
-        (Some(clock), part) => Some(clock_minutes(clock, part.or(own.filter(|_| !clock.fixed)), false)),
-        (None, Some(part)) if finish.role == Role::Until => Some(i32::from(part.hours().0) * 60),
-        (None, Some(part)) => Some(i32::from(part.hours().1) * 60),
-        (None, None) => None,
+/// Minutes after midnight at which a moment may end the window that `begin` begins, the likeliest first: in the part of the
+/// day in which it began, as written, twelve hours later. None where it has neither hour nor part.
+fn end_minutes(finish: &Moment, begin: Option<&Moment>) -> Vec<i32> {
+    let Some(clock) = finish.clock else {
+        let ends =
+            |part: Part| if finish.role == Role::Until || part == Part::Noon { part.hours().0 } else { part.hours().1 };
+        let hours = finish.part.map(ends);
+        return hours.map(|hour| i32::from(hour) * 60).into_iter().collect();
+    };
+    let shared = begin.and_then(|begin| begin.part).filter(|_| finish.days.is_none() && finish.part.is_none());
+    let part = finish.part.or(shared.filter(|_| !clock.fixed));
+    let mut minutes = vec![clock_minutes(clock, part, false)];
+    if finish.part.is_none() {
+        minutes.push(clock_minutes(clock, None, false));
+    }
+    if finish.part.is_none() && !clock.fixed && clock.hour <= 12 {
+        minutes.push(clock_minutes(clock, None, false) + 720);
+    }
+    minutes
+}
+
+/// The hour as written.
+fn plain_minutes(finish: &Moment) -> Option<i32> {
+    finish.clock.map(|clock| clock_minutes(clock, finish.part, false))
+}
+
+/// "from 2 to 4 tomorrow afternoon": what is said once, behind the end, holds for the beginning too.
+fn shared(begin: Option<Moment>, finish: Option<Moment>) -> (Option<Moment>, Option<Moment>) {
+    let (Some(mut begin), Some(mut finish)) = (begin, finish) else { return (begin, finish) };
+    begin.utc |= finish.utc;
+    finish.utc |= begin.utc;
+    let hours = begin.clock.zip(finish.clock).map(|(from, to)| {
+        let to_hour = if to.fixed || to.hour > from.hour { to.hour } else { to.hour + 12 };
+        from.hour < to_hour
+    });
+    if begin.days.is_none() && begin.part.is_none() && finish.role == Role::To && hours == Some(true) {
+        begin = begin.filled_from(&Moment { clock: None, ..finish });
+    }
+    (Some(begin), Some(finish))
+}
+
+/// The next such day after another, where it was said by its weekday or day of the month alone.
+fn next_such(days: &Days, after: Date) -> Option<Date> {
+    match days.named {
+        Named::Whole => Some(days.first),
+        Named::Weekday => after.nth_weekday(1, days.first.weekday()).ok(),
+        Named::DayOfMonth => (0..3).find_map(|months| {
+            let month = after.first_of_month().checked_add(months.months()).ok()?;
+            month.with().day(days.first.day()).build().ok().filter(|date| *date > after)
+        }),
     }
 }
 
