@@ -1,4 +1,9 @@
 //! Tensors only: layers, optimiser, the telemetry Transformer and its recurrent baseline.
+//!
+//! [`telemetry::TelemetryModel`] forecasts, [`training::Trainer`] makes its weights, [`training::tune`] adapts them to a user's
+//! own series, and [`bolt::BoltModel`] runs Chronos-Bolt weights that a user brings. Series are plain `&[f32]` with a step
+//! and perhaps a time; this crate knows nothing of workloads, metrics or words. `docs/model.md` tells how the model works,
+//! `docs/training.md` how it is trained.
 
 #![allow(
     clippy::cast_sign_loss,

@@ -186,8 +186,9 @@ impl<'a> Trainer<'a> {
     fn run_shards(&self) {
         let next = AtomicUsize::new(0);
         let work = || {
-            while let Some(shard) = self.shards.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let index = self.shards.iter().position(|other| std::ptr::eq(other, shard)).unwrap_or(0);
+            loop {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                let Some(shard) = self.shards.get(index) else { break };
                 // A poisoned lock means that another thread panicked, which the scope passes on.
                 let mut shard = shard.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                 self.run_shard(index, &mut shard);
