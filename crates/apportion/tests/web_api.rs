@@ -243,7 +243,7 @@ fn metrics_follow_the_conventions() {
     assert!(value(unlimited).is_infinite());
     let decisions: f64 = sum(&answer.body, "apportion_decisions_total{");
     let recorded = server.get("/api/v1/decisions?limit=500").json()["decisions"].as_array().unwrap().len();
-    assert_eq!(decisions as usize, recorded);
+    assert_eq!(format!("{decisions}"), recorded.to_string());
 }
 
 fn sum(text: &str, prefix: &str) -> f64 {
