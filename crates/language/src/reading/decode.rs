@@ -3,6 +3,7 @@
 use super::{
     Kind, Reading, SURE, Unit,
     amount::{Amount, Counts, Sense, amounts},
+    bound::bound,
     fields::{Direction, Effect, Level, Topic},
     lexicon,
     model::{DIRECTIONS, EFFECTS, KINDS, LEVELS, Model, Scores, TOPICS, names_at},
@@ -18,6 +19,10 @@ use jiff::Zoned;
 const ACTS: f32 = 0.6;
 /// How much likelier a topic is that the sentence has a word for.
 const MENTIONED: f32 = 4.0;
+/// How much likelier a bound is that the words beside the amount say.
+const SAID: f32 = 20.0;
+/// An amount in a report is asked for unless it is this much likelier to be the state.
+const NOT_ASKED: f32 = 0.25;
 /// A word this likely to be a name is one where the sentence has no likelier one.
 const LIKELY_NAME: f32 = 0.2;
 
@@ -111,7 +116,8 @@ impl<'a> Seen<'a> {
 
     fn event(&self, reading: &mut Reading) {
         self.window(reading);
-        let amount = self.of_resource().or_else(|| self.relative()).or_else(|| self.of_demand());
+        let amount =
+            self.of_resource().or_else(|| self.relative()).or_else(|| self.of_demand()).or_else(|| self.bare_demand());
         let Some(amount) = amount else {
             self.topic(reading, |topic| topic.is_some());
             return;
@@ -121,25 +127,33 @@ impl<'a> Seen<'a> {
 
     fn rule(&self, reading: &mut Reading) {
         self.window(reading);
-        let (effect, belief) =
-            best(&EFFECTS, &self.scores.effect, |effect| matches!(effect, Some(Effect::AtLeast | Effect::AtMost)));
-        reading.confidence = reading.confidence.min(belief);
         let amount = self
             .of_resource()
             .or_else(|| self.first(|amount| amount.counts == Counts::Percent))
-            .or_else(|| self.of_demand());
-        match amount.or_else(|| self.share()).or_else(|| self.bare_number()) {
+            .or_else(|| self.of_demand())
+            .or_else(|| self.share())
+            .or_else(|| self.bare_number());
+        let said = amount.and_then(|amount| bound(self.text, &amount));
+        let shares: Vec<f32> = EFFECTS
+            .iter()
+            .zip(&self.scores.effect)
+            .map(|(effect, share)| share * if said.is_some() && *effect == said { SAID } else { 1.0 })
+            .collect();
+        let bounds = |effect| matches!(effect, Some(Effect::AtLeast | Effect::AtMost));
+        let (effect, belief) = best(&EFFECTS, &shares, bounds);
+        reading.confidence = reading.confidence.min(belief);
+        match amount {
             Some(amount) => self.put(reading, &amount, effect.unwrap_or(Effect::AtMost)),
-            None => {
-                reading.effect = effect;
-                self.topic(reading, |topic| topic.is_some());
-                reading.unread.push(match reading.language {
-                    Language::En => "how much".to_owned(),
-                    Language::Zh => "数量".to_owned(),
-                });
-                reading.confidence = reading.confidence.min(SURE / 2.0);
-            }
+            None => self.rule_without_amount(reading, effect),
         }
+    }
+
+    fn rule_without_amount(&self, reading: &mut Reading, effect: Option<Effect>) {
+        reading.effect = effect;
+        self.topic(reading, |topic| topic.is_some());
+        let what = if reading.language == Language::En { "how much" } else { "数量" };
+        reading.unread.push(what.to_owned());
+        reading.confidence = reading.confidence.min(SURE / 2.0);
     }
 
     fn report(&self, reading: &mut Reading) {
@@ -161,15 +175,16 @@ impl<'a> Seen<'a> {
         }
     }
 
-    /// The amount that a report asks for; "at 95 % CPU" is none, it is the state.
+    /// The amount that a report asks for; "at 95 % CPU" and "twice as slow" are none, they are the state.
     fn asked_for(&self) -> Option<Amount> {
-        let (effect, _) =
-            best(&EFFECTS, &self.scores.effect, |effect| !matches!(effect, Some(Effect::AtLeast | Effect::AtMost)));
-        match effect {
-            Some(Effect::Add) => self.of_resource(),
-            Some(Effect::Multiply) => self.relative(),
-            _ => None,
-        }
+        let asked = |effect: Effect| {
+            let share = |wanted: Option<Effect>| {
+                EFFECTS.iter().position(|known| *known == wanted).map_or(0.0, |at| self.scores.effect[at])
+            };
+            share(Some(effect)) > NOT_ASKED * share(None)
+        };
+        let of_resource = self.of_resource().filter(|_| asked(Effect::Add));
+        of_resource.or_else(|| self.relative().filter(|_| asked(Effect::Multiply)))
     }
 
     fn hold(&self, reading: &mut Reading) {
@@ -230,17 +245,30 @@ impl<'a> Seen<'a> {
         let part = self.first(|amount| amount.counts == Counts::Factor && amount.value <= 1.0)?;
         Some(Amount { value: part.value * 100.0, counts: Counts::Percent, ..part })
     }
+    /// "QPS会增加 8000": the only number, of demand that the sentence has a word for.
+    fn bare_demand(&self) -> Option<Amount> {
+        let amount = self.only_number()?;
+        self.mentioned(Some(Topic::Requests)).then_some(Amount { counts: Counts::Demand, ..amount })
+    }
     /// "CPU上限 16", "副本数不能少于3个": the only number, of what the sentence has a word for.
     fn bare_number(&self) -> Option<Amount> {
+        let amount = self.only_number()?;
+        let counts = if self.mentioned(Some(Topic::Replicas)) { Counts::Replicas } else { Counts::Cores };
+        let known = counts == Counts::Replicas || self.mentioned(Some(Topic::Cpu));
+        known.then_some(Amount { counts, ..amount })
+    }
+    fn only_number(&self) -> Option<Amount> {
         let mut numbers = self.tokens.iter().filter(|token| token.text == "<number>");
         let (token, None) = (numbers.next()?, numbers.next()) else { return None };
-        let counts = if self.mentioned(Some(Topic::Replicas)) {
-            Counts::Replicas
-        } else {
-            Some(Counts::Cores).filter(|_| self.mentioned(Some(Topic::Cpu)))?
-        };
         let value = self.text.slice(token.start, token.end).parse().ok()?;
-        Some(Amount { start: token.start, end: token.end, value, counts, sense: Sense::To, letter: false })
+        Some(Amount {
+            start: token.start,
+            end: token.end,
+            value,
+            counts: Counts::Demand,
+            sense: Sense::To,
+            letter: false,
+        })
     }
     fn of_demand(&self) -> Option<Amount> {
         self.first(|amount| amount.counts == Counts::Demand)

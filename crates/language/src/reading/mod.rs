@@ -5,6 +5,7 @@
 mod amount;
 #[cfg(test)]
 mod amount_tests;
+mod bound;
 mod decode;
 mod feature;
 pub mod fields;

@@ -68,14 +68,15 @@ impl Reader<'_> {
         }
     }
 
-    /// Where the window begins: the first moment that does not end it, filled with the day or hour said elsewhere.
+    /// Where the window begins: the first moment of a range, else the first that does not end it, filled with the day or
+    /// hour said elsewhere.
     fn begin(&self) -> Option<Moment> {
-        let mut candidates = self
-            .moments
-            .iter()
-            .filter(|moment| !moment.role.ends() && moment.role != Role::Past && moment.end_of.is_none());
-        let first = *candidates.next()?;
-        let rest: Vec<&Moment> = candidates.collect();
+        let begins = |moment: &Moment| !moment.role.ends() && moment.role != Role::Past && moment.end_of.is_none();
+        let range =
+            self.moments.windows(2).find(|pair| begins(&pair[0]) && matches!(pair[1].role, Role::To | Role::Through));
+        let first = range.map(|pair| pair[0]).or_else(|| self.moments.iter().copied().find(begins))?;
+        let rest: Vec<&Moment> =
+            self.moments.iter().filter(|moment| begins(moment) && moment.start != first.start).collect();
         if first.clock.is_none() {
             // "this afternoon from 3 to 5": the hour is said later.
             let hour = rest.iter().find(|moment| moment.clock.is_some() && moment.days.is_none());
@@ -268,9 +269,12 @@ impl Reader<'_> {
         let zone_of = hours.unwrap_or_else(|| Moment { days: None, ..plain() });
         let first = self.first_date(repeat, on, minutes, &zone_of, hours.is_none())?;
         let start = self.at(first, minutes, &zone_of)?;
-        let finish = finish.filter(|finish| finish.days.is_none() && finish.end_of.is_none());
+        let finish = finish.filter(|finish| {
+            finish.end_of.is_none()
+                && finish.days.is_none_or(|days| days.named == Named::Weekday && finish.clock.is_some())
+        });
         let end = match (finish, length, hours) {
-            (Some(finish), ..) => Some(self.end_of(&Moment { days: None, ..*finish }, hours.as_ref(), Some(&start))?),
+            (Some(finish), ..) => Some(self.end_of(finish, hours.as_ref(), Some(&start))?),
             (None, Some((span, LengthRole::For)), _) => Some(start.checked_add(span).ok()?),
             (None, _, Some(hours)) if hours.clock.is_some() => None,
             (None, _, Some(hours)) => Some(self.at(first, i32::from(hours.part?.hours().1) * 60, &hours)?),

@@ -1,0 +1,267 @@
+//! Words right beside an amount that say whether it is the least or the most: exact, and stronger than what is learnt.
+
+use super::{amount::Amount, fields::Effect, text::Text};
+
+const LEAST_BEFORE: [&str; 30] = [
+    "at least",
+    "no less than",
+    "not less than",
+    "no fewer than",
+    "not fewer than",
+    "minimum of",
+    "a minimum of",
+    "floor of",
+    "minimum",
+    "min",
+    "no lower than",
+    ">=",
+    "never less than",
+    "至少",
+    "不少于",
+    "不低于",
+    "不得低于",
+    "不得少于",
+    "不能低于",
+    "不能少于",
+    "不小于",
+    "保底",
+    "兜底",
+    "起码",
+    "最少",
+    "下限",
+    "最低",
+    "预留",
+    "垫底",
+    "保证",
+];
+const LEAST_AFTER: [&str; 12] = [
+    "or more",
+    "minimum",
+    "at least",
+    "at the least",
+    "at minimum",
+    "or better",
+    "or higher",
+    "min",
+    "以上",
+    "或更多",
+    "及以上",
+    "保底",
+];
+const MOST_BEFORE: [&str; 34] = [
+    "at most",
+    "no more than",
+    "not more than",
+    "up to",
+    "maximum of",
+    "a maximum of",
+    "ceiling of",
+    "maximum",
+    "max",
+    "no higher than",
+    "<=",
+    "limit of",
+    "lid of",
+    "never more than",
+    "only",
+    "limited to",
+    "capped at",
+    "restricted to",
+    "最多",
+    "至多",
+    "顶多",
+    "不超过",
+    "不得超过",
+    "不能超过",
+    "别超过",
+    "不要超过",
+    "不高于",
+    "不得高于",
+    "上限",
+    "封顶",
+    "最大",
+    "限速",
+    "限制在",
+    "限制到",
+];
+const MOST_AFTER: [&str; 17] = [
+    "or less",
+    "or fewer",
+    "max",
+    "maximum",
+    "at most",
+    "at the most",
+    "at the very most",
+    "tops",
+    "or lower",
+    "and no more",
+    "but no more",
+    "以内",
+    "以下",
+    "之内",
+    "之下",
+    "封顶",
+    "为限",
+];
+/// Behind a negation these turn round: "never below" is a floor.
+const UNDER: [&str; 16] = [
+    "below",
+    "under",
+    "less than",
+    "fewer than",
+    "lower than",
+    "beneath",
+    "低于",
+    "少于",
+    "小于",
+    "低过",
+    "到",
+    "掉到",
+    "降到",
+    "缩到",
+    "跌破",
+    "低到",
+];
+const OVER: [&str; 18] = [
+    "over",
+    "above",
+    "more than",
+    "beyond",
+    "exceed",
+    "exceeds",
+    "higher than",
+    "greater than",
+    "past",
+    "larger than",
+    "超过",
+    "高于",
+    "多于",
+    "大于",
+    "超出",
+    "突破",
+    "高过",
+    "超",
+];
+const NOT: [&str; 24] = [
+    "not",
+    "no",
+    "never",
+    "don't",
+    "dont",
+    "doesn't",
+    "mustn't",
+    "shouldn't",
+    "can't",
+    "cannot",
+    "won't",
+    "nobody",
+    "nothing",
+    "none",
+    "without",
+    "别",
+    "不",
+    "勿",
+    "莫",
+    "禁止",
+    "nor",
+    "isn't",
+    "no-one",
+    "neither",
+];
+
+/// What the words beside the amount say of it, where they say it.
+pub(super) fn bound(text: &Text, amount: &Amount) -> Option<Effect> {
+    let before = clause_before(text, amount.start);
+    let after = text.slice(amount.end, (amount.end + 20).min(text.len()));
+    let inside = text.slice(amount.start, amount.end);
+    let behind = |words: &[&str]| {
+        words.iter().any(|word| {
+            starts_with(after.trim_start_matches([' ', '个', '台']), word)
+                || (!word.is_ascii() && inside.contains(word))
+                || inside.contains(&format!(" {word} "))
+        })
+    };
+    let ahead = |words: &[&str]| words.iter().any(|word| ends_with(&before, word));
+    let negated = NOT.iter().any(|word| holds(&before, word));
+    if ahead(&LEAST_BEFORE) || (negated && ahead(&UNDER)) {
+        return Some(Effect::AtLeast);
+    }
+    if ahead(&MOST_BEFORE) || (negated && ahead(&OVER)) {
+        return Some(Effect::AtMost);
+    }
+    if behind(&LEAST_AFTER) && !negated {
+        return Some(Effect::AtLeast);
+    }
+    (behind(&MOST_AFTER) && !negated).then_some(Effect::AtMost)
+}
+
+/// The clause in front, without words that only soften.
+fn clause_before(text: &Text, start: usize) -> String {
+    let words = text.slice(start.saturating_sub(60), start);
+    let clause = words.rsplit(['.', ';', '!', '?']).next().unwrap_or_default();
+    let mut clause = clause.trim_end();
+    for filler in [
+        "about", "around", "roughly", "of", "a", "to", "at", "的", "了", "设为", "是", "设成", ":", "总共", "约", "用",
+        "给", "要有", "有",
+    ] {
+        let shorter = clause
+            .strip_suffix(filler)
+            .filter(|rest| !filler.is_ascii() || rest.ends_with([' ', ':']) || filler == ":");
+        let kept = ["limited", "capped", "restricted", "up"]
+            .iter()
+            .any(|word| shorter.is_some_and(|rest| rest.trim_end().ends_with(word)));
+        clause = shorter.filter(|_| !kept).map_or(clause, str::trim_end);
+    }
+    clause.to_owned()
+}
+
+fn edge(c: Option<char>) -> bool {
+    !c.is_some_and(|c| c.is_ascii_alphanumeric())
+}
+
+fn ends_with(text: &str, word: &str) -> bool {
+    text.strip_suffix(word).is_some_and(|rest| !word.is_ascii() || edge(rest.chars().next_back()))
+}
+
+fn starts_with(text: &str, word: &str) -> bool {
+    text.strip_prefix(word).is_some_and(|rest| !word.is_ascii() || edge(rest.chars().next()))
+}
+
+fn holds(text: &str, word: &str) -> bool {
+    text.match_indices(word).any(|(place, _)| {
+        !word.is_ascii() || (edge(text[..place].chars().next_back()) && edge(text[place + word.len()..].chars().next()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reading::amount::amounts;
+
+    #[test]
+    fn bounds() {
+        let check = |sentence: &str, expected: Option<Effect>| {
+            let text = Text::new(sentence);
+            let amount = amounts(&text).first().copied();
+            assert_eq!(amount.map(|amount| bound(&text, &amount)), Some(expected), "{sentence}");
+        };
+        let (least, most) = (Some(Effect::AtLeast), Some(Effect::AtMost));
+        check("never let web go under 2 TB", least);
+        check("Don't ever let web's disk go below 2 TB", least);
+        check("web must not exceed 4 cores", most);
+        check("nobody gets more than 8 cores", most);
+        check("at least 2 cores for web", least);
+        check("no less than 2 cores", least);
+        check("web has 4 or more cores", least);
+        check("web gets 4 cores tops", most);
+        check("web 4 cores", None);
+        check("web 需要4核", None);
+        check("web 不低于4核", least);
+        check("web 最多4核", most);
+        check("web 维持在 4 个副本以上", least);
+        check("web 控制在4核以内", most);
+        check("别让 web 低于4核", least);
+        check("web 不要超过4核", most);
+        check("web 内存别掉到 2G", least);
+    }
+}
