@@ -9,6 +9,7 @@ use crate::{
     Options, Trace, TraceSeries,
     parallel::{self, Progress},
     quantity::Kind,
+    seldom::Seldom,
     world::{Decided, is_over},
 };
 use apportion_core::{
@@ -19,7 +20,8 @@ use apportion_core::{
     tick,
     tick::{Cadence, Parts},
 };
-use std::{cell::Cell, collections::BTreeMap};
+use apportion_planner::{Sizing, UnknownForecaster};
+use std::{cell::Cell, collections::BTreeMap, sync::Arc};
 
 /// Asked shares of a sweep.
 pub(crate) const GRID: &[f64] = &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1];
@@ -35,16 +37,36 @@ pub struct Brain {
     pub policy: Box<dyn Policy>,
 }
 
+/// Makes forecaster and policy from a seed.
+type MakeBrain<'a> = Box<dyn Fn(u64) -> Brain + Sync + 'a>;
+
 /// A policy of this house, ready to be replayed.
 pub struct Engine<'a> {
     /// Name as given to `--policy`.
-    pub name: &'a str,
-    /// Makes forecaster and policy from a seed.
-    pub make: &'a (dyn Fn(u64) -> Brain + Sync),
+    pub name: String,
+    /// Makes what decides.
+    pub make: MakeBrain<'a>,
     /// When workloads are looked at anew.
     pub cadence: Cadence,
     /// How far the guard lets plans go.
     pub limits: GuardLimits,
+}
+
+impl Engine<'static> {
+    /// The policy `apportion` as it runs on a machine, with a forecaster by name; each series is forecast anew after
+    /// `forecast_every_s` seconds, and the forecast made before is used in between.
+    ///
+    /// # Errors
+    /// No forecaster has that name.
+    pub fn apportion(forecaster: &str, forecast_every_s: i64) -> Result<Self, UnknownForecaster> {
+        let inner: Arc<dyn Forecaster + Send + Sync> = apportion_planner::forecaster(forecaster)?.into();
+        let make = move |_| Brain {
+            forecaster: Box::new(Seldom::new(inner.clone(), forecast_every_s)),
+            policy: Box::new(Sizing::default()),
+        };
+        let (cadence, limits) = (Cadence::default(), GuardLimits::default());
+        Ok(Self { name: "apportion".to_owned(), make: Box::new(make), cadence, limits })
+    }
 }
 
 /// One series behind a knob.
@@ -89,7 +111,7 @@ fn knob_of(series: &TraceSeries) -> Option<(Knob, f64)> {
     let knob = match quantity.kind {
         Kind::Requests => return None,
         Kind::Cpu => return Some((Knob::CpuQuota, quantity.unit)),
-        Kind::Memory => return Some((Knob::MemoryMax, quantity.unit)),
+        Kind::Memory => return Some((Knob::MemoryHigh, quantity.unit)),
         Kind::Throughput if series.metric.contains("read") => Knob::IoReadMax,
         Kind::Throughput if series.metric.contains("write") => Knob::IoWriteMax,
         Kind::Throughput => Knob::NetworkSendMax,

@@ -13,6 +13,7 @@ mod quantile;
 mod recommend;
 mod rng;
 mod run;
+mod seldom;
 mod sweep;
 mod units;
 
@@ -33,5 +34,5 @@ pub use parallel::Progress;
 pub use recommend::{Observation, Recommender};
 pub use run::{Options, Player, player, run, run_at};
 pub use sweep::{Point, Sweep, sweep};
-pub use trace::{Trace, TraceBuilder, TraceSeries};
+pub use trace::{Repairs, Trace, TraceBuilder, TraceSeries};
 pub use world::Decided;

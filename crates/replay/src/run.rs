@@ -47,8 +47,23 @@ impl Player<'_> {
     pub fn name(&self) -> &str {
         match self {
             Self::Peer(peer) => peer.name,
-            Self::Engine(engine) => engine.name,
+            Self::Engine(engine) => &engine.name,
         }
+    }
+    /// That the player can size something of a trace.
+    ///
+    /// # Errors
+    /// [`ReplayError::NoRequests`] when it cannot.
+    pub fn check(&self, trace: &Trace) -> Result<(), ReplayError> {
+        let sized = |series: &TraceSeries| matches!(self, Self::Engine(_)) || self.sizes(series);
+        if trace.series().iter().any(sized) {
+            return Ok(());
+        }
+        Err(ReplayError::NoRequests { metrics: trace.metrics().join(", ") })
+    }
+    /// The horizontal autoscaler sizes request rates only.
+    fn sizes(&self, series: &TraceSeries) -> bool {
+        self.name() != "hpa" || series.quantity().kind == Kind::Requests
     }
     /// What is swept, and over which values.
     #[must_use]
@@ -67,7 +82,7 @@ impl Player<'_> {
 pub fn player<'a>(name: &str, engines: &'a [Engine<'a>]) -> Result<Player<'a>, ReplayError> {
     let engine = engines.iter().find(|engine| engine.name == name).map(Player::Engine);
     engine.or_else(|| Peer::named(name).map(Player::Peer)).ok_or_else(|| {
-        let names = engines.iter().map(|engine| engine.name).chain(peers::ALL.iter().map(|peer| peer.name));
+        let names = engines.iter().map(|engine| engine.name.as_str()).chain(peers::ALL.iter().map(|peer| peer.name));
         ReplayError::UnknownPolicy { name: name.to_owned(), known: names.collect::<Vec<_>>().join(", ") }
     })
 }
@@ -102,9 +117,10 @@ pub fn run_at(
 ) -> Result<Decisions, ReplayError> {
     let decided = match player {
         Player::Peer(peer) => {
-            check_requests(trace, peer)?;
+            player.check(trace)?;
             parallel::map(trace.series().len(), options.threads, progress, |at| {
-                play_peer(&trace.series()[at], peer, margin, options)
+                let series = &trace.series()[at];
+                if player.sizes(series) { play_peer(series, peer, margin, options) } else { Vec::new() }
             })
         }
         Player::Engine(engine) => engine::play(trace, engine, margin, options, progress),
@@ -126,22 +142,7 @@ fn named(trace: &Trace, decided: Vec<Vec<Decided>>) -> Vec<SeriesDecisions> {
     trace.series().iter().zip(decided).map(with_name).collect()
 }
 
-/// The horizontal autoscaler sizes request rates only, and nothing else sizes replicas.
-fn sizes(peer: &Peer, series: &TraceSeries) -> bool {
-    peer.name != "hpa" || series.quantity().kind == Kind::Requests
-}
-
-fn check_requests(trace: &Trace, peer: &Peer) -> Result<(), ReplayError> {
-    if trace.series().iter().any(|series| sizes(peer, series)) {
-        return Ok(());
-    }
-    Err(ReplayError::NoRequests { metrics: trace.metrics().join(", ") })
-}
-
 fn play_peer(series: &TraceSeries, peer: &Peer, margin: f64, options: &Options) -> Vec<Decided> {
-    if !sizes(peer, series) {
-        return Vec::new();
-    }
     let subject = Subject {
         series,
         quantity: series.quantity(),

@@ -95,6 +95,11 @@ impl Trace {
     pub const fn repairs(&self) -> &Repairs {
         &self.repairs
     }
+    /// The same trace, with what had been mended before its rows came here.
+    #[must_use]
+    pub fn with_repairs(self, repairs: Repairs) -> Self {
+        Self { repairs, ..self }
+    }
     /// Number of samples.
     #[must_use]
     pub fn samples(&self) -> usize {

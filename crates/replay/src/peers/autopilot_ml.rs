@@ -15,9 +15,9 @@ use crate::{
 
 // Picked from a grid on the Bitbrains and PlanetLab train traces, then frozen; docs/replay.md has the grid.
 const UNDER: f64 = 1.0;
-const CHANGE_LIMIT: f64 = 0.05;
-const CHANGE_MODEL: f64 = 0.05;
-const COST_DECAY: f64 = 0.01;
+const CHANGE_LIMIT: f64 = 0.01;
+const CHANGE_MODEL: f64 = 0.01;
+const COST_DECAY: f64 = 0.05;
 /// Decay of the counts per 5 minutes: half-lives of about 4 h, 12 h, 2 days and 6 days.
 const DECAYS: [f64; 4] = [0.0144, 0.0048, 0.0012, 0.0004];
 /// Margins in buckets.
@@ -132,7 +132,7 @@ impl Recommender for Ml {
 }
 
 impl Adjustable for Ml {
-    const MARGIN: f64 = 50.0;
+    const MARGIN: f64 = 20.0;
     const GRID: &'static [f64] = &[2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 300.0, 1_000.0];
     const MEANS: &'static str = "cost of a sample above the limit over that of one below it (wo / wu)";
 }
