@@ -6,11 +6,14 @@
 use super::{Candidate, blend::blend};
 use crate::forecasters::{Past, Row, Rule, SeasonalNaive};
 use apportion_core::{LEVELS, Series, traits::ForecastInput};
+use std::collections::BTreeMap;
 
 /// At most so many ends.
 const ORIGINS: usize = 4;
 /// A costly candidate is tried on the last ones only.
 const COSTLY_ORIGINS: usize = 2;
+/// And only where no cheap one brings the loss below this part of seasonal naive's.
+const HARD: f32 = 0.8;
 /// Not fewer values than this before an end.
 const LEAST: usize = 24;
 /// A candidate that is exact where seasonal naive is not gains no more than this.
@@ -64,22 +67,28 @@ pub(super) struct Tried {
 }
 
 impl Tried {
-    pub(super) fn new(candidates: &[Candidate], inputs: &[&ForecastInput], horizon: usize) -> Self {
+    /// `costly` says of each input whether costly candidates may be tried.
+    pub(super) fn new(candidates: &[Candidate], inputs: &[&ForecastInput], horizon: usize, costly: &[bool]) -> Self {
         let mut series: Vec<Vec<Origin>> =
             inputs.iter().map(|input| prepare(input, horizon, candidates.len())).collect();
-        for (index, candidate) in candidates.iter().enumerate() {
-            let most = if candidate.costly { COSTLY_ORIGINS } else { ORIGINS };
-            for (input, origins_of) in inputs.iter().zip(&mut series) {
-                let (len, span) = (input.past.len(), span(input.past.len(), horizon));
-                let asked: Vec<ForecastInput> =
-                    origins(len, horizon).into_iter().take(most).map(|end| until(input, end)).collect();
-                let made = candidate.forecaster.forecast(&asked, span);
-                for (origin, made) in origins_of.iter_mut().zip(made) {
-                    origin.rows[index] = Some(made.quantiles().to_vec());
-                }
+        for (index, candidate) in candidates.iter().enumerate().filter(|(_, candidate)| !candidate.costly) {
+            try_one(&mut series, inputs, horizon, (index, candidate), ORIGINS);
+        }
+        let mut tried = Self { series };
+        let hard: Vec<bool> = (0..inputs.len()).map(|place| costly[place] && tried.is_hard(place)).collect();
+        for (index, candidate) in candidates.iter().enumerate().filter(|(_, candidate)| candidate.costly) {
+            for place in (0..inputs.len()).filter(|place| hard[*place]) {
+                let one = &mut tried.series[place..=place];
+                try_one(one, &inputs[place..=place], horizon, (index, candidate), COSTLY_ORIGINS);
             }
         }
-        Self { series }
+        tried
+    }
+
+    /// No cheap candidate does much better than seasonal naive: worth a costly one.
+    fn is_hard(&self, place: usize) -> bool {
+        let losses = self.losses(place);
+        losses.iter().filter(|(_, ends)| *ends > 0).all(|(loss, _)| *loss > HARD.ln())
     }
 
     /// Log relative loss per candidate: the mean over the ends at which it was tried, and their number.
@@ -130,6 +139,30 @@ impl Tried {
     pub(super) fn relative(&self, place: usize, rows: &[Vec<Row>]) -> Option<f32> {
         let ratios = self.series[place].iter().zip(rows).map(|(origin, rows)| relative_to_naive(rows, origin));
         (!rows.is_empty()).then(|| ratios.sum::<f32>() / as_f32(rows.len()))
+    }
+}
+
+/// Has one candidate forecast from the last `most` ends of each series: all series with the same span in one call, since some
+/// forecasters work in batches.
+fn try_one(
+    series: &mut [Vec<Origin>],
+    inputs: &[&ForecastInput],
+    horizon: usize,
+    (index, candidate): (usize, &Candidate),
+    most: usize,
+) {
+    let mut by_span: BTreeMap<usize, Vec<(usize, usize)>> = BTreeMap::new();
+    for (place, input) in inputs.iter().enumerate() {
+        let ends = series[place].len().min(most);
+        by_span.entry(span(input.past.len(), horizon)).or_default().extend((0..ends).map(|end| (place, end)));
+    }
+    for (span, asked) in by_span {
+        let input =
+            |(place, back): &(usize, usize)| until(inputs[*place], inputs[*place].past.len() - (back + 1) * span);
+        let made = candidate.forecaster.forecast(&asked.iter().map(input).collect::<Vec<_>>(), span);
+        for ((place, back), made) in asked.into_iter().zip(made) {
+            series[place][back].rows[index] = Some(made.quantiles().to_vec());
+        }
     }
 }
 

@@ -106,6 +106,8 @@ const CHOICE_LASTS_S: i64 = DAY_S;
 const KEPT_S: i64 = 3_600;
 /// A costly candidate must be better than the best cheap one by this factor.
 const CLEARLY: f32 = 0.95;
+/// Costly candidates are tried on one day of so many.
+const COSTLY_DAYS: i64 = 7;
 /// So many series are tried at once, to bound memory while a batched forecaster has enough to do.
 const CHUNK: usize = 8;
 
@@ -141,7 +143,8 @@ impl Auto {
     fn choose(&self, inputs: &[ForecastInput], horizon: usize) {
         let due: Vec<&ForecastInput> = inputs.iter().filter(|input| self.is_due(input, horizon)).collect();
         for chunk in due.chunks(CHUNK) {
-            let tried = Tried::new(&self.candidates, chunk, horizon);
+            let costly: Vec<bool> = chunk.iter().map(|input| self.may_be_costly(input)).collect();
+            let tried = Tried::new(&self.candidates, chunk, horizon, &costly);
             for (place, input) in chunk.iter().enumerate() {
                 let choice = self.decide(&tried, place, input, horizon);
                 self.memory().made.insert(key(input), choice);
@@ -157,6 +160,14 @@ impl Auto {
         let days = |time_s: i64| (time_s + stagger_s(input)).div_euclid(CHOICE_LASTS_S);
         // Also when it was looked at a little of the past, of which there is twice as much now.
         !same_grid || age_s < 0 || days(input.past.end().s()) != days(choice.made_s) || choice.has_outgrown(input)
+    }
+
+    /// Costly candidates are tried at first, then once a week, and as long as one is in force.
+    fn may_be_costly(&self, input: &ForecastInput) -> bool {
+        let memory = self.memory();
+        let in_force = |choice: &Choice| choice.weights.iter().any(|(index, _)| self.candidates[*index].costly);
+        let day = (input.past.end().s() + stagger_s(input)).div_euclid(CHOICE_LASTS_S);
+        memory.made.get(&key(input)).is_none_or(|choice| day.rem_euclid(COSTLY_DAYS) == 0 || in_force(choice))
     }
 
     fn decide(&self, tried: &Tried, place: usize, input: &ForecastInput, horizon: usize) -> Choice {

@@ -8,7 +8,7 @@
 //!   least-cost one where a unit of unmet demand costs `(1 - v) / v` times a unused unit (newsvendor). The killing memory limit
 //!   is sized for a tenth of it, since a kill costs at least ten times a slow-down.
 //! - `track` is the allotment that kept the share in the past (`track`), `forecast` is what is forecast for the next hour at a level
-//!   between 0.5 and 0.9 that rises as risk falls: it raises ahead of what is announced or seen to come, and never cuts.
+//!   between 0.2 and 0.8 that rises as risk falls: it raises ahead of what is announced or seen to come, and never cuts.
 //! - Where the last step used just what is allotted, the limit was met and demand is hidden: `track` is then at least half as much
 //!   again as is allotted.
 //! - `burst` is how far the finer samples rise above the steps that are sized for; 1 where there are none.
@@ -106,10 +106,10 @@ fn steps(span_s: i64, step_s: u32) -> usize {
     usize::try_from(span_s / i64::from(step_s.max(1))).unwrap_or(0)
 }
 
-/// The most that is forecast for the next hour, at a level that rises from 0.5 (a risk of a tenth) to 0.9 (a thousandth).
+/// The most that is forecast for the next hour, at a level that rises from 0.2 (a risk of a tenth) to 0.8 (a thousandth).
 #[allow(clippy::cast_possible_truncation, reason = "a level")]
 fn coming(forecast: &Forecast, now: Time, risk: f64) -> Option<f64> {
-    let level = 0.5 + 0.2 * (0.1 / risk.max(1e-9)).log10().clamp(0.0, 2.0);
+    let level = 0.2 + 0.3 * (0.1 / risk.max(1e-9)).log10().clamp(0.0, 2.0);
     let first = forecast.index_at(now)?;
     let last = forecast.index_at(now.plus_s(AHEAD_S)).unwrap_or(forecast.len() - 1);
     let at = |index| forecast.at(index, level as f32).map(f64::from);
