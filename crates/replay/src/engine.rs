@@ -2,7 +2,7 @@
 //! do as they are told.
 //!
 //! Each workload has a loop of its own, so that loops can run on all cores; the guard's blast radius then holds nothing back.
-//! On a shared node all workloads are in one loop, and the policy's own sharing counts. The policy sees recorded usage; usage
+//! On a shared node all workloads are in one loop, and the policy shares out itself. The policy sees recorded usage; usage
 //! above a CPU quota shows as throttled periods, above a memory limit as a kill.
 
 use crate::{

@@ -126,11 +126,10 @@ pub fn run_at(
         Player::Engine(engine) => engine::play(trace, engine, margin, options, progress),
     };
     let wanted = Decisions { policy: player.name().to_owned(), series: named(trace, decided) };
-    let by_peer = matches!(player, Player::Peer(_));
-    match &options.node {
-        Some(node) if by_peer => Ok(share::on_node(trace, wanted, node)),
-        _ => Ok(wanted),
-    }
+    Ok(match &options.node {
+        Some(node) => share::on_node(trace, wanted, node),
+        None => wanted,
+    })
 }
 
 fn named(trace: &Trace, decided: Vec<Vec<Decided>>) -> Vec<SeriesDecisions> {

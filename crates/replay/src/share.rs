@@ -55,7 +55,7 @@ fn fill(left: &mut f64, class: &[usize], wants: &[(f64, Claim)], given: &mut [f6
     }
 }
 
-/// Turns what a policy wants into what a node gives.
+/// Turns what a policy allots into what a node can give: promises beyond what there is are kept by priority.
 pub(crate) fn on_node(trace: &Trace, wanted: Decisions, node: &Node) -> Decisions {
     let mut series = wanted.series;
     for (metric, amount) in &node.amounts {

@@ -14,6 +14,8 @@ const TOLERANCE: f64 = 0.1;
 const UP_PERIOD_S: i64 = 15;
 const UP_PODS: u32 = 4;
 const DOWN_WINDOW_S: i64 = 300;
+/// `maxReplicas`, which upstream has no default for: more than will ever be needed.
+const MOST_REPLICAS: u32 = 10_000;
 const SETTLE_S: i64 = 3_600;
 const FIRST_REPLICAS: f64 = 4.0;
 
@@ -34,7 +36,8 @@ impl Controller {
         forget(&mut self.wishes, now_s - DOWN_WINDOW_S);
         let down_to = self.wishes.iter().map(|(_, wish)| *wish).max().unwrap_or(desired);
         let stable = self.replicas.max(desired).min(down_to);
-        let next = if stable > self.replicas { stable.min(self.up_limit(now_s)) } else { stable }.max(1);
+        let next = if stable > self.replicas { stable.min(self.up_limit(now_s)) } else { stable };
+        let next = next.clamp(1, MOST_REPLICAS);
         if next > self.replicas {
             self.added.push_back((now_s, next - self.replicas));
         }
