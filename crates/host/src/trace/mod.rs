@@ -10,6 +10,7 @@ mod csv_file;
 mod error;
 mod grid;
 mod output;
+mod pages;
 mod parquet_file;
 mod parquet_output;
 

@@ -3,6 +3,7 @@
 use super::{
     TraceError,
     builder::{Builder, Names, Row},
+    pages::checked_column,
 };
 use parquet::{
     basic::{ConvertedType, LogicalType, TimeUnit, Type as Physical},
@@ -107,10 +108,10 @@ impl Columns {
 
     fn open(&self, group: &dyn RowGroupReader) -> Result<Group, ParquetError> {
         Ok(Group {
-            workload: Column::new(group.get_column_reader(self.workload)?),
-            metric: Column::new(group.get_column_reader(self.metric)?),
-            time: TimeColumn::new(group.get_column_reader(self.time.0)?, self.time.1)?,
-            value: ValueColumn::new(group.get_column_reader(self.value.0)?, self.value.1)?,
+            workload: Column::new(checked_column(group, self.workload)?),
+            metric: Column::new(checked_column(group, self.metric)?),
+            time: TimeColumn::new(checked_column(group, self.time.0)?, self.time.1)?,
+            value: ValueColumn::new(checked_column(group, self.value.0)?, self.value.1)?,
             workloads: Vec::new(),
             metrics: Vec::new(),
             times_s: Vec::new(),
