@@ -6,7 +6,14 @@ use std::collections::BTreeMap;
 /// Running totals by workload.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
-    totals: BTreeMap<WorkloadId, (Time, f64)>,
+    totals: BTreeMap<WorkloadId, Total>,
+}
+
+/// The last two readings of a counter.
+#[derive(Clone, Copy, Debug)]
+struct Total {
+    last: (Time, f64),
+    before: Option<(Time, f64)>,
 }
 
 impl Counters {
@@ -22,23 +29,33 @@ impl Counters {
         step_s: f64,
         mut push: impl FnMut(Time, f64),
     ) {
-        let before = self.totals.get(workload).copied();
-        if before.is_some_and(|(before, _)| time <= before) {
+        let known = self.totals.get(workload).map(|total| total.last);
+        if known.is_some_and(|(before, _)| time <= before) {
             return self.clock_went_back(workload, time, most_apart_s);
         }
-        let joined = before.filter(|(before, _)| time.since_s(*before) <= most_apart_s);
-        let (from, total) = joined.unwrap_or_else(|| (moved_back(time, step_s), 0.0));
+        let joined = known.filter(|(before, _)| time.since_s(*before) <= most_apart_s);
+        let (from, before) = joined.unwrap_or_else(|| (moved_back(time, step_s), 0.0));
         if joined.is_none() && from < time {
-            push(from, total);
+            push(from, before);
         }
         // A rate cannot be negative; a query that subtracts can.
-        let total = total + rate.max(0.0) * time.since_s(from);
-        self.totals.insert(workload.clone(), (time, total));
+        let total = before + rate.max(0.0) * time.since_s(from);
+        self.totals
+            .insert(workload.clone(), Total { last: (time, total), before: (from < time).then_some((from, before)) });
         push(time, total);
     }
 
+    /// The last two readings of every counter, so that who reads a later part alone knows the rate and the pace.
+    pub(super) fn recent(&self, mut push: impl FnMut(&WorkloadId, Time, f64)) {
+        for (workload, total) in &self.totals {
+            for (time, value) in total.before.into_iter().chain([total.last]) {
+                push(workload, time, value);
+            }
+        }
+    }
+
     fn clock_went_back(&mut self, workload: &WorkloadId, time: Time, most_apart_s: f64) {
-        let is_far = self.totals.get(workload).is_some_and(|(before, _)| before.since_s(time) > most_apart_s);
+        let is_far = self.totals.get(workload).is_some_and(|total| total.last.0.since_s(time) > most_apart_s);
         if is_far {
             self.totals.remove(workload);
         }
@@ -70,6 +87,17 @@ mod tests {
             totals(&[(100, 2.0), (110, 3.0), (150, 1.0), (160, 0.5)]),
             [(90, 0.0), (100, 20.0), (110, 50.0), (140, 0.0), (150, 10.0), (160, 15.0)]
         );
+    }
+
+    #[test]
+    fn the_last_two_readings_are_known() {
+        let (mut counters, workload) = (Counters::default(), WorkloadId::new("a"));
+        for second in [100, 110, 120] {
+            counters.add(&workload, Time::from_s(second), 1.0, 15.0, 10.0, |_, _| ());
+        }
+        let mut recent = Vec::new();
+        counters.recent(|_, time, total| recent.push((time.s(), total)));
+        assert_eq!(recent, [(110, 20.0), (120, 30.0)]);
     }
 
     #[test]

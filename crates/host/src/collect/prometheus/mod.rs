@@ -87,8 +87,8 @@ impl PrometheusCollector {
         Ok(Self { client, interval_s: config.interval_s.max(1), asked, last: None, known: Vec::new() })
     }
 
-    /// Reads the past in pages, oldest first, query by query. Each batch goes to `sink` as it comes; a page begins with the
-    /// last point of the page before it. What fails is a problem of its batch, and the next query goes on.
+    /// Reads the past in pages, oldest first, query by query. Each batch goes to `sink` as it comes; a page of a counter
+    /// begins with the last two readings of the page before it. What fails is a problem of its batch, and the next query goes on.
     pub fn history(&mut self, window: Window, sink: &mut dyn FnMut(Batch)) {
         for asked in &mut self.asked {
             asked.history(&self.client, window, sink);
@@ -157,6 +157,7 @@ impl Asked {
             let most = i64::try_from(points).unwrap_or(i64::MAX).saturating_mul(step_s);
             let page = Window { from_s, to_s: from_s.saturating_add(most).min(window.to_s), step_s: window.step_s };
             let mut batch = Batch::default();
+            self.counters.recent(|workload, time, total| batch.push(workload, &self.metric, time, total));
             match client.range(&self.promql(window.step_s), page) {
                 Ok(answer) => {
                     self.take(&answer, Pace::Steps(f64::from(window.step_s)), client, &mut batch);
