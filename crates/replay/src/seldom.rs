@@ -56,17 +56,17 @@ impl Forecaster for Seldom {
 mod tests {
     use super::*;
     use apportion_core::Series;
-    use std::{cell::Cell, rc::Rc};
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     /// Forecasts the last value, and counts how often it is asked.
-    struct Last(Rc<Cell<usize>>);
+    struct Last(Arc<AtomicUsize>);
 
     impl Forecaster for Last {
         fn name(&self) -> &str {
             "last"
         }
         fn forecast(&self, inputs: &[ForecastInput], horizon: usize) -> Vec<Forecast> {
-            self.0.set(self.0.get() + inputs.len());
+            self.0.fetch_add(inputs.len(), Ordering::Relaxed);
             let one = |input: &ForecastInput| {
                 let last = input.past.values.last().copied().unwrap_or(0.0);
                 Forecast::new(input.past.end().s(), input.past.step_s, "last", vec![[last; 9]; horizon], 0.0)
@@ -86,13 +86,13 @@ mod tests {
 
     #[test]
     fn a_series_is_forecast_anew_only_after_a_while() {
-        let asked = Rc::new(Cell::new(0));
+        let asked = Arc::new(AtomicUsize::new(0));
         let seldom = Seldom::new(Arc::new(Last(asked.clone())), 3_600);
         let check = |time_s: i64, names: [(&str, f32); 2], expect: [f32; 2], count: usize| {
             let inputs = names.map(|(name, value)| input(name, time_s, value));
             let made = seldom.forecast(&inputs, 12);
             let found: Vec<f32> = made.iter().map(|forecast| forecast.quantiles()[0][4]).collect();
-            assert_eq!((found, asked.get()), (expect.to_vec(), count), "{time_s}");
+            assert_eq!((found, asked.load(Ordering::Relaxed)), (expect.to_vec(), count), "{time_s}");
         };
         check(0, [("a", 1.0), ("b", 2.0)], [1.0, 2.0], 2);
         check(300, [("a", 5.0), ("c", 6.0)], [1.0, 6.0], 3);
