@@ -2,7 +2,7 @@
 
 use super::{amount::Amount, fields::Effect, text::Text};
 
-const LEAST_BEFORE: [&str; 30] = [
+const LEAST_BEFORE: &[&str] = &[
     "at least",
     "no less than",
     "not less than",
@@ -34,7 +34,7 @@ const LEAST_BEFORE: [&str; 30] = [
     "垫底",
     "保证",
 ];
-const LEAST_AFTER: [&str; 12] = [
+const LEAST_AFTER: &[&str] = &[
     "or more",
     "minimum",
     "at least",
@@ -48,7 +48,7 @@ const LEAST_AFTER: [&str; 12] = [
     "及以上",
     "保底",
 ];
-const MOST_BEFORE: [&str; 34] = [
+const MOST_BEFORE: &[&str] = &[
     "at most",
     "no more than",
     "not more than",
@@ -84,7 +84,7 @@ const MOST_BEFORE: [&str; 34] = [
     "限制在",
     "限制到",
 ];
-const MOST_AFTER: [&str; 17] = [
+const MOST_AFTER: &[&str] = &[
     "or less",
     "or fewer",
     "max",
@@ -104,7 +104,7 @@ const MOST_AFTER: [&str; 17] = [
     "为限",
 ];
 /// Behind a negation these turn round: "never below" is a floor.
-const UNDER: [&str; 16] = [
+const UNDER: &[&str] = &[
     "below",
     "under",
     "less than",
@@ -122,7 +122,7 @@ const UNDER: [&str; 16] = [
     "跌破",
     "低到",
 ];
-const OVER: [&str; 18] = [
+const OVER: &[&str] = &[
     "over",
     "above",
     "more than",
@@ -142,7 +142,7 @@ const OVER: [&str; 18] = [
     "高过",
     "超",
 ];
-const NOT: [&str; 24] = [
+const NOT: &[&str] = &[
     "not",
     "no",
     "never",
@@ -183,16 +183,16 @@ pub(super) fn bound(text: &Text, amount: &Amount) -> Option<Effect> {
     };
     let ahead = |words: &[&str]| words.iter().any(|word| ends_with(&before, word));
     let negated = NOT.iter().any(|word| holds(&before, word));
-    if ahead(&LEAST_BEFORE) || (negated && ahead(&UNDER)) {
+    if ahead(LEAST_BEFORE) || (negated && ahead(UNDER)) {
         return Some(Effect::AtLeast);
     }
-    if ahead(&MOST_BEFORE) || (negated && ahead(&OVER)) {
+    if ahead(MOST_BEFORE) || (negated && ahead(OVER)) {
         return Some(Effect::AtMost);
     }
-    if behind(&LEAST_AFTER) && !negated {
+    if behind(LEAST_AFTER) && !negated {
         return Some(Effect::AtLeast);
     }
-    (behind(&MOST_AFTER) && !negated).then_some(Effect::AtMost)
+    (behind(MOST_AFTER) && !negated).then_some(Effect::AtMost)
 }
 
 /// The clause in front, without words that only soften.

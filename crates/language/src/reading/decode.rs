@@ -5,7 +5,7 @@ use super::{
     amount::{Amount, Counts, Sense, amounts},
     bound::bound,
     fields::{Direction, Effect, Level, Topic},
-    lexicon,
+    inert, lexicon,
     model::{DIRECTIONS, EFFECTS, KINDS, LEVELS, Model, Scores, TOPICS, names_at},
     text::Text,
     time::{self, TimeReading},
@@ -16,7 +16,7 @@ use crate::Language;
 use jiff::Zoned;
 
 /// A sentence is taken to act only where this much of the belief says so.
-const ACTS: f32 = 0.6;
+const ACTS: f32 = 0.75;
 /// How much likelier a topic is that the sentence has a word for.
 const MENTIONED: f32 = 4.0;
 /// How much likelier a bound is that the words beside the amount say.
@@ -31,7 +31,7 @@ pub(super) fn decode(model: &Model, text: &Text, now: &Zoned, catalogue: &[Strin
         return Reading::nothing(language, "asks for what no instruction may do");
     }
     let seen = Seen::new(model, text, now, catalogue);
-    let (kind, belief) = kind(&seen.scores);
+    let (kind, belief) = kind(&seen.scores, seen.inert);
     let mut reading =
         Reading { kind, language, confidence: belief, unread: Vec::new(), ..Reading::nothing(language, "") };
     if kind != Kind::None {
@@ -52,11 +52,14 @@ pub(super) fn decode(model: &Model, text: &Text, now: &Zoned, catalogue: &[Strin
     reading
 }
 
-/// The likeliest kind; one that acts only where the belief that it acts at all is strong enough.
-fn kind(scores: &Scores) -> (Kind, f32) {
-    let inert: f32 = KINDS.iter().zip(&scores.kind).filter(|(kind, _)| !kind.acts()).map(|(_, share)| share).sum();
-    let acts = 1.0 - inert >= ACTS;
-    best(&KINDS, &scores.kind, |kind| kind.acts() == acts)
+/// The likeliest kind, what does not act weighed; one that acts only where the belief that it acts at all is strong enough.
+fn kind(scores: &Scores, weight: f32) -> (Kind, f32) {
+    let weighed: Vec<f32> =
+        KINDS.iter().zip(&scores.kind).map(|(kind, share)| share * if kind.acts() { 1.0 } else { weight }).collect();
+    let total: f32 = weighed.iter().sum();
+    let acting: f32 = KINDS.iter().zip(&weighed).filter(|(kind, _)| kind.acts()).map(|(_, share)| share / total).sum();
+    let acts = acting >= ACTS;
+    best(&KINDS, &weighed, |kind| kind.acts() == acts)
 }
 
 /// The likeliest of the allowed classes, with its share of the belief in them.
@@ -76,6 +79,8 @@ struct Seen<'a> {
     named: Vec<f32>,
     scores: Scores,
     classes: Vec<&'static str>,
+    /// How much likelier it is than the scores say that nothing is to change.
+    inert: f32,
 }
 
 impl<'a> Seen<'a> {
@@ -93,13 +98,14 @@ impl<'a> Seen<'a> {
                 *share = 1.0;
             }
         }
+        let inert = inert::weight(text, named.iter().any(|share| *share > 0.5));
         insist_on_one(&mut named, &tokens);
         let is_name: Vec<bool> = named.iter().map(|share| *share > 0.5).collect();
         let scores = model.scores(&tokens, &is_name);
         let words: Vec<&str> =
             tokens.iter().zip(&is_name).filter(|(_, named)| !**named).map(|(token, _)| token.text.as_str()).collect();
         let classes = lexicon::classes(&words);
-        Self { text, amounts, time, tokens, named, scores, classes }
+        Self { text, amounts, time, tokens, named, scores, classes, inert }
     }
 
     /// Names in order of mention, each once.

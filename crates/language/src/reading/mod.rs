@@ -9,6 +9,7 @@ mod bound;
 mod decode;
 mod feature;
 pub mod fields;
+mod inert;
 pub mod learn;
 mod lexicon;
 mod model;
