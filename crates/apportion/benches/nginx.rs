@@ -171,8 +171,7 @@ fn wrk(folder: &Path, connections: usize, seconds: u64, turn: &mut dyn FnMut()) 
         std::thread::sleep(Duration::from_millis(100));
     }
     let said = String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap();
-    let line =
-        said.lines().find(|line| line.trim_start().starts_with("99%")).unwrap_or_else(|| panic!("wrk said:\n{said}"));
+    let line = said.lines().find(|line| line.trim_start().starts_with("99%")).unwrap();
     milliseconds(line.split_whitespace().nth(1).unwrap())
 }
 

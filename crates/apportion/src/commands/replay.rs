@@ -132,6 +132,9 @@ fn options(args: &Replay, trace: &Trace) -> anyhow::Result<Options> {
     Ok(Options { violation: args.violation, seed: args.seed, threads, node, ..Options::default() })
 }
 
+/// Time, seconds, and allocation of each decision of a series.
+type Rows = (WorkloadId, Metric, Vec<(i64, f64)>);
+
 /// Plays a policy and writes what it decided.
 fn record(args: &Replay, trace: &Trace, player: Player<'_>, options: &Options) -> anyhow::Result<Decisions> {
     let bar = progress(player.name())?;
@@ -142,7 +145,7 @@ fn record(args: &Replay, trace: &Trace, player: Player<'_>, options: &Options) -
         let decided = series.decided.iter().map(|decided| (decided.time_s, decided.allocation)).collect();
         (WorkloadId::new(&series.workload), Metric::new(&series.metric), decided)
     });
-    let rows: Vec<(WorkloadId, Metric, Vec<(i64, f64)>)> = named.collect();
+    let rows: Vec<Rows> = named.collect();
     trace::write_decisions(&path, rows.iter().map(|(workload, metric, rows)| (workload, metric, rows.as_slice())))?;
     Ok(made)
 }
