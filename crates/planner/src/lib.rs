@@ -10,11 +10,11 @@ pub mod size;
 
 use apportion_core::Forecaster;
 pub use choose::{Auto, Candidate};
-use forecasters::{Ets, Mstl, Recent, SeasonalNaive, Simple};
+use forecasters::{Ets, Mstl, Recent, SeasonalNaive, Simple, Transformer};
 pub use policy::Sizing;
 
 /// The names that [`forecaster`] knows.
-pub const FORECASTERS: [&str; 5] = ["auto", "recent", "seasonal-naive", "ets", "mstl"];
+pub const FORECASTERS: [&str; 6] = ["auto", "transformer", "recent", "seasonal-naive", "ets", "mstl"];
 
 /// No forecaster of that name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -35,6 +35,10 @@ pub fn forecaster(name: &str) -> Result<Box<dyn Forecaster + Send + Sync>, Unkno
         "seasonal-naive" => Ok(Box::new(Simple(SeasonalNaive))),
         "ets" => Ok(Box::new(Simple(Ets))),
         "mstl" => Ok(Box::new(Simple(Mstl))),
+        "transformer" => {
+            let model = Transformer::embedded().ok_or_else(|| UnknownForecaster { name: name.to_owned() })?;
+            Ok(Box::new(model))
+        }
         _ => Err(UnknownForecaster { name: name.to_owned() }),
     }
 }

@@ -12,7 +12,9 @@ mod calibrate;
 pub use backtest::{Score, relative_loss};
 pub use calibrate::Calibration;
 
-use crate::forecasters::{Direct, Ets, Mstl, Past, Profile, Recent, Row, SeasonalNaive, Simple, Walk, finish};
+use crate::forecasters::{
+    Direct, Ets, Mstl, Past, Profile, Recent, Row, SeasonalNaive, Simple, Transformer, Walk, finish,
+};
 use apportion_core::{Forecast, Forecaster, Metric, WorkloadId, time::DAY_S, traits::ForecastInput};
 use backtest::{Tried, origins};
 use std::{
@@ -58,6 +60,13 @@ pub fn simple_candidates() -> Vec<Candidate> {
         Candidate::costly(Simple(Ets), 0.0),
         Candidate::costly(Simple(Mstl), -0.2),
     ]
+}
+
+/// The simple ones and the telemetry Transformer.
+#[must_use]
+pub fn all_candidates() -> Vec<Candidate> {
+    let transformer = Transformer::embedded().map(|model| Candidate::cheap(model, -0.8));
+    simple_candidates().into_iter().chain(transformer).collect()
 }
 
 /// What was chosen for one series.
@@ -113,7 +122,7 @@ const CHUNK: usize = 8;
 
 impl Default for Auto {
     fn default() -> Self {
-        Self::new(simple_candidates())
+        Self::new(all_candidates())
     }
 }
 

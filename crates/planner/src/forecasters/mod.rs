@@ -8,6 +8,7 @@ mod past;
 mod profile;
 mod recent;
 mod seasonal_naive;
+mod transformer;
 mod walk;
 
 pub use direct::Direct;
@@ -17,6 +18,7 @@ pub use past::Past;
 pub use profile::Profile;
 pub use recent::Recent;
 pub use seasonal_naive::SeasonalNaive;
+pub use transformer::Transformer;
 pub use walk::Walk;
 
 use apportion_core::{Forecast, Forecaster, traits::ForecastInput};

@@ -1,0 +1,86 @@
+//! The telemetry Transformer (`crates/model`) as a forecaster: one batched pass for all inputs.
+
+use super::finish;
+use apportion_core::{Forecast, Forecaster, traits::ForecastInput};
+use apportion_model::telemetry::{SeriesInput, TelemetryModel};
+
+/// The telemetry Transformer with the weights of this binary.
+#[derive(Clone, Debug)]
+pub struct Transformer(TelemetryModel);
+
+impl Transformer {
+    /// `None` where the weights are not those that were committed, which the model's tests rule out.
+    #[must_use]
+    pub fn embedded() -> Option<Self> {
+        TelemetryModel::embedded().ok().map(Self)
+    }
+}
+
+impl Forecaster for Transformer {
+    fn name(&self) -> &'static str {
+        "transformer"
+    }
+
+    /// On the caller's thread: whoever has more of them gives each its own batch.
+    fn forecast(&self, inputs: &[ForecastInput], horizon: usize) -> Vec<Forecast> {
+        let series: Vec<SeriesInput<'_>> = inputs.iter().map(series).collect();
+        let made = self.0.forecast_batch(&series, horizon, 1);
+        inputs.iter().zip(made).map(|(input, made)| forecast(input, &made.values)).collect()
+    }
+}
+
+fn series(input: &ForecastInput) -> SeriesInput<'_> {
+    SeriesInput {
+        values: &input.past.values,
+        step_s: input.past.step_s,
+        end_time_s: Some(input.past.end().s()),
+        season_steps: None,
+        future_multiplier: (!input.announced.is_empty()).then_some(&input.announced),
+    }
+}
+
+/// The network has seen what is announced, so it is not applied again.
+fn forecast(input: &ForecastInput, values: &[f32]) -> Forecast {
+    let (rows, _) = values.as_chunks::<9>();
+    let plain = ForecastInput { announced: Vec::new(), ..input.clone() };
+    finish(&plain, "transformer", rows.to_vec(), f32::NEG_INFINITY)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use apportion_core::Series;
+
+    fn input(values: Vec<f32>, announced: Vec<f32>) -> ForecastInput {
+        let past = Series { start_s: 1_700_000_000 / 300 * 300, step_s: 300, values };
+        ForecastInput { workload: "web".into(), metric: "cpu_cores".into(), past, announced }
+    }
+
+    #[test]
+    fn follows_a_day_and_never_crosses() {
+        let day = |step: usize| 1.0 + (step as f32 / 288.0 * std::f32::consts::TAU).sin();
+        let past = input((0..2_016).map(day).collect(), Vec::new());
+        let made = Transformer::embedded().unwrap().forecast(&[past], 288).remove(0);
+        assert_eq!((made.len(), made.by.as_str()), (288, "transformer"));
+        assert!(made.quantiles().iter().all(|row| row.is_sorted() && row[0] >= 0.0));
+        let error = (0..288).map(|step| (made.at(step, 0.5).unwrap() - day(2_016 + step)).abs()).sum::<f32>() / 288.0;
+        assert!(error < 0.25, "mean error {error} of a wave of 1");
+    }
+
+    #[test]
+    fn an_announcement_moves_its_steps() {
+        let past: Vec<f32> = (0..600).map(|step| 1.0 + 0.1 * ((step * 7) % 5) as f32).collect();
+        let announced: Vec<f32> = (0..64).map(|step| if step < 32 { 1.0 } else { 3.0 }).collect();
+        let made = Transformer::embedded().unwrap().forecast(&[input(past, announced)], 64).remove(0);
+        let mean = |from: usize| (from..from + 16).map(|step| made.at(step, 0.5).unwrap()).sum::<f32>() / 16.0;
+        assert!(mean(40) > 1.8 * mean(8), "{} then {}", mean(8), mean(40));
+    }
+
+    #[test]
+    fn anything_degenerate_still_gets_a_forecast() {
+        for values in [vec![], vec![f32::NAN; 50], vec![3.0], vec![0.0; 500], vec![1e12; 300], vec![1e-12; 300]] {
+            let made = Transformer::embedded().unwrap().forecast(&[input(values, Vec::new())], 16).remove(0);
+            assert!(made.quantiles().iter().flatten().all(|value| value.is_finite()));
+        }
+    }
+}
