@@ -1,4 +1,5 @@
-//! What the store costs: `cargo bench -p apportion-host --bench store [-- --json] [-- --workloads N]`.
+//! What the store costs: `cargo bench -p apportion-host --bench store [-- --json] [-- --workloads N]`; with `-- --chunks`,
+//! what pco makes of chunks of different lengths.
 //!
 //! Brings in 90 days of history of N workloads (200) x 12 metrics, runs 50 hours of ticks of 10 s as fast as they go (so
 //! that readings also leave again), then opens the file anew and reads series from it, in a process of its own so that its
@@ -47,6 +48,10 @@ fn main() {
     let workloads = after("--workloads").map_or(200, |number| number.parse().unwrap());
     if let Some(path) = after("--open") {
         println!("{}", reopened(Path::new(path), workloads));
+        return;
+    }
+    if arguments.iter().any(|argument| argument == "--chunks") {
+        chunk_lengths();
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -291,4 +296,50 @@ fn resident_kib() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
     line.and_then(|line| line.trim().split(' ').next()?.parse().ok()).unwrap_or(0.0)
+}
+
+/// Bytes a number and time a chunk for readings, and for five-minute means of gauges and rates, by length and level.
+fn chunk_lengths() {
+    let days = |source: &mut Source, step_s: i64, days: i64| {
+        let mut batch = Batch::default();
+        (0..days * DAY_S).step_by(step_s as usize).for_each(|now_s| source.read(now_s, step_s as f64, &mut batch));
+        let column = |metric: &Metric| -> Vec<f64> {
+            batch.samples.iter().filter(|sample| sample.metric == *metric).map(|sample| sample.value).collect()
+        };
+        source.metrics.iter().map(|metric| (metric.kind(), column(metric))).collect::<Vec<_>>()
+    };
+    let mut source = Source::new(0);
+    let readings: Vec<Vec<f64>> = days(&mut source, TICK_S, 2).into_iter().map(|(_, column)| column).collect();
+    let rolled: Vec<Vec<f32>> = days(&mut source, TICK_S, 10)
+        .into_iter()
+        .map(|(kind, column)| {
+            let rate = |pair: &[f64]| if kind == Kind::Counter { (pair[1] - pair[0]) / TICK_S as f64 } else { pair[1] };
+            let values: Vec<f64> = column.windows(2).map(rate).collect();
+            values.chunks(30).map(|block| (block.iter().sum::<f64>() / block.len() as f64) as f32).collect()
+        })
+        .collect();
+    println!("numbers    level length bytes_each pack_us unpack_us");
+    for level in [2, 4, 8] {
+        for length in [90, 180, 360, 720, 1_440] {
+            packed("readings", &readings, level, length);
+        }
+        for length in [288, 720, 1_440] {
+            packed("5min mean", &rolled, level, length);
+        }
+    }
+}
+
+fn packed<T: pco::data_types::Number>(what: &str, columns: &[Vec<T>], level: usize, length: usize) {
+    let config = pco::ChunkConfig::default().with_compression_level(level);
+    let chunks = || columns.iter().flat_map(|column| column.chunks_exact(length));
+    let (blobs, pack, _) = timed(|| -> Vec<Vec<u8>> {
+        chunks().map(|chunk| pco::standalone::simple_compress(chunk, &config).unwrap()).collect()
+    });
+    let ((), unpack, _) = timed(|| {
+        blobs.iter().for_each(|blob| drop(pco::standalone::simple_decompress::<T>(blob).unwrap()));
+    });
+    let bytes: usize = blobs.iter().map(Vec::len).sum();
+    let each = bytes as f64 / (blobs.len() * length) as f64;
+    let us = |spent: Duration| spent.as_secs_f64() * 1e6 / blobs.len() as f64;
+    println!("{what:10} {level:5} {length:6} {each:10.3} {:7.1} {:9.1}", us(pack), us(unpack));
 }
