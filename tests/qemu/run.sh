@@ -43,7 +43,7 @@ put_test() {
   put "$binary" "$2/$1"
   strip "$root$2/$1"
 }
-for test in act_machine act_files act_recorded; do put_test "$test" /tests; done
+for test in act_machine act_files act_recorded act_kill; do put_test "$test" /tests; done
 put_test act_systemd /systemd-tests
 
 # systemd and its bus, with what they need to start one unit.

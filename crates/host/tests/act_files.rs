@@ -66,7 +66,7 @@ fn what_cannot_be_reached_is_not_observed() {
         (Knob::NetworkSendMax, group(WEB)),
         (Knob::CpuQuota, group("/")),
         (Knob::CpuQuota, group("")),
-        (Knob::CpuQuota, group("/web.slice/../web.slice/app")),
+        (Knob::CpuQuota, group("/web.slice/../app")),
         (Knob::CpuQuota, group("/nobody")),
         (Knob::CpuQuota, workload(WEB, WorkloadKind::ProcessGroup)),
         (Knob::CpuQuota, workload(WEB, WorkloadKind::Machine)),

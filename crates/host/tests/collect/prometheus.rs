@@ -1,7 +1,10 @@
 //! The Prometheus collector against a server in this process that answers what the test says.
 
-use apportion_core::{Batch, Collector, Time, Window, WorkloadKind, metric::name};
-use apportion_host::collect::{Auth, PrometheusCollector, PrometheusConfig, Query, QueryGroup, SecretFrom};
+use apportion_core::{Batch, Collector, Metric, Time, Window, WorkloadId, WorkloadKind, metric::name};
+use apportion_host::{
+    collect::{Auth, PrometheusCollector, PrometheusConfig, Query, QueryGroup, SecretFrom},
+    store::{Options, Store},
+};
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
@@ -212,6 +215,27 @@ fn history_of_a_counter_keeps_rates_and_gaps() {
         .collect();
     assert_eq!(rates.len(), 999, "every minute but the missing one");
     assert!(rates.iter().all(|(minute, rate)| (rate - *minute as f64).abs() < 1e-6));
+}
+
+#[test]
+fn history_reaches_the_store_with_its_rates_and_gaps() {
+    let store = Store::in_memory(Options::default()).unwrap();
+    // The server counts minutes: at t the rate is t / 60. It has nothing at minute 700.
+    let window = Window { from_s: 300, to_s: 300 * 1_000, step_s: 300 };
+    let (batches, _) = history(name::CPU, window);
+    for batch in &batches {
+        store.backfill(batch, Time::from_s(window.to_s)).unwrap();
+    }
+    let (workload, metric) = (WorkloadId::new("a"), Metric::new(name::CPU));
+    let series = store.series_mean(&workload, &metric, window).unwrap().unwrap();
+    let gaps: Vec<i64> =
+        (0..series.len()).filter(|at| series.values[*at].is_nan()).map(|at| series.time_s(at)).collect();
+    // The first two readings show no pace yet; what came after the gap is read as soon as there are two.
+    assert_eq!(gaps, [300, 42_000]);
+    for at in (0..series.len()).filter(|at| !series.values[*at].is_nan()) {
+        let expect = series.time_s(at) as f32 / 60.0;
+        assert!((series.values[at] - expect).abs() < 1e-2, "{} at {}", series.values[at], series.time_s(at));
+    }
 }
 
 /// The words in which a bad answer is told.

@@ -41,7 +41,7 @@ pub struct NetworkRates {
 }
 
 /// Rules and classes at one time.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Debug, Default)]
 struct Seen {
     rules: Rules,
     queue: Queue,
@@ -77,15 +77,20 @@ impl NetworkRates {
         Ok(Seen { rules: rules::list()?, queue: classes::list(&self.interface)? })
     }
 
-    fn remembered(&self) -> Result<Seen, ActError> {
+    /// What was seen within the last minute, or else is now.
+    fn remembered<T>(&self, judge: impl FnOnce(&Seen) -> Result<T, ActError>) -> Result<T, ActError> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = match seen.take().filter(|(when, _)| when.elapsed() < GLANCE_FOR) {
-            Some(known) => known,
-            None => (Instant::now(), self.look().map_err(|error| error.to_string())),
-        };
-        let result = known.1.clone();
-        *seen = Some(known);
-        result.map_err(|said| ActError::Call { place: "nft and tc".to_owned(), said, remedy: "see above" })
+        if seen.as_ref().is_none_or(|(when, _)| when.elapsed() >= GLANCE_FOR) {
+            *seen = Some((Instant::now(), self.look().map_err(|error| error.to_string())));
+        }
+        match seen.as_ref() {
+            Some((_, Ok(seen))) => judge(seen),
+            Some((_, Err(said))) => {
+                let (said, remedy) = (said.clone(), "it is tried again after a minute");
+                Err(ActError::Call { place: "nft and tc".to_owned(), said, remedy })
+            }
+            None => Err(ActError::NotMine),
+        }
     }
 
     fn group(&self, workload: &Workload, knob: Knob) -> Result<Group, ActError> {
@@ -160,7 +165,7 @@ impl Access for NetworkRates {
 
     fn glance(&self, workload: &Workload, knob: Knob) -> Result<Setting, ActError> {
         let group = self.group(workload, knob)?;
-        self.setting(&group, &self.remembered()?)
+        self.remembered(|seen| self.setting(&group, seen))
     }
 
     fn write(&mut self, order: &Order) -> Result<(), ActError> {
