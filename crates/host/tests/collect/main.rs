@@ -2,7 +2,12 @@
 
 #![allow(unreachable_pub, reason = "a test binary has no outside")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
-#![allow(clippy::cast_precision_loss, clippy::cast_lossless, clippy::cast_possible_truncation, reason = "small numbers")]
+#![allow(
+    clippy::cast_precision_loss,
+    clippy::cast_lossless,
+    clippy::cast_possible_truncation,
+    reason = "small numbers"
+)]
 
 mod cgroupfs;
 mod groups;
