@@ -421,7 +421,7 @@ fn zone() -> impl Strategy<Value = TimeZone> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 4_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
 
     #[test]
     fn every_number_is_in_the_record(decision in some_decision(), zone in zone()) {

@@ -49,6 +49,7 @@ pub(super) fn decode(model: &Model, text: &Text, now: &Zoned, catalogue: &[Strin
         seen.doubts(&mut reading);
     }
     reading.sure = reading.confidence >= SURE;
+    reading.confidence = (reading.confidence * 100.0).round() / 100.0;
     reading
 }
 

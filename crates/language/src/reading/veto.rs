@@ -18,13 +18,12 @@ pub(super) fn unreadable(sentence: &str) -> Option<&'static str> {
 }
 
 /// Words that only abuse puts together. Each row needs one of each list.
-const ABUSE: [&[&[&str]]; 12] = [
+const ABUSE: &[&[&[&str]]] = &[
     // Orders to the program instead of about workloads.
     &[
         &["ignore", "disregard", "forget", "override", "bypass", "skip"],
         &["previous", "prior", "above", "earlier", "all", "your", "any", "the"],
         &[
-            "instruction",
             "instructions",
             "rules",
             "prompt",
@@ -182,15 +181,16 @@ const ABUSE: [&[&[&str]]; 12] = [
             "leave no trace",
             "erase",
             "wipe",
-            "delete",
         ],
-        &["audit", "log", "logs", "ledger", "record", "records", "trace", "history"],
+        &["audit", "log", "logs", "ledger", "record", "records", "trace", "history", "it", "this"],
     ],
+    &[&["delete", "clear", "truncate"], &["audit", "audit log", "the logs", "the log", "all logs", "logs"]],
     &[&["xmrig", "cryptominer", "crypto miner", "coin miner", "monero", "挖矿"]],
     // The same in Chinese.
     &[
         &["忽略", "无视", "忘记", "忘掉", "绕过", "跳过", "不用管", "违反", "越过", "不要理会"],
         &["指令", "规则", "提示词", "限制", "护栏", "保护", "设定", "约束", "安全", "审计", "策略", "校验", "审批"],
+        &["所有", "一切", "全部", "以上", "上面", "之前的", "先前的", "你的", "任何", "系统", "护栏", "安全", "审计"],
     ],
     &[
         &[

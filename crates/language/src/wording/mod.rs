@@ -4,10 +4,12 @@
 mod chinese;
 mod english;
 mod founded;
+mod instruction;
 mod moment;
 mod quantity;
 
 pub use founded::unfounded;
+pub use instruction::describe;
 pub use moment::Clock;
 pub use quantity::{amount, duration, figure, resource_amount, setting, share};
 

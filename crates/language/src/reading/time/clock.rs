@@ -29,9 +29,7 @@ fn range(text: &Text, place: usize) -> Option<Vec<Atom>> {
     let first = hour(text, place)?;
     let (mark, next) = range_mark(text, first.end)?;
     let second = hour(text, text.skip_spaces(next))?;
-    let of_a_date = second.bare && super::calendar::month(text, text.skip_spaces(second.end)).is_some()
-        || second.bare && matches!(text.at(text.skip_spaces(second.end)), '月' | '号' | '日' | '年' | '天' | '个');
-    if of_a_date {
+    if second.bare && is_of_a_date(text, text.skip_spaces(second.end)) {
         return None;
     }
     if second.bare && first.bare && !is_range_of_hours(text, place, second.end, mark) {
@@ -43,6 +41,11 @@ fn range(text: &Text, place: usize) -> Option<Vec<Atom>> {
         Atom { start: place, end: first.end, kind: Kind::Clock(clock) },
         Atom { start, end: second.end, kind: Kind::Clock(second.clock) },
     ])
+}
+
+/// A number before a month or 号 is a day, not an hour.
+fn is_of_a_date(text: &Text, place: usize) -> bool {
+    super::calendar::month(text, place).is_some() || matches!(text.at(place), '月' | '号' | '日' | '年' | '天' | '个')
 }
 
 /// "9-11pm" begins at 9 pm, "11-1pm" at 11 am, "9-18" at 9.
@@ -155,7 +158,11 @@ fn is_range_of_hours(text: &Text, place: usize, end: usize, mark: &str) -> bool 
         || super::day::english_weekday(text, next).is_some();
     let joined = mark != "and" || lead == Some("between");
     let apart = text.at(end) != '%' && !crate::reading::text::is_han(text.at(next));
-    joined && apart && (of_a_day || (lead.is_some() && followed) || (lead == Some("from") && mark != "to"))
+    let on = text.word(next, "on").map_or(next, |after| text.skip_spaces(after));
+    let day_next = text.any_word(next, &["tonight", "tomorrow", "today", "this", "every", "each", "daily"]).is_some()
+        || text.any_word(on, &["weekdays", "weekends", "workdays"]).is_some()
+        || super::day::english_weekday(text, on).is_some();
+    joined && apart && (of_a_day || day_next || (lead.is_some() && followed) || (lead == Some("from") && mark != "to"))
 }
 
 /// A bare number is an hour behind these words: "at 9 tonight", "until 6", "by 5".

@@ -1,0 +1,112 @@
+//! Sentences to JSON: the fields that scripts rely on, catalogues, doubt, and damaged weights.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use apportion_language::reading::{
+    Kind, Labels, Model, ModelError, Reader,
+    learn::{Config, Sample, fit},
+};
+use expect_test::{Expect, expect};
+use jiff::Zoned;
+
+fn now() -> Zoned {
+    "2026-11-23T09:00:00+08:00[Asia/Shanghai]".parse().unwrap()
+}
+
+fn check(sentence: &str, expect: &Expect) {
+    expect.assert_eq(&Reader::embedded().unwrap().interpret_line(sentence, &now(), &[]));
+}
+
+#[test]
+fn json_lines() {
+    check(
+        "tonight 8-10pm expect 3x traffic on checkout",
+        &expect![[r#"{"kind":"event","workloads":["checkout"],"resource":"requests","effect":"multiply","amount":3.0,"unit":"x","direction":null,"start":"2026-11-23T20:00:00+08:00","end":"2026-11-23T22:00:00+08:00","repeat":null,"level":null,"confidence":1.0,"sure":true,"unread":[],"language":"en"}"#]],
+    );
+    check(
+        "工作日9点到18点 mysql-main 最多 64Gi 内存",
+        &expect![[r#"{"kind":"rule","workloads":["mysql-main"],"resource":"memory","effect":"at_most","amount":68719476736.0,"unit":"bytes","direction":null,"start":"2026-11-23T09:00:00+08:00","end":"2026-11-23T18:00:00+08:00","repeat":"weekdays","level":null,"confidence":0.99,"sure":true,"unread":[],"language":"zh"}"#]],
+    );
+    check(
+        "why was nginx throttled last night?",
+        &expect![[r#"{"kind":"question","workloads":["nginx"],"resource":null,"effect":null,"amount":null,"unit":null,"direction":null,"start":null,"end":null,"repeat":null,"level":null,"confidence":1.0,"sure":true,"unread":[],"language":"en"}"#]],
+    );
+    check(
+        "undo that",
+        &expect![[r#"{"kind":"undo","workloads":[],"resource":null,"effect":null,"amount":null,"unit":null,"direction":null,"start":null,"end":null,"repeat":null,"level":null,"confidence":1.0,"sure":true,"unread":[],"language":"en"}"#]],
+    );
+    check(
+        "hello",
+        &expect![[r#"{"kind":"none","workloads":[],"resource":null,"effect":null,"amount":null,"unit":null,"direction":null,"start":null,"end":null,"repeat":null,"level":null,"confidence":1.0,"sure":true,"unread":[],"language":"en"}"#]],
+    );
+    check(
+        "",
+        &expect![[
+            r#"{"kind":"none","workloads":[],"resource":null,"effect":null,"amount":null,"unit":null,"direction":null,"start":null,"end":null,"repeat":null,"level":null,"confidence":1.0,"sure":true,"unread":["empty"],"language":"en"}"#
+        ]],
+    );
+}
+
+#[test]
+fn a_catalogue_settles_what_is_a_name() {
+    let reader = Reader::embedded().unwrap();
+    let catalogue = ["Half-Life".to_owned(), "today".to_owned(), "支付服务".to_owned(), "2x-cache".to_owned()];
+    let names = |sentence: &str| reader.interpret(sentence, &now(), &catalogue).workloads;
+    assert_eq!(names("limit half-life to 2 cores"), ["half-life"]);
+    assert_eq!(names("支付服务 最多 4核"), ["支付服务"]);
+    assert_eq!(names("2x-cache needs 4 more cores"), ["2x-cache"]);
+    let reading = reader.interpret("freeze today until Friday", &now(), &catalogue);
+    assert_eq!(reading.workloads, ["today"]);
+}
+
+#[test]
+fn a_bound_without_an_amount_is_asked_back() {
+    let reading = Reader::embedded().unwrap().interpret("cap crawler at a few cores", &now(), &[]);
+    assert_eq!((reading.kind, reading.sure), (Kind::Rule, false));
+    assert_eq!(reading.unread, ["how much"]);
+    assert!(reading.instruction("cap crawler at a few cores").is_none());
+}
+
+#[test]
+fn an_instruction_has_base_units_and_times() {
+    let sentence = "limit filebeat to 50 Mbps until Friday noon";
+    let instruction = Reader::embedded().unwrap().interpret(sentence, &now(), &[]).instruction(sentence).unwrap();
+    assert_eq!((instruction.amount, instruction.start), (Some(6_250_000.0), None));
+    assert_eq!(instruction.end.unwrap().s(), 1_795_752_000);
+    assert_eq!(instruction.text, sentence);
+}
+
+#[test]
+fn zones_are_the_operators() {
+    let reader = Reader::embedded().unwrap();
+    let now: Zoned = "2026-11-23T09:00:00-05:00[America/New_York]".parse().unwrap();
+    let line = reader.interpret_line("limit web to 2 cores until 5pm", &now, &[]);
+    assert!(line.contains("\"end\":\"2026-11-23T17:00:00-05:00\""), "{line}");
+}
+
+#[test]
+fn damaged_weights_are_named() {
+    assert!(matches!(Model::from_file(b"something else"), Err(ModelError::Magic)));
+    assert!(matches!(Model::from_file(b"APLANG01"), Err(ModelError::Magic)));
+    let mut bytes = include_bytes!("../weights/reader.bin").to_vec();
+    assert_eq!(Model::from_file(&bytes).unwrap().to_file(), bytes);
+    bytes.pop();
+    assert!(matches!(Model::from_file(&bytes), Err(ModelError::Length { .. })));
+}
+
+#[test]
+fn training_is_deterministic_and_learns() {
+    let sample = |text: &str, kind| Sample {
+        text: text.to_owned(),
+        labels: Labels { kind, topic: None, effect: None, direction: None, level: None },
+        names: vec!["web".to_owned()],
+    };
+    let samples = [sample("undo web", Kind::Undo), sample("why web", Kind::Question), sample("hello web", Kind::None)];
+    let typical = ["web".to_owned()];
+    let train = || fit(&samples, &typical, &now(), &Config { dropout: 0.0, epochs: 30, ..Config::default() });
+    assert_eq!(train().to_file(), train().to_file());
+    let reader = Reader::with(train());
+    for (text, kind) in [("undo web", Kind::Undo), ("why web", Kind::Question), ("hello web", Kind::None)] {
+        assert_eq!(reader.interpret(text, &now(), &[]).kind, kind, "{text}");
+    }
+}
