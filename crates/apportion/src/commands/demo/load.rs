@@ -57,8 +57,10 @@ impl Load {
         }
     }
 
-    /// Wants it for `seconds`.
+    /// Wants it for `seconds`, from the end of standard input on.
     pub fn run(self, seconds: f64) {
+        // Whatever comes or fails to come, the wait is over.
+        let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
         let begin = Instant::now();
         let mut held: Vec<u8> = Vec::new();
         while begin.elapsed().as_secs_f64() < seconds {

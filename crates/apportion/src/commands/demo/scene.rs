@@ -32,11 +32,14 @@ impl Scene {
             scene.without_groups = Some(format!("{error:#}"));
         }
         for (index, load) in Load::ALL.into_iter().enumerate() {
-            let child = start(load, seconds)?;
-            if let Some(group) = scene.groups.get(index) {
+            let mut child = start(load, seconds)?;
+            let begin = child.stdin.take();
+            scene.children.push(child);
+            if let Some((group, child)) = scene.groups.get(index).zip(scene.children.last()) {
                 group.add(child.id()).context("a demonstration process cannot be put into its group")?;
             }
-            scene.children.push(child);
+            // It begins when its input ends, so that all it uses is counted in its group.
+            drop(begin);
         }
         Ok(scene)
     }
@@ -79,7 +82,7 @@ fn start(load: Load, seconds: f64) -> anyhow::Result<Child> {
     let program = std::env::current_exe().context("this program's own file cannot be found")?;
     Command::new(program)
         .args(["demo-load", load.name(), "--seconds", &seconds.to_string()])
-        .stdin(Stdio::null())
+        .stdin(Stdio::piped())
         .spawn()
         .with_context(|| format!("the workload {} cannot be started", load.name()))
 }
