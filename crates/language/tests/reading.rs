@@ -21,23 +21,33 @@ fn check(sentence: &str, expect: &Expect) {
 fn json_lines() {
     check(
         "tonight 8-10pm expect 3x traffic on checkout",
-        &expect![[r#"{"kind":"event","workloads":["checkout"],"resource":"requests","effect":"multiply","amount":3.0,"unit":"x","direction":null,"start":"2026-11-23T20:00:00+08:00","end":"2026-11-23T22:00:00+08:00","repeat":null,"level":null,"confidence":1.0,"sure":true,"unread":[],"language":"en"}"#]],
+        &expect![[
+            r#"{"kind":"event","workloads":["checkout"],"resource":"requests","effect":"multiply","amount":3.0,"unit":"x","direction":null,"start":"2026-11-23T20:00:00+08:00","end":"2026-11-23T22:00:00+08:00","repeat":null,"level":null,"confidence":1.0,"sure":true,"unread":[],"language":"en"}"#
+        ]],
     );
     check(
         "工作日9点到18点 mysql-main 最多 64Gi 内存",
-        &expect![[r#"{"kind":"rule","workloads":["mysql-main"],"resource":"memory","effect":"at_most","amount":68719476736.0,"unit":"bytes","direction":null,"start":"2026-11-23T09:00:00+08:00","end":"2026-11-23T18:00:00+08:00","repeat":"weekdays","level":null,"confidence":0.99,"sure":true,"unread":[],"language":"zh"}"#]],
+        &expect![[
+            r#"{"kind":"rule","workloads":["mysql-main"],"resource":"memory","effect":"at_most","amount":68719476736.0,"unit":"bytes","direction":null,"start":"2026-11-23T09:00:00+08:00","end":"2026-11-23T18:00:00+08:00","repeat":"weekdays","level":null,"confidence":0.99,"sure":true,"unread":[],"language":"zh"}"#
+        ]],
     );
     check(
         "why was nginx throttled last night?",
-        &expect![[r#"{"kind":"question","workloads":["nginx"],"resource":null,"effect":null,"amount":null,"unit":null,"direction":null,"start":null,"end":null,"repeat":null,"level":null,"confidence":1.0,"sure":true,"unread":[],"language":"en"}"#]],
+        &expect![[
+            r#"{"kind":"question","workloads":["nginx"],"resource":null,"effect":null,"amount":null,"unit":null,"direction":null,"start":null,"end":null,"repeat":null,"level":null,"confidence":1.0,"sure":true,"unread":[],"language":"en"}"#
+        ]],
     );
     check(
         "undo that",
-        &expect![[r#"{"kind":"undo","workloads":[],"resource":null,"effect":null,"amount":null,"unit":null,"direction":null,"start":null,"end":null,"repeat":null,"level":null,"confidence":1.0,"sure":true,"unread":[],"language":"en"}"#]],
+        &expect![[
+            r#"{"kind":"undo","workloads":[],"resource":null,"effect":null,"amount":null,"unit":null,"direction":null,"start":null,"end":null,"repeat":null,"level":null,"confidence":1.0,"sure":true,"unread":[],"language":"en"}"#
+        ]],
     );
     check(
         "hello",
-        &expect![[r#"{"kind":"none","workloads":[],"resource":null,"effect":null,"amount":null,"unit":null,"direction":null,"start":null,"end":null,"repeat":null,"level":null,"confidence":1.0,"sure":true,"unread":[],"language":"en"}"#]],
+        &expect![[
+            r#"{"kind":"none","workloads":[],"resource":null,"effect":null,"amount":null,"unit":null,"direction":null,"start":null,"end":null,"repeat":null,"level":null,"confidence":1.0,"sure":true,"unread":[],"language":"en"}"#
+        ]],
     );
     check(
         "",
