@@ -91,21 +91,26 @@ fn eight_bits_forecast_as_well_as_thirty_two() {
     assert!((0.99..1.01).contains(&ratio), "{ratio}");
 }
 
+fn walk(seed: u64) -> Vec<f32> {
+    let mut rng = Rng::new(seed);
+    let step = |level: &mut f32, ()| {
+        *level += rng.normal();
+        Some(*level)
+    };
+    std::iter::repeat_n((), 2016).scan(500.0, step).collect()
+}
+
 #[test]
 fn the_fan_does_not_collapse_at_the_borders_of_patches_or_of_the_native_horizon() {
-    let mut rng = Rng::new(3);
-    let mut level = 500.0;
-    let walk: Vec<f32> = (0..2016)
-        .map(|_| {
-            level += rng.normal();
-            level
-        })
-        .collect();
-    let forecast = model().forecast_batch(&[input(&walk)], 600, 1).remove(0);
-    let width = |step: usize| forecast.at(step)[8] - forecast.at(step)[0];
+    let walks: Vec<Vec<f32>> = (0..16).map(walk).collect();
+    let inputs: Vec<SeriesInput<'_>> = walks.iter().map(|walk| input(walk)).collect();
+    let forecasts = model().forecast_batch(&inputs, 600, 2);
+    // The mean over walks: one walk's levels say little of the model's fan.
+    let width = |step: usize| forecasts.iter().map(|f| f.at(step)[8] - f.at(step)[0]).sum::<f32>() / 16.0;
     for border in [32, 64, 128, 256, 288, 400] {
         let (before, after) = (width(border - 1), width(border));
-        assert!(after > 0.6 * before, "at {border}: from {before} to {after}");
+        // Known: the fan is wavy, up to a quarter at a border, where a reset would leave a tenth.
+        assert!(after > 0.7 * before, "at {border}: from {before} to {after}");
     }
     assert!(width(250) > 2.0 * width(2), "{} after 250 steps, {} after 2", width(250), width(2));
 }
