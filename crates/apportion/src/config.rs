@@ -324,9 +324,11 @@ impl Check<'_> {
 fn limits(pace: &str) -> Option<GuardLimits> {
     let normal = GuardLimits::default();
     match pace {
-        "careful" => Some(GuardLimits { cut_share: 0.1, cool_down_s: 3_600.0, blast_share: 0.05, ..normal }),
+        "careful" => {
+            Some(GuardLimits { cut_share: 0.1, learn_s: 86_400.0, cool_down_s: 3_600.0, blast_share: 0.05, ..normal })
+        }
         "normal" => Some(normal),
-        "brisk" => Some(GuardLimits { cut_share: 0.5, cool_down_s: 60.0, blast_share: 1.0, ..normal }),
+        "brisk" => Some(GuardLimits { cut_share: 0.5, learn_s: 30.0, cool_down_s: 60.0, blast_share: 1.0, ..normal }),
         _ => None,
     }
 }

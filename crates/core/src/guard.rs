@@ -1,8 +1,8 @@
 //! The only maker of an [`Admitted`] change. Executors take nothing else, so nothing is written that these rules let not
 //! through. Rules, in the order in which they are tried: known workload and knob, not our own group, no foreign hand,
-//! mode, hold, fresh telemetry, bounds, step limit, memory in use, dead band, cool-down, blast radius.
+//! mode, hold, fresh telemetry, bounds, step limit, memory in use, dead band, enough seen, cool-down, blast radius.
 //!
-//! What gives more is let through where what takes away must wait: cool-down and blast radius hold back cuts only, since
+//! What gives more is let through where what takes away must wait: what must have been seen, cool-down and blast radius hold back cuts only, since
 //! withholding is what hurts. What undoes an earlier change also passes mode, hold, staleness, step limit and dead band.
 
 use crate::{
@@ -19,6 +19,8 @@ pub struct GuardLimits {
     pub cut_share: f64,
     /// At most this share is added in one step (1 doubles).
     pub raise_share: f64,
+    /// No cut before this much of the workload's use has been seen, seconds.
+    pub learn_s: f64,
     /// No cut of a knob for this long after any change of it, seconds.
     pub cool_down_s: f64,
     /// At most this share of the workloads is cut per period, 0..1; always at least one.
@@ -38,6 +40,7 @@ impl Default for GuardLimits {
         Self {
             cut_share: 0.3,
             raise_share: 4.0,
+            learn_s: 3_600.0,
             cool_down_s: 300.0,
             blast_share: 0.25,
             blast_period_s: 600.0,
@@ -85,6 +88,13 @@ pub enum Refusal {
     DeadBand {
         /// The change as a share of the former value.
         share: f64,
+    },
+    /// Too little of its use has been seen to take anything away.
+    TooYoung {
+        /// How much has been seen, seconds.
+        seen_s: f64,
+        /// How much must be, seconds.
+        needed_s: f64,
     },
     /// Changed too recently.
     CoolDown {
@@ -296,6 +306,12 @@ impl Guard {
     fn check_pace(&self, change: &Change, snapshot: &Snapshot) -> Result<(), Refusal> {
         if !change.is_cut() {
             return Ok(());
+        }
+        // Reasons without use come from rules that do not rest on it.
+        if let Some(seen_s) = change.reason.used.map(|used| used.window_s * used.present_share)
+            && seen_s < self.limits.learn_s
+        {
+            return Err(Refusal::TooYoung { seen_s, needed_s: self.limits.learn_s });
         }
         let changed = self.knobs.get(&change.workload).and_then(|knobs| knobs.get(&change.knob)?.changed);
         let left_s = changed.map_or(0.0, |time| self.limits.cool_down_s - snapshot.now.since_s(time));

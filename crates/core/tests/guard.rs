@@ -5,7 +5,7 @@ mod common;
 
 use apportion_core::{
     Binding, Change, DecisionId, Guard, GuardLimits, Knob, Mode, Outcome, Reason, Refusal, Setting, Snapshot,
-    knob::Bounds, metric::name,
+    knob::Bounds, metric::name, plan::Used,
 };
 use common::{NOW, change, cpu, read, snapshot, state};
 use proptest::prelude::*;
@@ -94,6 +94,21 @@ fn cuts_wait_and_raises_do_not() {
     soon.now = NOW.plus_s(30);
     assert_eq!(admit(&mut guard, &cpu("web", 1.5, 1.2), &soon), Err(Refusal::CoolDown { left_s: 270.0 }));
     assert_eq!(admit(&mut guard, &cpu("web", 1.5, 2.5), &soon), Ok(Setting::Value(2.5)));
+}
+
+#[test]
+fn nothing_is_cut_before_enough_was_seen() {
+    let snapshot = snapshot(vec![state("web", 2.0)]);
+    let with_use = |to, present_share| {
+        let used = Used { window_s: 86_400.0, present_share, p50: 0.1, p95: 0.2, max: 0.3, max_at: NOW };
+        let mut change = cpu("web", 2.0, to);
+        change.reason.used = Some(used);
+        change
+    };
+    let young = Refusal::TooYoung { seen_s: 864.0, needed_s: 3_600.0 };
+    assert_eq!(admit(&mut guard(), &with_use(1.5, 0.01), &snapshot), Err(young));
+    assert_eq!(admit(&mut guard(), &with_use(3.0, 0.01), &snapshot), Ok(Setting::Value(3.0)), "a raise needs no proof");
+    assert_eq!(admit(&mut guard(), &with_use(1.5, 0.05), &snapshot), Ok(Setting::Value(1.5)));
 }
 
 #[test]

@@ -320,6 +320,7 @@ fn refusals(value: f64) -> Vec<Refusal> {
         Refusal::Stale { metric: "cpu_cores".to_owned(), age_s: Some(value * 100.0) },
         Refusal::Stale { metric: "p99_ms".to_owned(), age_s: None },
         Refusal::DeadBand { share: value / 1000.0 },
+        Refusal::TooYoung { seen_s: value * 7.0, needed_s: 3_600.0 },
         Refusal::CoolDown { left_s: value * 10.0 },
         Refusal::BlastRadius { changed: 3, allowed: 2 },
     ]

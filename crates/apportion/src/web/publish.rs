@@ -202,6 +202,7 @@ const fn refusal_name(refusal: &Refusal) -> &'static str {
         Refusal::Held { .. } => "held",
         Refusal::Stale { .. } => "stale",
         Refusal::DeadBand { .. } => "dead_band",
+        Refusal::TooYoung { .. } => "too_young",
         Refusal::CoolDown { .. } => "cool_down",
         Refusal::BlastRadius { .. } => "blast_radius",
     }

@@ -59,6 +59,7 @@ fn refusal_word(why: &Refusal) -> &'static str {
         Refusal::Held { .. } => "已拒绝，处于冻结中",
         Refusal::Stale { .. } => "已拒绝，遥测数据过旧",
         Refusal::DeadBand { .. } => "已拒绝，变化太小",
+        Refusal::TooYoung { .. } => "已拒绝，观察时间不足",
         Refusal::CoolDown { .. } => "已拒绝，冷却中",
         Refusal::BlastRadius { .. } => "已拒绝，本周期下调的负载已够多",
     }
@@ -126,6 +127,9 @@ fn refusal(told: &Told<'_>, why: &Refusal) -> String {
             format!("已拒绝：从未读到 {metric}，无从决策。请检查数据来源。")
         }
         Refusal::DeadBand { share: by } => format!("已拒绝：变化仅为原值的 {}，不值得改动。", share(*by)),
+        Refusal::TooYoung { seen_s, needed_s } => {
+            format!("只观察到 {} 的用量，要下调须先观察 {}", told.duration(*seen_s), told.duration(*needed_s))
+        }
         Refusal::CoolDown { left_s } => {
             format!("已拒绝：刚改动过，还需等待 {}才能下调。", told.duration(*left_s))
         }

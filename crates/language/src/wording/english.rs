@@ -62,6 +62,7 @@ fn refusal_word(why: &Refusal) -> &'static str {
         Refusal::Held { .. } => "refused, on hold",
         Refusal::Stale { .. } => "refused, telemetry too old",
         Refusal::DeadBand { .. } => "refused, too small a change",
+        Refusal::TooYoung { .. } => "refused, too little seen",
         Refusal::CoolDown { .. } => "refused, cooling down",
         Refusal::BlastRadius { .. } => "refused, enough workloads cut for now",
     }
@@ -144,6 +145,11 @@ fn refusal(told: &Told<'_>, why: &Refusal) -> String {
         Refusal::DeadBand { share: by } => {
             format!("Refused: a change by {} of the former value is too small to be worth it.", share(*by))
         }
+        Refusal::TooYoung { seen_s, needed_s } => format!(
+            "only {} of its use have been seen, and a cut needs {}",
+            told.duration(*seen_s),
+            told.duration(*needed_s)
+        ),
         Refusal::CoolDown { left_s } => {
             format!("Refused: it was changed a short while ago, and a cut has to wait {} more.", told.duration(*left_s))
         }

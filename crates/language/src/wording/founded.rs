@@ -138,6 +138,9 @@ impl Facts {
                 self.numbers.extend(age_s.map(|age_s| (Dimension::Seconds, age_s)));
             }
             Refusal::DeadBand { share } => self.numbers.push((Dimension::Share, *share)),
+            Refusal::TooYoung { seen_s, needed_s } => {
+                self.numbers.extend([(Dimension::Seconds, *seen_s), (Dimension::Seconds, *needed_s)]);
+            }
             Refusal::CoolDown { left_s } => self.numbers.push((Dimension::Seconds, *left_s)),
             Refusal::BlastRadius { changed, allowed } => {
                 self.count(*changed as u64);
