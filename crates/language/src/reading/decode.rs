@@ -170,7 +170,13 @@ impl<'a> Seen<'a> {
         let (direction, belief) = best(&DIRECTIONS, &self.scores.direction, |direction| direction.is_some());
         reading.direction = direction;
         reading.confidence = reading.confidence.min(belief);
-        let (level, _) = best(&LEVELS, &self.scores.level, |level| {
+        let said = severity(self.text);
+        let shares: Vec<f32> = LEVELS
+            .iter()
+            .zip(&self.scores.level)
+            .map(|(level, share)| share * if said.is_some() && *level == said { SAID } else { 1.0 })
+            .collect();
+        let (level, _) = best(&LEVELS, &shares, |level| {
             level != Some(Level::Normal) && (direction == Some(Direction::Up) || level.is_none())
         });
         reading.level = level;
@@ -350,6 +356,31 @@ fn insist_on_one(named: &mut [f32], tokens: &[Token]) {
     if let Some(best) = best.filter(|best| !all && (LIKELY_NAME..=0.5).contains(&named[*best])) {
         named[best] = 0.51;
     }
+}
+
+/// How bad a lack is where words say so outright.
+fn severity(text: &Text) -> Option<Level> {
+    const SEVERE: [&str; 12] = [
+        "严重",
+        "紧急",
+        "severe",
+        "severely",
+        "critical",
+        "critically",
+        "urgent",
+        "urgently",
+        "emergency",
+        "sev1",
+        "dying",
+        "危急",
+    ];
+    const SLIGHT: [&str; 11] =
+        ["稍微", "有点", "略微", "些许", "slightly", "a little", "a bit", "a tad", "a touch", "略", "稍"];
+    let holds = |words: &[&str]| (0..text.len()).any(|place| text.any_word(place, words).is_some());
+    if holds(&SEVERE) {
+        return Some(Level::Critical);
+    }
+    holds(&SLIGHT).then_some(Level::Low)
 }
 
 fn overlaps(places: &[(usize, usize)], start: usize, end: usize) -> bool {

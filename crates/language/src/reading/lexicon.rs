@@ -46,7 +46,10 @@ fn places<'a>(text: &'a str, member: &'a str) -> impl Iterator<Item = usize> + '
     let ascii = member.is_ascii();
     text.match_indices(member).map(|(place, _)| place).filter(move |place| {
         let edge = |c: Option<char>| !c.is_some_and(|c| c.is_ascii_alphanumeric() || c == '-');
-        !ascii || (edge(text[..*place].chars().next_back()) && edge(text[place + member.len()..].chars().next()))
+        // 核心 is "core" as in "core business", not a core.
+        let other = member == "核" && text[place + member.len()..].starts_with('心');
+        !other && !ascii
+            || ascii && (edge(text[..*place].chars().next_back()) && edge(text[place + member.len()..].chars().next()))
     })
 }
 

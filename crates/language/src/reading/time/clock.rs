@@ -332,7 +332,10 @@ fn military(text: &Text, place: usize) -> Option<Read> {
     if let Some(after) = text.word(text.skip_spaces(end), "o'clock") {
         return Some(Read { clock: Clock { hour, minute: 0, fixed: hour > 12 }, end: after, bare: false });
     }
-    text.word_end(end, "h").filter(|_| length == 2).and_then(|after| fixed(hour, 0, after))
+    let led = ["at", "from", "until", "till", "by", "to", "before", "after", "-", "and"]
+        .iter()
+        .any(|word| ends_with_word(&before(text, place), word));
+    text.word_end(end, "h").filter(|_| length == 2 && led).and_then(|after| fixed(hour, 0, after))
 }
 
 /// "half past eight", "quarter to 9".

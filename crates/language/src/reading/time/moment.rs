@@ -237,7 +237,10 @@ fn joined(text: &Text, before: &Moment, moment: &Moment) -> Option<Role> {
         "through" | "thru" | "through to" | "up to and including" => Some(Role::Through),
         "and" if text.slice(before.start.saturating_sub(12), before.end).contains("between") => Some(Role::To),
         "and" | "&" | "和" | "" | "," | "与" | "及" => next_to_each_other(before, moment).then_some(Role::Through),
-        _ => None,
+        _ => gap
+            .strip_prefix(['到', '至'])
+            .filter(|rest| rest.chars().count() <= 3 && !rest.contains([',', '.']))
+            .map(|_| Role::To),
     }
 }
 

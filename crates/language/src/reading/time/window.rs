@@ -37,7 +37,7 @@ pub(crate) fn read(text: &Text, now: &Zoned, taken: &[(usize, usize)]) -> TimeRe
     let moments = moments(text, &atoms);
     let reader = Reader { text, now, atoms: &atoms, moments };
     let places = atoms.iter().filter(|atom| atom.is_time()).map(|atom| (atom.start, atom.end)).collect();
-    let says_end = reader.finish().is_some() || reader.length().is_some_and(|(_, role)| role == LengthRole::For);
+    let says_end = reader.finish().is_some() || reader.lengths().lasts.is_some();
     match reader.window() {
         Some(window) => TimeReading { window, places, says_end, unread: Vec::new() },
         None => {
@@ -61,10 +61,10 @@ impl Reader<'_> {
         if let Some(begin) = begin.as_mut().filter(|begin| begin.clock.is_none() && self.goes_on()) {
             begin.role = Role::Onwards;
         }
-        let length = self.length();
+        let lengths = self.lengths();
         match self.repeat(begin.as_ref()) {
-            Some((repeat, on)) => self.repeated(repeat, on, begin.as_ref(), finish.as_ref(), length),
-            None => self.once(begin.as_ref(), finish.as_ref(), length),
+            Some((repeat, on)) => self.repeated(repeat, on, begin.as_ref(), finish.as_ref(), lengths),
+            None => self.once(begin.as_ref(), finish.as_ref(), lengths),
         }
     }
 
@@ -107,28 +107,29 @@ impl Reader<'_> {
         said.or(habit)
     }
 
-    /// The length of the window, or how far off it begins.
-    fn length(&self) -> Option<(Span, LengthRole)> {
-        self.atoms.iter().find_map(|atom| match atom.kind {
-            Kind::Length(span) => Some((span, length_role(self.text, atom)?)),
-            _ => None,
-        })
+    /// How far off the window begins, and how long it lasts, where that is said as a length of time.
+    fn lengths(&self) -> Lengths {
+        let mut lengths = Lengths::default();
+        for atom in self.atoms {
+            let Kind::Length(span) = atom.kind else { continue };
+            match length_role(self.text, atom) {
+                Some(LengthRole::Off) => lengths.off = lengths.off.or(Some(span)),
+                Some(LengthRole::For) => lengths.lasts = lengths.lasts.or(Some(span)),
+                None => {}
+            }
+        }
+        lengths
     }
 
-    fn once(
-        &self,
-        begin: Option<&Moment>,
-        finish: Option<&Moment>,
-        length: Option<(Span, LengthRole)>,
-    ) -> Option<Window> {
-        let mut start = match (begin, length) {
+    fn once(&self, begin: Option<&Moment>, finish: Option<&Moment>, lengths: Lengths) -> Option<Window> {
+        let mut start = match (begin, lengths.off) {
             (Some(begin), _) => Some(self.start_of(begin)?),
-            (None, Some((span, LengthRole::Off))) => Some(self.now.checked_add(span).ok()?),
-            _ => None,
+            (None, Some(span)) => Some(self.now.checked_add(span).ok()?),
+            (None, None) => None,
         };
-        let mut end = match (finish, length, begin) {
+        let mut end = match (finish, lengths.lasts, begin) {
             (Some(finish), ..) => Some(self.end_of(finish, begin, start.as_ref())?),
-            (None, Some((span, LengthRole::For)), _) => {
+            (None, Some(span), _) => {
                 let from = start.as_ref().unwrap_or(self.now);
                 Some(from.checked_add(span).ok()?)
             }
@@ -257,7 +258,7 @@ impl Reader<'_> {
         on: Option<Weekday>,
         begin: Option<&Moment>,
         finish: Option<&Moment>,
-        length: Option<(Span, LengthRole)>,
+        lengths: Lengths,
     ) -> Option<Window> {
         let begin = begin.copied();
         let whole = |moment: &Moment| moment.clock.is_none() && moment.part.is_none();
@@ -273,9 +274,9 @@ impl Reader<'_> {
             finish.end_of.is_none()
                 && finish.days.is_none_or(|days| days.named == Named::Weekday && finish.clock.is_some())
         });
-        let end = match (finish, length, hours) {
+        let end = match (finish, lengths.lasts, hours) {
             (Some(finish), ..) => Some(self.end_of(finish, hours.as_ref(), Some(&start))?),
-            (None, Some((span, LengthRole::For)), _) => Some(start.checked_add(span).ok()?),
+            (None, Some(span), _) => Some(start.checked_add(span).ok()?),
             (None, _, Some(hours)) if hours.clock.is_some() => None,
             (None, _, Some(hours)) => Some(self.at(first, i32::from(hours.part?.hours().1) * 60, &hours)?),
             (None, _, None) => {
@@ -402,6 +403,13 @@ fn clock_minutes(clock: Clock, part: Option<Part>, begins: bool) -> i32 {
         _ => hour,
     };
     moved * 60 + i32::from(clock.minute)
+}
+
+/// The lengths of time in a sentence, by what they are to the window.
+#[derive(Clone, Copy, Default)]
+struct Lengths {
+    off: Option<Span>,
+    lasts: Option<Span>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
