@@ -24,12 +24,11 @@ pub const CANNOT_SHOW: &[&str] = &[
 /// A short name for a share: 0.5 %, 0.05 %.
 fn percent(share: f64) -> String {
     let value = share * 100.0;
-    let digits = if value == 0.0 || value.abs() >= 10.0 {
-        1
-    } else if value.abs() >= 1.0 {
-        2
-    } else {
-        3
+    let digits = match value.abs() {
+        0.0 | 10.0.. => 1,
+        1.0.. => 2,
+        0.01.. => 3,
+        _ => 4,
     };
     format!("{value:.digits$} %")
 }

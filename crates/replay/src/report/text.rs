@@ -31,11 +31,8 @@ pub fn text(judged: &Judged) -> String {
         for matched in judged.matched.iter().filter(|matched| matched.metric == reading.metric) {
             if let Some((ours, smaller)) = matched.ours.zip(matched.smaller) {
                 let (peer, over) = (&matched.peer, percent(matched.over));
-                let _ = writeln!(
-                    page,
-                    "  as often over as {peer} ({over}): footprint {ours:.3}, {} smaller",
-                    percent(smaller)
-                );
+                let (size, word) = (percent(smaller.abs()), if smaller < 0.0 { "larger" } else { "smaller" });
+                let _ = writeln!(page, "  as often over as {peer} ({over}): footprint {ours:.3}, {size} {word}");
             }
         }
     }
