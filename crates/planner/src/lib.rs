@@ -4,6 +4,7 @@ pub mod choose;
 pub mod forecasters;
 pub mod policy;
 pub mod prepare;
+pub mod scale;
 pub mod season;
 pub mod share;
 pub mod size;

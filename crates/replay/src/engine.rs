@@ -6,7 +6,7 @@
 //! above a CPU quota shows as throttled periods, above a memory limit as a kill.
 
 use crate::{
-    Options, Trace, TraceSeries,
+    Options, Trace, TraceSeries, horizontal,
     parallel::{self, Progress},
     quantity::Kind,
     seldom::Seldom,
@@ -50,6 +50,8 @@ pub struct Engine<'a> {
     pub cadence: Cadence,
     /// How far the guard lets plans go.
     pub limits: GuardLimits,
+    /// What people have said, where something is to be taken into account.
+    pub told: Option<Box<dyn Told + Sync + 'a>>,
 }
 
 impl Engine<'static> {
@@ -65,8 +67,16 @@ impl Engine<'static> {
             policy: Box::new(Sizing::default()),
         };
         let (cadence, limits) = (Cadence::default(), GuardLimits::default());
-        Ok(Self { name: "apportion".to_owned(), make: Box::new(make), cadence, limits })
+        Ok(Self { name: "apportion".to_owned(), make: Box::new(make), cadence, limits, told: None })
     }
+}
+
+/// What people have said, by the time at which it holds.
+pub trait Told {
+    /// Announced factor on demand per step of a window; empty for none.
+    fn announced(&self, workload: &WorkloadId, metric: &Metric, ahead: Window) -> Vec<f32>;
+    /// What stands for a workload at `now`, where `plain` would stand without it.
+    fn standing(&self, workload: &WorkloadId, now: Time, plain: &Standing) -> Standing;
 }
 
 /// One series behind a knob.
@@ -92,11 +102,14 @@ pub(crate) fn play(
     options: &Options,
     progress: Progress<'_>,
 ) -> Vec<Vec<Decided>> {
-    let all: Vec<usize> = (0..trace.series().len()).collect();
+    let is_scaled = |at: &usize| trace.series()[*at].quantity().kind == Kind::Requests;
+    let (scaled, sized): (Vec<usize>, Vec<usize>) = (0..trace.series().len()).partition(is_scaled);
     let same = |a: &usize, b: &usize| trace.series()[*a].workload == trace.series()[*b].workload;
-    let loops: Vec<&[usize]> = if options.node.is_some() { vec![&all] } else { all.chunk_by(same).collect() };
-    let made = parallel::map(loops.len(), options.threads, progress, |at| {
-        Loop::new(trace, loops[at], engine, violation, options).play()
+    let mut loops: Vec<&[usize]> = if options.node.is_some() { vec![&sized] } else { sized.chunk_by(same).collect() };
+    loops.extend(scaled.chunks(1));
+    let made = parallel::map(loops.len(), options.threads, progress, |at| match loops[at] {
+        [one] if is_scaled(one) => [(*one, horizontal::play(&trace.series()[*one], engine, violation, options))].into(),
+        members => Loop::new(trace, members, engine, violation, options).play(),
     });
     let mut decided = vec![Vec::new(); trace.series().len()];
     for (at, decisions) in made.into_iter().flatten() {
@@ -105,7 +118,7 @@ pub(crate) fn play(
     decided
 }
 
-/// The knob that sizes a metric and its units in one unit of the metric; `None` for request rates.
+/// The knob that sizes a metric and its units in one unit of the metric; `None` for request rates, which replicas serve.
 fn knob_of(series: &TraceSeries) -> Option<(Knob, f64)> {
     let quantity = series.quantity();
     let knob = match quantity.kind {
@@ -193,6 +206,9 @@ struct Loop<'a> {
     held: Vec<Held<'a>>,
     brain: Brain,
     cadence: &'a Cadence,
+    told: Option<&'a (dyn Told + Sync + 'a)>,
+    /// What stands without what is told.
+    plain: BTreeMap<WorkloadId, Standing>,
     state: LoopState,
     snapshot: Snapshot,
     past: Past<'a>,
@@ -209,8 +225,12 @@ impl<'a> Loop<'a> {
         let limits = GuardLimits { stale_after_s: engine.limits.stale_after_s.max(1.5 * step_s), ..engine.limits };
         let mut state = LoopState::default();
         state.guard = Guard::new(limits);
+        let snapshot = first_snapshot(&held, violation, options);
+        let standing = |(workload, state): (&WorkloadId, &WorkloadState)| (workload.clone(), state.standing.clone());
         Self {
-            snapshot: first_snapshot(&held, violation, options),
+            told: engine.told.as_deref().map(|told| told as _),
+            plain: snapshot.workloads.iter().map(standing).collect(),
+            snapshot,
             past: Past { series: past, now_s: Cell::new(i64::MIN) },
             held,
             brain: (engine.make)(options.seed),
@@ -260,13 +280,22 @@ impl<'a> Loop<'a> {
     fn tick(&mut self, now_s: i64) {
         self.snapshot.now = Time::from_s(now_s);
         self.past.now_s.set(now_s);
+        let told = self.told;
+        if let Some(told) = told {
+            for (workload, state) in &mut self.snapshot.workloads {
+                let Some(plain) = self.plain.get(workload) else { continue };
+                state.standing = told.standing(workload, self.snapshot.now, plain);
+            }
+        }
         let mut parts = Parts {
             history: &self.past,
             forecaster: self.brain.forecaster.as_ref(),
             policy: self.brain.policy.as_ref(),
             executor: &mut self.executor,
             cadence: self.cadence,
-            announced: &|_, _, _| Vec::new(),
+            announced: &|workload, metric, ahead| {
+                told.map_or_else(Vec::new, |told| told.announced(workload, metric, ahead))
+            },
         };
         tick(&mut self.state, &self.snapshot, &mut parts);
         for (workload, knob, setting) in std::mem::take(&mut self.executor.writes) {

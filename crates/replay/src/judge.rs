@@ -3,9 +3,11 @@
 use crate::{
     Decisions, Trace,
     quantity::{Kind, Quantity},
+    replicas,
     score::{
         bootstrap::{Intervals, intervals},
         class::{self, Class},
+        scaling::{Scaling, scaling},
         tally::Tally,
         total::{Scores, scores},
     },
@@ -26,11 +28,13 @@ pub struct JudgeOptions {
     pub seed: u64,
     /// Threads to use; changes nothing in the results.
     pub threads: usize,
+    /// From asking for a replica until it serves, seconds.
+    pub replica_start_s: i64,
 }
 
 impl Default for JudgeOptions {
     fn default() -> Self {
-        Self { warmup_s: 86_400, ours: "apportion".to_owned(), seed: 0, threads: 1 }
+        Self { warmup_s: 86_400, ours: "apportion".to_owned(), seed: 0, threads: 1, replica_start_s: replicas::START_S }
     }
 }
 
@@ -66,6 +70,9 @@ pub struct Conditions {
     pub warmup_s: i64,
     /// Seed.
     pub seed: u64,
+    /// From asking for a replica until it serves, seconds.
+    #[serde(default)]
+    pub replica_start_s: i64,
 }
 
 /// One policy on one metric.
@@ -98,6 +105,17 @@ pub struct ClassRow {
     pub class: Class,
     /// Its scores.
     pub scores: Scores,
+}
+
+/// One policy's replicas for one metric of requests.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ScalingRow {
+    /// The policy.
+    pub policy: String,
+    /// The metric.
+    pub metric: String,
+    /// What they cost and how late they came.
+    pub scaling: Scaling,
 }
 
 /// Our footprint where we are over as often as a peer is at its own margin.
@@ -147,6 +165,9 @@ pub struct Judged {
     pub rows: Vec<Row>,
     /// By kind of workload.
     pub classes: Vec<ClassRow>,
+    /// Replicas, policy by policy.
+    #[serde(default)]
+    pub scaling: Vec<ScalingRow>,
     /// Lines of slack against violation.
     pub sweeps: Vec<Sweep>,
     /// Ours against each peer where both are over as often.
@@ -170,6 +191,7 @@ pub fn judge(trace: &Trace, decisions: &[Decisions], sweeps: &[Sweep], options: 
         conditions: conditions(trace, options),
         rows: Vec::new(),
         classes: Vec::new(),
+        scaling: Vec::new(),
         sweeps: sweeps.to_vec(),
         matched: Vec::new(),
         best: Vec::new(),
@@ -180,6 +202,7 @@ pub fn judge(trace: &Trace, decisions: &[Decisions], sweeps: &[Sweep], options: 
         for metric in trace.metrics() {
             judged.add(trace, made, &metric, &tallies, &classes, options.seed);
         }
+        judged.scaling.extend(scaled(trace, made, options));
         let first = decisions.iter().all(|other| other.policy != options.ours) && judged.best.is_empty();
         if made.policy == options.ours || first {
             (judged.best, judged.worst) = examples(trace, made, &tallies, &classes);
@@ -188,6 +211,20 @@ pub fn judge(trace: &Trace, decisions: &[Decisions], sweeps: &[Sweep], options: 
     judged.save_against_static();
     judged.matched = matched(&judged.rows, sweeps, &options.ours);
     judged
+}
+
+/// How a policy's replicas did, metric by metric.
+fn scaled<'a>(
+    trace: &'a Trace,
+    made: &'a Decisions,
+    options: &'a JudgeOptions,
+) -> impl Iterator<Item = ScalingRow> + 'a {
+    trace.metrics().into_iter().filter_map(move |metric| {
+        let mine = trace.series().iter().zip(&made.series).filter(|(series, _)| series.metric == metric);
+        let sized = mine.filter(|(_, own)| !own.decided.is_empty()).map(|(series, own)| (series, &*own.decided));
+        let scaling = scaling(sized, options.warmup_s, options.replica_start_s)?;
+        Some(ScalingRow { policy: made.policy.clone(), metric: metric.to_string(), scaling })
+    })
 }
 
 fn conditions(trace: &Trace, options: &JudgeOptions) -> Conditions {
@@ -206,6 +243,7 @@ fn conditions(trace: &Trace, options: &JudgeOptions) -> Conditions {
         metrics: trace.metrics().iter().map(|metric| reading(metric)).collect(),
         warmup_s: options.warmup_s,
         seed: options.seed,
+        replica_start_s: options.replica_start_s,
     }
 }
 

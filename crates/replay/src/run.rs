@@ -7,6 +7,7 @@ use crate::{
     parallel::{self, Progress},
     peers::{self, Peer, Subject},
     quantity::Kind,
+    replicas,
     share::{self, Node},
     world::{self, Decided},
 };
@@ -24,11 +25,20 @@ pub struct Options {
     pub threads: usize,
     /// Where all workloads share one node, what it has.
     pub node: Option<Node>,
+    /// From asking for a replica until it serves, seconds (request rates only).
+    pub replica_start_s: i64,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { violation: 0.01, changes_per_day: 4.0, seed: 0, threads: 1, node: None }
+        Self {
+            violation: 0.01,
+            changes_per_day: 4.0,
+            seed: 0,
+            threads: 1,
+            node: None,
+            replica_start_s: replicas::START_S,
+        }
     }
 }
 
@@ -60,6 +70,10 @@ impl Player<'_> {
             return Ok(());
         }
         Err(ReplayError::NoRequests { metrics: trace.metrics().join(", ") })
+    }
+    /// A bound that looks ahead on purpose.
+    fn looks_ahead(&self) -> bool {
+        matches!(self, Self::Peer(peer) if peer.clairvoyant)
     }
     /// The horizontal autoscaler sizes request rates only.
     fn sizes(&self, series: &TraceSeries) -> bool {
@@ -125,11 +139,21 @@ pub fn run_at(
         }
         Player::Engine(engine) => engine::play(trace, engine, margin, options, progress),
     };
+    let decided = if player.looks_ahead() { decided } else { started(trace, decided, options.replica_start_s) };
     let wanted = Decisions { policy: player.name().to_owned(), series: named(trace, decided) };
     Ok(match &options.node {
         Some(node) => share::on_node(trace, wanted, node),
         None => wanted,
     })
+}
+
+/// Replicas serve some time after they are asked for; one that looks ahead asks for them that much earlier.
+fn started(trace: &Trace, asked: Vec<Vec<Decided>>, start_s: i64) -> Vec<Vec<Decided>> {
+    let serving = |(series, asked): (&TraceSeries, Vec<Decided>)| match series.quantity().kind {
+        Kind::Requests => replicas::in_service(&asked, start_s),
+        Kind::Cpu | Kind::Memory | Kind::Throughput => asked,
+    };
+    trace.series().iter().zip(asked).map(serving).collect()
 }
 
 fn named(trace: &Trace, decided: Vec<Vec<Decided>>) -> Vec<SeriesDecisions> {

@@ -138,6 +138,22 @@ impl Trace {
         };
         Self { series: self.series.iter().filter_map(cut).collect(), repairs: self.repairs.clone() }
     }
+    /// The part after `from_s`.
+    ///
+    /// # Errors
+    /// [`ReplayError::Empty`] where nothing is.
+    pub fn since(&self, from_s: i64) -> Result<Self, ReplayError> {
+        let cut = |series: &TraceSeries| {
+            let gone = series.times_s.partition_point(|time| *time <= from_s);
+            let (times, values) = (series.times_s[gone..].to_vec(), series.values[gone..].to_vec());
+            (!times.is_empty()).then(|| TraceSeries::new(series.workload.clone(), series.metric.clone(), times, values))
+        };
+        let series: Vec<TraceSeries> = self.series.iter().filter_map(cut).collect();
+        if series.is_empty() {
+            return Err(ReplayError::Empty);
+        }
+        Ok(Self { series, repairs: self.repairs.clone() })
+    }
     /// SHA-256 over names, times and values, as hexadecimal digits: the same data gives the same digest.
     #[must_use]
     pub fn digest(&self) -> String {
@@ -303,5 +319,8 @@ mod tests {
             trace(&[("a", "cpu_cores", 0, 1.0), ("a", "cpu_cores", 60, 2.0), ("b", "cpu_cores", 60, 2.0)]).unwrap();
         let cut = made.until(30);
         assert_eq!((cut.series().len(), cut.samples()), (1, 1));
+        let late = made.since(0).unwrap();
+        assert_eq!((late.series().len(), late.samples(), late.first_s()), (2, 2, 60));
+        assert_eq!(made.since(60), Err(ReplayError::Empty));
     }
 }

@@ -75,6 +75,21 @@ fn nobody_but_the_bounds_looks_ahead() {
     }
 }
 
+/// With the telemetry model, which is forecast from a day on, and in batches.
+#[test]
+fn nor_does_ours_with_the_telemetry_model() {
+    let whole = trace(7, 3);
+    let engine = Engine::apportion("transformer", 6 * 3_600).unwrap();
+    let all = play(&whole, Player::Engine(&engine), 1);
+    assert_eq!(all, play(&whole, Player::Engine(&engine), 3));
+    let cut_s = 2 * 86_400 + 7_500;
+    let again = play(&whole.until(cut_s), Player::Engine(&engine), 2);
+    for (one, other) in all.series.iter().zip(&again.series) {
+        let until = one.decided.iter().copied().filter(|made| made.time_s <= cut_s).collect::<Vec<_>>();
+        assert_eq!(until, other.decided, "{} {}", one.workload, one.metric);
+    }
+}
+
 #[test]
 fn the_number_of_threads_changes_nothing() {
     let trace = trace(2, 4);
@@ -93,7 +108,6 @@ fn each_policy_sizes_what_it_is_for() {
             let requests = &*own.metric == "requests_per_min";
             let sized = match player.name() {
                 "hpa" => requests,
-                "apportion" => !requests,
                 _ => true,
             };
             assert_eq!(!own.decided.is_empty(), sized, "{} {}", player.name(), own.metric);

@@ -43,7 +43,7 @@ pub fn release(global: &args::Global, args: &args::Release) -> anyhow::Result<()
 }
 
 /// `90m`, `8h`, `2d`, `45s`.
-fn duration_s(text: &str) -> anyhow::Result<i64> {
+pub(super) fn duration_s(text: &str) -> anyhow::Result<i64> {
     let units = [('s', 1), ('m', 60), ('h', 3_600), ('d', 86_400)];
     let unit = units.iter().find(|(suffix, _)| text.ends_with(*suffix));
     let Some((suffix, factor)) = unit else { bail!("--for {text}: give a number with s, m, h or d, e.g. 90m") };

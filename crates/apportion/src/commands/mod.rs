@@ -64,7 +64,7 @@ fn carry_out(cli: Cli) -> anyhow::Result<()> {
         Command::Hold(args) => hold::hold(global, &args),
         Command::Release(args) => hold::release(global, &args),
         Command::Forecast(args) => forecast::run(&args),
-        Command::Replay(args) => replay::run(&args),
+        Command::Replay(args) => replay::run(global, &args),
         Command::Interpret(args) => interpret::run(&args),
         Command::Demo(args) => demo::run(global, &args),
         Command::DemoLoad(args) => {

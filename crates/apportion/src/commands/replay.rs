@@ -1,23 +1,35 @@
 //! `apportion replay`: recorded usage played to policies; what they would have allotted, how well, and a page about it.
 
+mod source;
+
 use super::say_aside;
+use crate::args::Global;
 use anyhow::{Context as _, bail};
 use apportion_core::{Metric, WorkloadId};
 use apportion_host::trace;
 use apportion_replay::{
-    Decisions, Engine, JudgeOptions, Judged, Options, Player, Repairs, Sweep, Trace, TraceBuilder, judge, peers,
-    player, report, run as play, share::Node, sweep,
+    Decisions, Engine, JudgeOptions, Judged, Options, Player, Sweep, Trace, judge, peers, player, replicas, report,
+    run as play, share::Node, sweep,
 };
-use clap::Args;
+use clap::{ArgGroup, Args};
 use indicatif::{ProgressBar, ProgressStyle};
-use std::{fs, path::PathBuf, thread};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    thread,
+};
 
-/// A forecast is made anew after so many seconds.
+/// A forecast is made anew after so many seconds, and sooner where it was wrong.
 const FORECAST_EVERY_S: i64 = 6 * 3_600;
+/// How much of a live source is replayed unless said otherwise, seconds: thirty days.
+const LAST_S: i64 = 30 * 86_400;
+/// The judged result, as data.
+const JUDGED: &str = "judged.json";
 
 /// Arguments of `replay`.
 #[derive(Clone, Debug, Args)]
 #[command(
+    group = ArgGroup::new("source").required(true),
     after_help = "TRACE has the columns workload, metric, time (seconds since 1970) and value, as Parquet or CSV. DIR gets NAME.parquet per
 policy (workload, metric, time, allocation: in force after that time), report.html to open, and judged.json.
 
@@ -26,12 +38,31 @@ seasonal-naive, and two that look ahead to show what could be had: best-static, 
 
 Examples:
   apportion replay usage.parquet --policy apportion,vpa,krr --violation 0.01 --out replayed
-  apportion replay usage.csv --policy all --sweep --out replayed"
+  apportion replay usage.csv --policy all --sweep --out replayed
+  apportion replay --from-store --last 14d --out replayed
+  apportion replay --from-prometheus http://localhost:9090 --last 30d --out replayed
+  apportion replay usage.parquet --judge replayed"
 )]
 pub struct Replay {
     /// Recorded usage.
-    #[arg(value_name = "TRACE")]
-    pub trace: PathBuf,
+    #[arg(value_name = "TRACE", group = "source")]
+    pub trace: Option<PathBuf>,
+    /// Replay what the store holds (--store names another); a loop may run beside it.
+    #[arg(long, group = "source")]
+    pub from_store: bool,
+    /// Replay what a Prometheus server knows: the configured one, or the one at this address.
+    #[arg(long, group = "source", value_name = "URL", num_args = 0..=1, default_missing_value = "")]
+    pub from_prometheus: Option<String>,
+    /// Only the last part, e.g. 14d or 12h; 30d of a store or a server unless said otherwise.
+    #[arg(long, value_name = "SPAN", value_parser = super::hold::duration_s)]
+    pub last: Option<i64>,
+    /// Seconds from sample to sample, of a store or a server.
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub step: u32,
+    /// Judge the decisions of an earlier replay in DIR again instead of playing anything; report.html and judged.json are
+    /// written anew.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["policy", "sweep", "out"])]
+    pub judge: Option<PathBuf>,
     /// Who decides; several with commas, or `all`.
     #[arg(long, value_name = "NAME[,NAME]", value_delimiter = ',', default_value = "apportion,vpa,static")]
     pub policy: Vec<String>,
@@ -47,14 +78,20 @@ pub struct Replay {
     /// What one node shared by all workloads has of a metric, in the metric's unit; may be given several times.
     #[arg(long, value_name = "METRIC=AMOUNT", value_parser = amount)]
     pub capacity: Vec<(String, f64)>,
+    /// From asking for a replica until it serves, seconds (request rates).
+    #[arg(long, value_name = "SECONDS", default_value_t = replicas::START_S, value_parser = clap::value_parser!(i64).range(0..=86_400))]
+    pub replica_start: i64,
     /// Usage counts from so many seconds after a workload's first sample.
     #[arg(long, value_name = "SECONDS", default_value_t = 86_400, value_parser = clap::value_parser!(i64).range(0..))]
     pub warmup: i64,
+    /// Threads to use, all processors unless said otherwise; changes nothing in the results.
+    #[arg(long, value_name = "N")]
+    pub threads: Option<std::num::NonZeroUsize>,
     /// Seed of everything random.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
     /// Where to write; made where it does not exist.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", default_value = "replayed")]
     pub out: PathBuf,
 }
 
@@ -68,18 +105,22 @@ fn amount(text: &str) -> Result<(String, f64), String> {
     Ok((metric.to_owned(), amount))
 }
 
-/// Plays, judges and writes.
+/// Plays, judges and writes; or judges again what was written before.
 ///
 /// # Errors
-/// The trace cannot be read or replayed, a policy is not known, or a file cannot be written.
-pub fn run(args: &Replay) -> anyhow::Result<()> {
+/// The usage cannot be read or replayed, a policy is not known, or a file cannot be read or written.
+pub fn run(global: &Global, args: &Replay) -> anyhow::Result<()> {
     if !(args.violation > 0.0 && args.violation < 1.0) {
         bail!("--violation {}: a share above 0 and below 1, e.g. 0.01 for one sample in a hundred", args.violation);
     }
     let engines = [Engine::apportion(&args.model, FORECAST_EVERY_S)?];
-    let trace = read(args)?;
-    let players = players(args, &engines, &trace)?;
+    let trace = source::read(global, args)?;
     let options = options(args, &trace)?;
+    if let Some(folder) = &args.judge {
+        let (decisions, sweeps) = source::recorded(folder, &trace, args.warmup)?;
+        return print(folder, &judge(&trace, &decisions, &sweeps, &judging(args, &options)));
+    }
+    let players = players(args, &engines, &trace)?;
     fs::create_dir_all(&args.out).with_context(|| format!("{}", args.out.display()))?;
     let (mut decisions, mut sweeps) = (Vec::new(), Vec::new());
     for player in players {
@@ -88,27 +129,17 @@ pub fn run(args: &Replay) -> anyhow::Result<()> {
             sweeps.push(swept(args, &trace, player, &options)?);
         }
     }
-    let judging =
-        JudgeOptions { warmup_s: args.warmup, seed: args.seed, threads: options.threads, ..JudgeOptions::default() };
-    let judged = judge(&trace, &decisions, &sweeps, &judging);
-    print(args, &judged)
+    print(&args.out, &judge(&trace, &decisions, &sweeps, &judging(args, &options)))
 }
 
-fn read(args: &Replay) -> anyhow::Result<Trace> {
-    let file = trace::Trace::read(&args.trace)?;
-    say_aside(&format!("{}: {} series, {}", args.trace.display(), file.len(), file.report()));
-    let repairs = Repairs {
-        reordered_series: file.report().sorted_series,
-        duplicate_rows: file.report().duplicates,
-        missing_rows: file.report().gaps,
-    };
-    let mut builder = TraceBuilder::default();
-    for (workload, metric, series) in file.iter() {
-        for (time_s, value) in series.times_s().iter().zip(series.values()) {
-            builder.push(workload.as_str(), metric.as_str(), *time_s, f64::from(*value))?;
-        }
+fn judging(args: &Replay, options: &Options) -> JudgeOptions {
+    JudgeOptions {
+        warmup_s: args.warmup,
+        seed: args.seed,
+        threads: options.threads,
+        replica_start_s: args.replica_start,
+        ..JudgeOptions::default()
     }
-    Ok(builder.finish()?.with_repairs(repairs))
 }
 
 /// `all` is every policy that can size something of the trace.
@@ -128,8 +159,9 @@ fn options(args: &Replay, trace: &Trace) -> anyhow::Result<Options> {
     }
     let amounts = args.capacity.iter().cloned().collect();
     let node = (!args.capacity.is_empty()).then(|| Node { amounts, ..Node::default() });
-    let threads = thread::available_parallelism().map_or(1, usize::from);
-    Ok(Options { violation: args.violation, seed: args.seed, threads, node, ..Options::default() })
+    let threads = args.threads.or_else(|| thread::available_parallelism().ok()).map_or(1, usize::from);
+    let replica_start_s = args.replica_start;
+    Ok(Options { violation: args.violation, seed: args.seed, threads, node, replica_start_s, ..Options::default() })
 }
 
 /// Time, seconds, and allocation of each decision of a series.
@@ -167,14 +199,14 @@ fn show(bar: &ProgressBar, done: usize, total: usize) {
     bar.set_position(done as u64);
 }
 
-fn print(args: &Replay, judged: &Judged) -> anyhow::Result<()> {
+fn print(folder: &Path, judged: &Judged) -> anyhow::Result<()> {
     let write = |name: &str, text: String| {
-        let path = args.out.join(name);
+        let path = folder.join(name);
         fs::write(&path, text).with_context(|| format!("{}", path.display()))
     };
-    write("judged.json", serde_json::to_string_pretty(judged)?)?;
+    write(JUDGED, serde_json::to_string_pretty(judged)?)?;
     write("report.html", report::html(judged))?;
     super::say(report::text(judged).trim_end());
-    say_aside(&format!("{}", args.out.join("report.html").display()));
+    say_aside(&format!("{}", folder.join("report.html").display()));
     Ok(())
 }

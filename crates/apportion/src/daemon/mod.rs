@@ -5,7 +5,7 @@ mod backend;
 mod control;
 mod glue;
 mod look;
-mod prometheus;
+pub(crate) mod prometheus;
 
 pub use assemble::{Assembled, Settings, assemble, route};
 pub use backend::StoreBackend;

@@ -14,7 +14,7 @@ const HISTORY_STEP_S: u32 = 300;
 const HISTORY_STEPS: usize = 30 * 288;
 
 /// A collector for the configured server; `None` where none is configured.
-pub(super) fn collector(config: &Config) -> anyhow::Result<Option<PrometheusCollector>> {
+pub(crate) fn collector(config: &Config) -> anyhow::Result<Option<PrometheusCollector>> {
     let Some(url) = &config.prometheus else { return Ok(None) };
     let secrets = config.secrets.as_deref();
     let file = |name: &str| secrets.map(|folder| folder.join(name)).filter(|path| path.exists());

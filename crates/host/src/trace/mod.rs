@@ -7,6 +7,7 @@
 
 mod builder;
 mod csv_file;
+mod decisions;
 mod error;
 mod grid;
 mod output;
@@ -14,6 +15,7 @@ mod pages;
 mod parquet_file;
 mod parquet_output;
 
+pub use decisions::{DecisionRow, read_decisions};
 pub use error::TraceError;
 pub use output::{write_decisions, write_forecasts, write_trace};
 

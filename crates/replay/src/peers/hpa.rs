@@ -1,115 +1,190 @@
-//! The Kubernetes Horizontal Pod Autoscaler with its default behaviour, on request rates.
+//! The Kubernetes Horizontal Pod Autoscaler with behaviour, on request rates.
 //! Source: kubernetes/kubernetes `pkg/controller/podautoscaler/{horizontal,replica_calculator}.go`, `pkg/apis/autoscaling/v2/defaults.go`.
 //!
-//! A target of average requests per replica, looked at every 15 s; no change within 10 % of the target; up at most the greater
-//! of 100 % and 4 pods in 15 s; down to the greatest wish of the last 300 s. Replicas are ready at once. A trace says nothing
-//! of replicas: one is taken to serve a quarter of the greatest rate of the first hour, and the allotment is what all serve.
+//! Utilisation in whole percent (cut off, as upstream does) against a target, looked at every 15 s; no change within 10 % of the
+//! target; `behavior` as defaulted: up at once by at most the greater of 100 % and 4 pods in 15 s, down to the greatest wish of the
+//! last 300 s by at most 100 % in 15 s. A replica that serves what it can is at 100 %. What one serves, and how long one takes to
+//! start, is in [`crate::replicas`]. No pod fails or lacks its metric, so the rules for those do not come in.
 
 use super::{Adjustable, Subject};
-use crate::recommend::{Observation, Recommender, Regrid};
+use crate::{
+    recommend::{Observation, Recommender, Regrid},
+    replicas::{FIRST_REPLICAS, Served},
+};
 use std::collections::VecDeque;
 
 const SYNC_S: i64 = 15;
 const TOLERANCE: f64 = 0.1;
-const UP_PERIOD_S: i64 = 15;
-const UP_PODS: u32 = 4;
-const DOWN_WINDOW_S: i64 = 300;
 /// `maxReplicas`, which upstream has no default for: more than will ever be needed.
 const MOST_REPLICAS: u32 = 10_000;
-const SETTLE_S: i64 = 3_600;
-const FIRST_REPLICAS: f64 = 4.0;
+
+/// How far replicas may move within a period.
+#[derive(Clone, Copy, Debug)]
+enum Policy {
+    Pods { most: u32, period_s: i64 },
+    Percent { most: u32, period_s: i64 },
+}
+
+/// `HPAScalingRules` of one direction; of several policies the one that allows most counts (`selectPolicy: Max`). No policy:
+/// no movement.
+#[derive(Clone, Copy, Debug)]
+struct Rules {
+    window_s: i64,
+    policies: &'static [Policy],
+}
+
+/// `behavior`.
+#[derive(Clone, Copy, Debug)]
+struct Behavior {
+    up: Rules,
+    down: Rules,
+}
+
+const DEFAULT: Behavior = Behavior {
+    up: Rules {
+        window_s: 0,
+        policies: &[Policy::Percent { most: 100, period_s: 15 }, Policy::Pods { most: 4, period_s: 15 }],
+    },
+    down: Rules { window_s: 300, policies: &[Policy::Percent { most: 100, period_s: 15 }] },
+};
 
 /// The controller of one scaled object, all of whose replicas are ready.
 #[derive(Debug)]
 struct Controller {
+    behavior: Behavior,
     replicas: u32,
-    target: f64,
+    /// What one serves at 100 %.
+    served_by_one: f64,
+    target_percent: u32,
     wishes: VecDeque<(i64, u32)>,
-    added: VecDeque<(i64, u32)>,
+    /// Replicas added (above zero) and removed, by time.
+    moves: VecDeque<(i64, i64)>,
 }
 
 impl Controller {
+    fn new(behavior: Behavior, replicas: u32, served_by_one: f64, target_percent: u32) -> Self {
+        let (wishes, moves) = (VecDeque::new(), VecDeque::new());
+        Self { behavior, replicas, served_by_one, target_percent, wishes, moves }
+    }
+
     /// One look at `total` of the metric: gives the replicas from now on.
     fn sync(&mut self, now_s: i64, total: f64) -> u32 {
-        let desired = self.desired(total);
-        self.wishes.push_back((now_s, desired));
-        forget(&mut self.wishes, now_s - DOWN_WINDOW_S);
-        let down_to = self.wishes.iter().map(|(_, wish)| *wish).max().unwrap_or(desired);
-        let stable = self.replicas.max(desired).min(down_to);
-        let next = if stable > self.replicas { stable.min(self.up_limit(now_s)) } else { stable };
+        let desired = self.stable(now_s, self.desired(total));
+        let next = match desired.cmp(&self.replicas) {
+            std::cmp::Ordering::Greater => desired.min(self.up_limit(now_s)),
+            std::cmp::Ordering::Less => desired.max(self.down_limit(now_s)),
+            std::cmp::Ordering::Equal => desired,
+        };
         let next = next.clamp(1, MOST_REPLICAS);
-        if next > self.replicas {
-            self.added.push_back((now_s, next - self.replicas));
+        if next != self.replicas {
+            self.moves.push_back((now_s, i64::from(next) - i64::from(self.replicas)));
         }
         self.replicas = next;
         next
     }
 
+    /// `GetResourceUtilizationRatio`: whole percent, the rest cut off.
     fn desired(&self, total: f64) -> u32 {
-        let ratio = total / (f64::from(self.replicas) * self.target);
-        if (ratio - 1.0).abs() <= TOLERANCE {
+        let replicas = f64::from(self.replicas);
+        let percent = (100.0 * total / (replicas * self.served_by_one) + 1e-9).floor();
+        let ratio = percent / f64::from(self.target_percent);
+        if (ratio - 1.0).abs() <= TOLERANCE + 1e-12 {
             return self.replicas;
         }
-        u32::try_from(crate::histogram::index((f64::from(self.replicas) * ratio).ceil())).unwrap_or(u32::MAX)
+        u32::try_from(crate::histogram::index((replicas * ratio - 1e-9).ceil())).unwrap_or(u32::MAX)
     }
 
-    fn up_limit(&mut self, now_s: i64) -> u32 {
-        forget(&mut self.added, now_s - UP_PERIOD_S);
-        let added: u32 = self.added.iter().map(|(_, pods)| *pods).sum();
-        let start = self.replicas.saturating_sub(added);
-        self.replicas.max((start + UP_PODS).max(start * 2))
+    /// `stabilizeRecommendationWithBehaviors`.
+    fn stable(&mut self, now_s: i64, desired: u32) -> u32 {
+        let lasts_s = self.behavior.up.window_s.max(self.behavior.down.window_s);
+        self.wishes.push_back((now_s, desired));
+        while self.wishes.front().is_some_and(|(time, _)| *time <= now_s - lasts_s && *time < now_s) {
+            self.wishes.pop_front();
+        }
+        let within = |window_s: i64| {
+            self.wishes.iter().filter(move |(time, _)| *time > now_s - window_s).map(|(_, wish)| *wish).chain([desired])
+        };
+        let up = within(self.behavior.up.window_s).min().unwrap_or(desired);
+        let down = within(self.behavior.down.window_s).max().unwrap_or(desired);
+        self.replicas.max(up).min(down.max(up))
+    }
+
+    /// Replicas at the start of a policy's period.
+    fn at_start(&self, now_s: i64, period_s: i64) -> u32 {
+        let moved: i64 = self.moves.iter().filter(|(time, _)| *time > now_s - period_s).map(|(_, moved)| *moved).sum();
+        u32::try_from(i64::from(self.replicas) - moved).unwrap_or(0)
+    }
+
+    /// `calculateScaleUpLimitWithScalingRules`.
+    fn up_limit(&self, now_s: i64) -> u32 {
+        let of = |policy: &Policy| match policy {
+            Policy::Pods { most, period_s } => self.at_start(now_s, *period_s).saturating_add(*most),
+            Policy::Percent { most, period_s } => percent(self.at_start(now_s, *period_s), 100 + most).ceil_u32(),
+        };
+        self.behavior.up.policies.iter().map(of).max().unwrap_or(self.replicas).max(self.replicas)
+    }
+
+    /// `calculateScaleDownLimitWithBehaviors`.
+    fn down_limit(&self, now_s: i64) -> u32 {
+        let of = |policy: &Policy| match policy {
+            Policy::Pods { most, period_s } => self.at_start(now_s, *period_s).saturating_sub(*most),
+            Policy::Percent { most, period_s } => {
+                percent(self.at_start(now_s, *period_s), 100 - (*most).min(100)).floor_u32()
+            }
+        };
+        self.behavior.down.policies.iter().map(of).min().unwrap_or(self.replicas).min(self.replicas)
     }
 }
 
-fn forget(events: &mut VecDeque<(i64, u32)>, cutoff_s: i64) {
-    while events.front().is_some_and(|(time, _)| *time <= cutoff_s) {
-        events.pop_front();
+/// Hundredths of a replica.
+struct Hundredths(u64);
+
+fn percent(replicas: u32, percent: u32) -> Hundredths {
+    Hundredths(u64::from(replicas) * u64::from(percent))
+}
+
+impl Hundredths {
+    fn ceil_u32(&self) -> u32 {
+        u32::try_from(self.0.div_ceil(100)).unwrap_or(u32::MAX)
+    }
+    fn floor_u32(&self) -> u32 {
+        u32::try_from(self.0 / 100).unwrap_or(u32::MAX)
     }
 }
 
 /// One series of requests.
 pub(super) struct Hpa {
-    margin: f64,
+    target_percent: u32,
     regrid: Regrid,
-    first_s: i64,
-    greatest: f64,
-    served_by_one: f64,
+    served: Served,
     controller: Option<Controller>,
 }
 
 impl Hpa {
     pub(super) fn new(subject: &Subject<'_>, margin: f64) -> Self {
+        let target = crate::histogram::index((100.0 / (1.0 + margin)).round());
         Self {
-            margin,
+            target_percent: u32::try_from(target).unwrap_or(u32::MAX).max(1),
             regrid: Regrid::new(SYNC_S, subject.series.step_s),
-            first_s: subject.series.first_s(),
-            greatest: 0.0,
-            served_by_one: 0.0,
+            served: Served::new(subject.series.first_s()),
             controller: None,
-        }
-    }
-
-    /// Fixes what a replica serves, once there is an hour of usage.
-    fn settle(&mut self, seen: &Observation) {
-        self.greatest = self.greatest.max(seen.usage);
-        if self.controller.is_none() && seen.time_s - self.first_s >= SETTLE_S && self.greatest > 0.0 {
-            self.served_by_one = self.greatest / FIRST_REPLICAS;
-            let target = self.served_by_one / (1.0 + self.margin);
-            self.controller = Some(Controller { replicas: 4, target, wishes: VecDeque::new(), added: VecDeque::new() });
         }
     }
 }
 
 impl Recommender for Hpa {
     fn observe(&mut self, seen: &Observation) -> Option<f64> {
-        self.settle(seen);
+        let served_by_one = self.served.observe(seen.time_s, seen.usage);
         let regridded = self.regrid.push(seen.time_s, seen.usage)?;
-        let controller = self.controller.as_mut()?;
+        let served_by_one = served_by_one?;
+        let target = self.target_percent;
+        let controller =
+            self.controller.get_or_insert_with(|| Controller::new(DEFAULT, FIRST_REPLICAS, served_by_one, target));
         let mut replicas = controller.replicas;
         for k in (0..i64::from(regridded.repeats)).rev() {
             replicas = controller.sync(seen.time_s - k * SYNC_S, regridded.mean);
         }
-        Some(f64::from(replicas) * self.served_by_one)
+        Some(f64::from(replicas) * served_by_one)
     }
 }
 
@@ -124,16 +199,27 @@ mod tests {
     use super::*;
     use crate::peers::testing;
 
-    fn check(start: u32, looks: &[(i64, f64)], expect: &[u32]) {
-        let mut controller =
-            Controller { replicas: start, target: 100.0, wishes: VecDeque::new(), added: VecDeque::new() };
+    /// Looks at totals of a metric of which one replica serves 125: at a target of 80 %, 100 a replica.
+    fn check_with(behavior: Behavior, start: u32, looks: &[(i64, f64)], expect: &[u32]) {
+        let mut controller = Controller::new(behavior, start, 125.0, 80);
         let found: Vec<u32> = looks.iter().map(|(time, total)| controller.sync(*time, *total)).collect();
         assert_eq!(found, expect, "{looks:?}");
     }
 
+    fn check(start: u32, looks: &[(i64, f64)], expect: &[u32]) {
+        check_with(DEFAULT, start, looks, expect);
+    }
+
     #[test]
     fn within_a_tenth_nothing_changes() {
-        check(4, &[(0, 439.0), (15, 360.0), (30, 441.0)], &[4, 4, 5]);
+        check(4, &[(0, 439.0), (15, 360.0), (30, 445.0)], &[4, 4, 5]);
+    }
+
+    /// 4 replicas that serve 500 at 444.9: 88.98 % are 88 %, within a tenth of 80; at 445 they are 89 % and beyond it.
+    #[test]
+    fn the_rest_of_a_percent_is_cut_off() {
+        check(4, &[(0, 444.9)], &[4]);
+        check(4, &[(0, 445.0)], &[5]);
     }
 
     /// 2 replicas may become 6 (4 pods beat 100 %), 10 may become 20; each 15 s anew.
@@ -151,6 +237,27 @@ mod tests {
             &[(0, 1_000.0), (15, 200.0), (299, 200.0), (300, 200.0), (599, 10.0), (600, 10.0)],
             &[10, 10, 10, 2, 2, 1],
         );
+    }
+
+    /// Down by 10 % a minute (80 × 0.9 = 72, 72 × 0.9 = 64.8, cut off), up by 3 pods a minute once wished for a minute, and
+    /// without a policy no movement.
+    #[test]
+    fn behaviour_is_as_written() {
+        const MINUTE: i64 = 60;
+        const SLOW: Behavior = Behavior {
+            up: Rules { window_s: MINUTE, policies: &[Policy::Pods { most: 3, period_s: MINUTE }] },
+            down: Rules { window_s: 0, policies: &[Policy::Percent { most: 10, period_s: MINUTE }] },
+        };
+        const STILL: Behavior =
+            Behavior { up: Rules { window_s: 0, policies: &[] }, down: Rules { window_s: 0, policies: &[] } };
+        check_with(SLOW, 80, &[(0, 100.0), (30, 100.0), (60, 100.0), (120, 100.0)], &[72, 72, 64, 57]);
+        check_with(
+            SLOW,
+            4,
+            &[(0, 400.0), (15, 2_000.0), (45, 2_000.0), (60, 2_000.0), (75, 2_000.0), (120, 2_000.0)],
+            &[4, 4, 4, 7, 7, 10],
+        );
+        check_with(STILL, 4, &[(0, 4_000.0), (15, 10.0)], &[4, 4]);
     }
 
     #[test]

@@ -21,6 +21,7 @@ pub fn html(judged: &Judged) -> String {
             if judged.sweeps.iter().any(|sweep| sweep.points.iter().any(|point| point.scores.contains_key(metric))) {
                 page += &svg::pareto(judged, metric);
             }
+            page += &scaling(judged, metric);
             page += &matched(judged, metric);
             page += &classes(judged, metric);
             page += "</section>";
@@ -96,6 +97,40 @@ fn matched(judged: &Judged, metric: &str) -> String {
         let smaller = row.smaller.map_or_else(|| "–".to_owned(), percent);
         let (peer, over) = (escape(&row.peer), percent(row.over));
         let _ = write!(text, "<tr><th>{peer}<td>{over}<td>{:.3}<td>{ours}<td>{smaller}</tr>", row.footprint);
+    }
+    text + "</tbody></table></div>"
+}
+
+fn scaling(judged: &Judged, metric: &str) -> String {
+    let rows: Vec<_> = judged.scaling.iter().filter(|row| row.metric == metric).collect();
+    if rows.is_empty() {
+        return String::new();
+    }
+    let mut text = format!(
+        "<h3>Replicas</h3><p>One replica is taken to serve a quarter of the greatest rate of the first hour, and serves {} s after it is asked for. Lag: mean time from the first sample over until enough replicas serve.</p><div class=\"wide\"><table><thead><tr><th>policy<th>replica-hours<th>starting<th>against exact<th>violation minutes<th>shortages<th>lag<th>longest<th>spare replica-hours<th>missing<th>changes a day</tr></thead><tbody>",
+        judged.conditions.replica_start_s
+    );
+    for row in rows {
+        let made = &row.scaling;
+        let over_exact = if made.least_hours > 0.0 {
+            percent(made.replica_hours / made.least_hours - 1.0)
+        } else {
+            "–".to_owned()
+        };
+        let _ = write!(
+            text,
+            "<tr><th>{}<td>{:.0}<td>{:.0}<td>{over_exact}<td>{:.0}<td>{}<td>{:.0} s<td>{:.0} s<td>{:.0}<td>{:.1}<td>{:.1}</tr>",
+            escape(&row.policy),
+            made.replica_hours,
+            made.starting_hours,
+            made.violation_minutes,
+            made.shortages,
+            made.lag_s,
+            made.longest_lag_s,
+            made.spare_hours,
+            made.missing_hours,
+            made.changes
+        );
     }
     text + "</tbody></table></div>"
 }

@@ -28,6 +28,14 @@ pub fn text(judged: &Judged) -> String {
                 scores.changes
             );
         }
+        for row in judged.scaling.iter().filter(|row| row.metric == reading.metric) {
+            let made = &row.scaling;
+            let _ = writeln!(
+                page,
+                "  {:16} {:.0} replica-hours, {:.0} minutes in violation, lag {:.0} s, {:.1} changes a day",
+                row.policy, made.replica_hours, made.violation_minutes, made.lag_s, made.changes
+            );
+        }
         for matched in judged.matched.iter().filter(|matched| matched.metric == reading.metric) {
             if let Some((ours, smaller)) = matched.ours.zip(matched.smaller) {
                 let (peer, over) = (&matched.peer, percent(matched.over));

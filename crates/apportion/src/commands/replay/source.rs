@@ -1,0 +1,150 @@
+//! Where recorded usage comes from: a trace file, the store of a loop, a Prometheus server.
+
+use super::{super::say_aside, Replay};
+use crate::{args::Global, daemon};
+use anyhow::{Context as _, bail};
+use apportion_core::{History as _, Knob, Metric, Time, Window, knob, metric::name};
+use apportion_host::{
+    store::{Options, Store},
+    trace,
+};
+use apportion_planner::prepare::Demand;
+use apportion_replay::{Decisions, Judged, Repairs, Sweep, Trace, TraceBuilder};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// The recorded usage that the arguments name.
+///
+/// # Errors
+/// It cannot be read, or holds nothing that can be replayed.
+pub(super) fn read(global: &Global, args: &Replay) -> anyhow::Result<Trace> {
+    let trace = match &args.trace {
+        Some(path) => from_file(path)?,
+        None if args.from_store => from_store(&global.open_to_read()?, args, daemon::now())?,
+        None => from_prometheus(global, args, daemon::now())?,
+    };
+    let wanted = args.last.map(|span_s| trace.last_s() - span_s);
+    wanted.map_or(Ok(trace.clone()), |from_s| trace.since(from_s)).map_err(Into::into)
+}
+
+fn from_file(path: &Path) -> anyhow::Result<Trace> {
+    let file = trace::Trace::read(path)?;
+    say_aside(&format!("{}: {} series, {}", path.display(), file.len(), file.report()));
+    let repairs = Repairs {
+        reordered_series: file.report().sorted_series,
+        duplicate_rows: file.report().duplicates,
+        missing_rows: file.report().gaps,
+    };
+    let mut builder = TraceBuilder::default();
+    for (workload, metric, series) in file.iter() {
+        for (time_s, value) in series.times_s().iter().zip(series.values()) {
+            builder.push(workload.as_str(), metric.as_str(), *time_s, f64::from(*value))?;
+        }
+    }
+    Ok(builder.finish()?.with_repairs(repairs))
+}
+
+/// What the store holds of every workload, as demand: what a quota held back is estimated as the loop does.
+fn from_store(store: &Store, args: &Replay, now: Time) -> anyhow::Result<Trace> {
+    let window = args.window(now);
+    let demand = Demand::new(store);
+    let mut builder = TraceBuilder::default();
+    for seen in store.workloads()?.iter().filter(|seen| !seen.workload.id.is_machine()) {
+        let workload = &seen.workload.id;
+        for metric in store.metrics(workload)?.iter().filter(|metric| is_replayed(metric)) {
+            let Some(series) = demand.series(workload, metric, window) else { continue };
+            for (index, value) in series.values.iter().enumerate().filter(|(_, value)| value.is_finite()) {
+                builder.push(workload.as_str(), metric.as_str(), series.time_s(index), f64::from(*value).max(0.0))?;
+            }
+        }
+    }
+    let place = store.path().display();
+    let trace = builder.finish().with_context(|| {
+        let days = (window.to_s - window.from_s) / 86_400;
+        format!("{place} holds nothing of the last {days} days that can be replayed at a step of {} s", window.step_s)
+    })?;
+    say_aside(&format!("{place}: {} series, {} samples", trace.series().len(), trace.samples()));
+    Ok(trace)
+}
+
+/// What knobs are sized by, and requests, which replicas serve.
+fn is_replayed(metric: &Metric) -> bool {
+    let demand = knob::ALL.map(Knob::demand_metric);
+    demand.contains(&metric.as_str()) || metric.as_str() == name::REQUESTS
+}
+
+/// What a server knows, by way of a store that is gone afterwards.
+fn from_prometheus(global: &Global, args: &Replay, now: Time) -> anyhow::Result<Trace> {
+    let mut config = global.configuration()?;
+    if let Some(url) = args.from_prometheus.as_ref().filter(|url| !url.is_empty()) {
+        config.prometheus = Some(url.clone());
+    }
+    let Some(mut collector) = daemon::prometheus::collector(&config)? else {
+        bail!("no Prometheus server is configured: give its address, --from-prometheus http://host:9090");
+    };
+    let store = Store::in_memory(Options::default())?;
+    let (mut problems, mut failed): (BTreeSet<String>, Option<anyhow::Error>) = (BTreeSet::new(), None);
+    collector.history(args.window(now), &mut |batch| {
+        problems.extend(batch.problems.iter().map(|problem| format!("{}: {}", problem.place, problem.what)));
+        if let Err(error) = store.backfill(&batch, now) {
+            failed = Some(error.into());
+        }
+    });
+    problems.iter().for_each(|problem| say_aside(problem));
+    if let Some(error) = failed {
+        return Err(error);
+    }
+    from_store(&store, args, now).context("the Prometheus server gave nothing that can be replayed")
+}
+
+/// What an earlier replay wrote: decisions, and the lines of its sweep where it was judged after the same warm-up.
+///
+/// # Errors
+/// There is none, or it is not of this trace.
+pub(super) fn recorded(folder: &Path, trace: &Trace, warmup_s: i64) -> anyhow::Result<(Vec<Decisions>, Vec<Sweep>)> {
+    let before = judged_before(folder)?;
+    let mut files: Vec<PathBuf> = fs::read_dir(folder)
+        .with_context(|| format!("{}", folder.display()))?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|ending| ending == "parquet"))
+        .collect();
+    // In the order in which they were shown, then by name.
+    let policy = |path: &PathBuf| path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let shown = |path: &PathBuf| {
+        before.iter().flat_map(|judged| &judged.rows).position(|row| row.policy == policy(path)).unwrap_or(usize::MAX)
+    };
+    files.sort_by_key(|path| (shown(path), policy(path)));
+    if files.is_empty() {
+        bail!("{}: holds no decisions (NAME.parquet): give the folder that a replay wrote", folder.display());
+    }
+    let read = |path: &PathBuf| -> anyhow::Result<Decisions> {
+        let rows = trace::read_decisions(path)?;
+        let rows = rows.iter().map(|row| (row.workload.as_str(), row.metric.as_str(), row.time_s, row.allocation));
+        Ok(Decisions::from_rows(&policy(path), trace, rows)?)
+    };
+    let decisions = files.iter().map(read).collect::<anyhow::Result<_>>()?;
+    let same = before.filter(|judged| judged.conditions.warmup_s == warmup_s);
+    Ok((decisions, same.map(|judged| judged.sweeps).unwrap_or_default()))
+}
+
+fn judged_before(folder: &Path) -> anyhow::Result<Option<Judged>> {
+    let path = folder.join(super::JUDGED);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let text = fs::read_to_string(&path).with_context(|| format!("{}", path.display()))?;
+    let judged = serde_json::from_str(&text);
+    judged.map(Some).with_context(|| format!("{}: was not written by a replay of this version", path.display()))
+}
+
+impl Replay {
+    /// The part of a live source that is replayed.
+    fn window(&self, now: Time) -> Window {
+        let span_s = self.last.unwrap_or(super::LAST_S);
+        let steps = usize::try_from(span_s / i64::from(self.step)).unwrap_or(1).max(1);
+        Window::last(now, self.step, steps)
+    }
+}

@@ -1,0 +1,261 @@
+//! `apportion replay` as a user meets it: where usage comes from, what is wrong with it, judging again, the same bytes each time.
+#![allow(clippy::unwrap_used, clippy::cast_precision_loss, reason = "a test")]
+
+use apportion_core::{Batch, Metric, Time, Workload, WorkloadId, WorkloadKind, metric::name};
+use apportion_host::store::{Access, Options, Store};
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    fs,
+    io::{BufRead as _, BufReader, Write as _},
+    net::TcpListener,
+    path::Path,
+    process::{Command, Output},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+fn replay(folder: &Path, args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_apportion"))
+        .arg("replay")
+        .args(args)
+        .current_dir(folder)
+        .env("APPORTION_STORE", folder.join("apportion.db"))
+        .env_remove("APPORTION_CONFIG")
+        .output()
+        .unwrap()
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout)
+}
+
+fn ok(folder: &Path, args: &[&str]) -> String {
+    let output = replay(folder, args);
+    assert!(output.status.success(), "{args:?}: {}", said(&output));
+    said(&output)
+}
+
+/// Two workloads, three metrics, three days at ten minutes.
+fn rows() -> Vec<(String, i64, f64)> {
+    let mut rows = Vec::new();
+    for workload in ["checkout", "search"] {
+        for (metric, scale) in [("cpu_cores", 1.0), ("memory_bytes", 1e9), ("requests_per_s", 50.0)] {
+            for step in 1..=3 * 144_i64 {
+                let wave = 1.0 + 0.5 * (step as f64 / 144.0 * std::f64::consts::TAU).sin();
+                let value = scale * wave * (1.0 + (step * 7_919 % 13) as f64 / 40.0);
+                rows.push((format!("{workload},{metric}"), step * 600, value));
+            }
+        }
+    }
+    rows
+}
+
+fn csv(rows: &[(String, i64, f64)]) -> String {
+    rows.iter().fold("workload,metric,time,value\n".to_owned(), |mut text, (series, time, value)| {
+        let _ = writeln!(text, "{series},{time},{value}");
+        text
+    })
+}
+
+#[test]
+fn a_trace_is_played_judged_and_judged_again() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("usage.csv"), csv(&rows())).unwrap();
+    let policies = "apportion,vpa,hpa,static,oracle";
+    let first =
+        ok(folder.path(), &["usage.csv", "--policy", policies, "--sweep", "--out", "made", "--model", "recent"]);
+    for words in ["cpu_cores (2 workloads)", "as often over as vpa", "replica-hours", "made/report.html"] {
+        assert!(first.contains(words), "{words}: {first}");
+    }
+    let read = |name: &str| fs::read(folder.path().join("made").join(name)).unwrap();
+    let (judged, page) = (read("judged.json"), read("report.html"));
+    let again = ok(folder.path(), &["usage.csv", "--judge", "made"]);
+    assert!(again.contains("cpu_cores (2 workloads)"), "{again}");
+    assert_eq!((read("judged.json") == judged, read("report.html") == page), (true, true));
+    // Other conditions: the lines of the sweep no longer apply.
+    ok(folder.path(), &["usage.csv", "--judge", "made", "--warmup", "3600"]);
+    let other: serde_json::Value = serde_json::from_slice(&read("judged.json")).unwrap();
+    assert_eq!(
+        (other["conditions"]["warmup_s"].as_i64(), other["sweeps"].as_array().map(Vec::len)),
+        (Some(3_600), Some(0))
+    );
+}
+
+#[test]
+fn the_same_bytes_on_one_thread_and_on_four() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("usage.csv"), csv(&rows())).unwrap();
+    for threads in ["1", "4"] {
+        let args = ["usage.csv", "--policy", "all", "--threads", threads, "--out", threads, "--model", "transformer"];
+        ok(folder.path(), &args);
+    }
+    let mut names: Vec<_> =
+        fs::read_dir(folder.path().join("1")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert!(names.len() > 15, "{names:?}");
+    for name in names {
+        let read = |threads: &str| fs::read(folder.path().join(threads).join(&name)).unwrap();
+        assert!(read("1") == read("4"), "{name:?} differs");
+    }
+}
+
+#[test]
+fn bad_traces_are_refused_or_mended_aloud() {
+    let folder = tempfile::tempdir().unwrap();
+    let good = rows();
+    let check = |what: &str, text: &str, refused: bool, says: &str| {
+        fs::write(folder.path().join("usage.csv"), text).unwrap();
+        let output = replay(folder.path(), &["usage.csv", "--policy", "static", "--out", "made"]);
+        let said = said(&output);
+        assert_eq!(output.status.success(), !refused, "{what}: {said}");
+        assert!(said.contains(says), "{what}: {said}");
+        assert!(!refused || !folder.path().join("made").exists(), "{what}: something was written");
+        let _ = fs::remove_dir_all(folder.path().join("made"));
+    };
+    let with = |change: &dyn Fn(usize, &mut (String, i64, f64))| {
+        let mut rows = good.clone();
+        rows.iter_mut().enumerate().for_each(|(place, row)| change(place, row));
+        csv(&rows)
+    };
+    check("whole", &csv(&good), false, "cpu_cores");
+    check("truncated", &csv(&good)[..5_000].rsplit_once(',').unwrap().0.to_owned(), true, "columns");
+    check("empty", "workload,metric,time,value\n", true, "has no rows");
+    check("another heading", &csv(&good).replacen("value", "used", 1), true, "there is no column value");
+    check(
+        "negative",
+        &with(&|place, row| {
+            if place == 7 {
+                row.2 = -1.0
+            }
+        }),
+        true,
+        "row 9",
+    );
+    check(
+        "no number",
+        &with(&|place, row| {
+            if place < 5 {
+                row.2 = f64::NAN
+            }
+        }),
+        false,
+        "5 without a number, taken as gaps",
+    );
+    check("all gaps", &with(&|_, row| row.2 = f64::NAN), true, "no usage samples");
+    let mut shuffled = good.clone();
+    shuffled.reverse();
+    check("shuffled", &csv(&shuffled), false, "6 series put in the order of time");
+    let twice = [good.as_slice(), &good[..10]].concat();
+    check("duplicated", &csv(&twice), false, "10 replaced by a later row of the same time");
+    let level = |row: &mut (String, i64, f64)| row.2 = 3e8 * (1.0 + row.2 * 1e-12);
+    let mixed = with(&|_, row| {
+        if row.0.ends_with("memory_bytes") {
+            level(row);
+            row.2 *= if row.1 > 90_000 { 1.0 } else { 1.0 / 1_048_576.0 };
+        }
+    });
+    check("mixed units", &mixed, true, "looks like a change of unit (bytes against MiB)");
+    fs::write(folder.path().join("usage.parquet"), b"PAR1 cut off").unwrap();
+    let output = replay(folder.path(), &["usage.parquet", "--out", "made"]);
+    assert!(!output.status.success() && said(&output).contains("usage.parquet"), "{}", said(&output));
+}
+
+#[test]
+fn arguments_that_do_not_fit_are_explained() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("usage.csv"), csv(&rows())).unwrap();
+    let check = |args: &[&str], says: &str| {
+        let output = replay(folder.path(), args);
+        assert!(!output.status.success() && said(&output).contains(says), "{args:?}: {}", said(&output));
+    };
+    check(&["--out", "made"], "required");
+    check(&["usage.csv", "--from-store"], "cannot be used with");
+    check(&["--from-store"], "no store yet");
+    check(&["--from-prometheus"], "--from-prometheus http://host:9090");
+    check(&["--from-prometheus", "ftp://x"], "begin with http");
+    check(&["usage.csv", "--judge", "nowhere"], "nowhere");
+    check(&["usage.csv", "--judge", "."], "holds no decisions");
+    check(&["usage.csv", "--violation", "1.5"], "a share above 0 and below 1");
+    check(&["usage.csv", "--policy", "vpx"], "no policy is called 'vpx'");
+    check(&["usage.csv", "--last", "soon"], "e.g. 90m");
+    check(&["usage.csv", "--model", "oracle"], "no forecaster is called");
+    check(&["usage.csv", "--capacity", "gpu=2"], "the trace has no such metric");
+}
+
+fn now() -> Time {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    Time(i64::try_from(since.as_millis()).unwrap())
+}
+
+/// A loop holds the store open and writes on; a replay reads beside it.
+#[test]
+fn the_store_is_replayed_beside_a_running_loop() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("apportion.db");
+    let store = Store::open(&path, Access::ReadWrite, Options::default()).unwrap();
+    let (id, now) = (WorkloadId::new("web.service"), now());
+    let described =
+        Workload { id: id.clone(), kind: WorkloadKind::Trace, path: String::new(), labels: BTreeMap::new() };
+    let mut batch = Batch { workloads: vec![described], ..Batch::default() };
+    for minute in (0..3 * 1_440_i64).rev() {
+        let wave = 1e9 * (1.5 + (minute as f64 / 1_440.0 * std::f64::consts::TAU).sin());
+        for metric in [name::MEMORY_WORKING_SET, name::TASKS] {
+            batch.push(&id, &Metric::new(metric), now.plus_s(-60 * minute), wave);
+        }
+    }
+    store.backfill(&batch, now).unwrap();
+    let told = ok(folder.path(), &["--from-store", "--last", "2d", "--policy", "vpa,static", "--out", "made"]);
+    assert!(told.contains("memory_working_set_bytes (1 workloads)") && !told.contains("tasks_count"), "{told}");
+    let judged: serde_json::Value =
+        serde_json::from_slice(&fs::read(folder.path().join("made/judged.json")).unwrap()).unwrap();
+    let samples = judged["conditions"]["samples"].as_i64().unwrap();
+    assert!((570..=577).contains(&samples), "{samples}");
+    drop(store);
+}
+
+/// A server that answers each query with one container, a quarter of a core.
+#[test]
+fn a_prometheus_range_is_replayed() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+            let target = lines.next().unwrap().unwrap();
+            for line in lines {
+                if line.unwrap().is_empty() {
+                    break;
+                }
+            }
+            let _ = stream.write_all(&answer(&target));
+        }
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let args = ["--from-prometheus", url.as_str(), "--last", "2d", "--policy", "static", "--out", "made"];
+    let told = ok(folder.path(), &args);
+    assert!(told.contains("cpu_cores (1 workloads)"), "{told}");
+    let decisions = fs::read(folder.path().join("made/judged.json")).unwrap();
+    let judged: serde_json::Value = serde_json::from_slice(&decisions).unwrap();
+    let row = judged["rows"].as_array().unwrap().iter().find(|row| row["metric"] == "cpu_cores").unwrap();
+    let footprint = row["scores"]["footprint"].as_f64().unwrap();
+    assert!((footprint - 1.5).abs() < 0.01, "static is 50 % above a constant: {footprint}");
+}
+
+fn answer(target: &str) -> Vec<u8> {
+    let parameter = |name: &str| -> i64 {
+        let rest = target.split_once(&format!("{name}=")).unwrap().1;
+        rest.split(['&', ' ']).next().unwrap().parse().unwrap()
+    };
+    let is_cpu = target.contains("cpu_usage_seconds_total") && target.contains("namespace");
+    let points: Vec<String> = (parameter("start")..=parameter("end"))
+        .step_by(usize::try_from(parameter("step")).unwrap())
+        .map(|time| format!("[{time},\"0.25\"]"))
+        .collect();
+    let labels = r#"{"namespace":"shop","pod":"web-1","container":"web"}"#;
+    let series =
+        if is_cpu { format!("{{\"metric\":{labels},\"values\":[{}]}}", points.join(",")) } else { String::new() };
+    let body = format!("{{\"status\":\"success\",\"data\":{{\"resultType\":\"matrix\",\"result\":[{series}]}}}}");
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: ";
+    format!("{head}{}\r\n\r\n{body}", body.len()).into_bytes()
+}

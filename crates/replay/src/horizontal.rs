@@ -1,0 +1,121 @@
+//! A policy of this house on a series of requests: how many replicas, by `planner::scale`, with this house's forecasts.
+
+use crate::{
+    Options, TraceSeries,
+    engine::{Brain, Engine},
+    replicas::Served,
+    world::Decided,
+};
+use apportion_core::{Forecast, Metric, Series, Time, Window, WorkloadId, traits::ForecastInput};
+use apportion_planner::scale::{Look, Scaling, Terms};
+
+/// Grid of forecasts: a week of five-minute steps behind, a day ahead.
+const GRID_S: u32 = 300;
+const STEP_S: i64 = GRID_S as i64;
+const CONTEXT: usize = 2_016;
+const HORIZON: usize = 288;
+const HORIZON_S: i64 = 288 * STEP_S;
+/// Steps behind before there is a forecast: a day.
+const ENOUGH: usize = 288;
+/// The level of a forecast that counts as its most.
+const LEVEL: f32 = 0.9;
+
+/// Plays one series; gives the allotments that are asked for, in the metric's own unit.
+pub(crate) fn play(series: &TraceSeries, engine: &Engine<'_>, violation: f64, options: &Options) -> Vec<Decided> {
+    let (step_s, start_s) = (whole(series.step_s), whole(options.replica_start_s));
+    let mut scaling = Scaling::new(Terms { violation_share: violation, step_s, start_s, ..Terms::default() });
+    let mut served = Served::new(series.first_s());
+    let mut ahead = Ahead::new(series, engine, options.seed);
+    let mut decided: Vec<Decided> = Vec::new();
+    for (time_s, demand) in series.samples() {
+        ahead.push(time_s, demand);
+        let Some(served_by_one) = served.observe(time_s, demand) else { continue };
+        let span_s = options.replica_start_s + series.step_s;
+        let (forecast, announced) = (ahead.most(time_s, span_s), ahead.announced(time_s, span_s));
+        let count = scaling.look(&Look { demand, served_by_one, forecast, announced });
+        let allocation = f64::from(count.replicas) * served_by_one;
+        if decided.last().is_none_or(|last| last.allocation != allocation) {
+            decided.push(Decided { time_s, allocation });
+        }
+    }
+    decided
+}
+
+fn whole(span_s: i64) -> u32 {
+    u32::try_from(span_s.max(0)).unwrap_or(u32::MAX)
+}
+
+/// The past on the grid of forecasts, and the newest forecast.
+struct Ahead<'a> {
+    engine: &'a Engine<'a>,
+    brain: Brain,
+    workload: WorkloadId,
+    metric: Metric,
+    /// Finished steps, the last one ending at the end of the step before the one in `sum`.
+    past: Vec<f32>,
+    /// End of the step under way, sum and number of its samples.
+    sum: (i64, f64, u32),
+    forecast: Option<Forecast>,
+}
+
+impl<'a> Ahead<'a> {
+    fn new(series: &TraceSeries, engine: &'a Engine<'a>, seed: u64) -> Self {
+        let (workload, metric) = (WorkloadId::new(&series.workload), Metric::new(&series.metric));
+        let brain = (engine.make)(seed);
+        Self { engine, brain, workload, metric, past: Vec::new(), sum: (0, 0.0, 0), forecast: None }
+    }
+
+    #[allow(clippy::cast_possible_truncation, reason = "usage as f32")]
+    fn push(&mut self, time_s: i64, demand: f64) {
+        let end_s = (time_s + STEP_S - 1).div_euclid(STEP_S) * STEP_S;
+        let (open_s, sum, count) = self.sum;
+        if end_s == open_s {
+            self.sum = (open_s, sum + demand, count + 1);
+            return;
+        }
+        if count > 0 {
+            self.past.push((sum / f64::from(count)) as f32);
+            let gap = usize::try_from((end_s - open_s) / STEP_S - 1).unwrap_or(0).min(CONTEXT);
+            self.past.extend(std::iter::repeat_n(f32::NAN, gap));
+            self.look_ahead(end_s - STEP_S);
+        }
+        self.sum = (end_s, demand, 1);
+    }
+
+    /// Forecasts from the end of the last finished step; the forecaster says itself whether that is worth doing anew.
+    fn look_ahead(&mut self, end_s: i64) {
+        if self.past.len() < ENOUGH {
+            return;
+        }
+        let values = self.past[self.past.len().saturating_sub(CONTEXT)..].to_vec();
+        let start_s = end_s - STEP_S * (i64::try_from(values.len()).unwrap_or(1) - 1);
+        let ahead = Window { from_s: end_s + STEP_S, to_s: end_s + STEP_S + HORIZON_S, step_s: GRID_S };
+        let input = ForecastInput {
+            workload: self.workload.clone(),
+            metric: self.metric.clone(),
+            past: Series { start_s, step_s: GRID_S, values },
+            announced: self.factors(ahead),
+        };
+        self.forecast = self.brain.forecaster.forecast(&[input], HORIZON).pop();
+    }
+
+    fn factors(&self, ahead: Window) -> Vec<f32> {
+        let told = self.engine.told.as_ref();
+        told.map_or_else(Vec::new, |told| told.announced(&self.workload, &self.metric, ahead))
+    }
+
+    /// The greatest factor that is announced for the next `span_s`.
+    fn announced(&self, now_s: i64, span_s: i64) -> f64 {
+        let step_s = span_s.clamp(1, 60);
+        let ahead = Window { from_s: now_s + step_s, to_s: now_s + span_s + 1, step_s: whole(step_s) };
+        self.factors(ahead).into_iter().map(f64::from).reduce(f64::max).unwrap_or(1.0)
+    }
+
+    /// The most that is forecast for the next `span_s`.
+    fn most(&self, now_s: i64, span_s: i64) -> Option<f64> {
+        let forecast = self.forecast.as_ref()?;
+        let first = forecast.index_at(Time::from_s(now_s))?;
+        let last = forecast.index_at(Time::from_s(now_s + span_s)).unwrap_or(forecast.len() - 1);
+        (first..=last).filter_map(|index| forecast.at(index, LEVEL).map(f64::from)).max_by(f64::total_cmp)
+    }
+}
