@@ -35,8 +35,11 @@ fn ok(folder: &Path, args: &[&str]) -> String {
     said(&output)
 }
 
+/// Workload and metric, time, value.
+type Row = (String, i64, f64);
+
 /// Two workloads, three metrics, three days at ten minutes.
-fn rows() -> Vec<(String, i64, f64)> {
+fn rows() -> Vec<Row> {
     let mut rows = Vec::new();
     for workload in ["checkout", "search"] {
         for (metric, scale) in [("cpu_cores", 1.0), ("memory_bytes", 1e9), ("requests_per_s", 50.0)] {
@@ -50,7 +53,7 @@ fn rows() -> Vec<(String, i64, f64)> {
     rows
 }
 
-fn csv(rows: &[(String, i64, f64)]) -> String {
+fn csv(rows: &[Row]) -> String {
     rows.iter().fold("workload,metric,time,value\n".to_owned(), |mut text, (series, time, value)| {
         let _ = writeln!(text, "{series},{time},{value}");
         text
@@ -112,20 +115,20 @@ fn bad_traces_are_refused_or_mended_aloud() {
         assert!(!refused || !folder.path().join("made").exists(), "{what}: something was written");
         let _ = fs::remove_dir_all(folder.path().join("made"));
     };
-    let with = |change: &dyn Fn(usize, &mut (String, i64, f64))| {
+    let with = |change: &dyn Fn(usize, &mut Row)| {
         let mut rows = good.clone();
         rows.iter_mut().enumerate().for_each(|(place, row)| change(place, row));
         csv(&rows)
     };
     check("whole", &csv(&good), false, "cpu_cores");
-    check("truncated", &csv(&good)[..5_000].rsplit_once(',').unwrap().0.to_owned(), true, "columns");
+    check("truncated", csv(&good)[..5_000].rsplit_once(',').unwrap().0, true, "columns");
     check("empty", "workload,metric,time,value\n", true, "has no rows");
     check("another heading", &csv(&good).replacen("value", "used", 1), true, "there is no column value");
     check(
         "negative",
         &with(&|place, row| {
             if place == 7 {
-                row.2 = -1.0
+                row.2 = -1.0;
             }
         }),
         true,
@@ -135,7 +138,7 @@ fn bad_traces_are_refused_or_mended_aloud() {
         "no number",
         &with(&|place, row| {
             if place < 5 {
-                row.2 = f64::NAN
+                row.2 = f64::NAN;
             }
         }),
         false,
@@ -147,7 +150,7 @@ fn bad_traces_are_refused_or_mended_aloud() {
     check("shuffled", &csv(&shuffled), false, "6 series put in the order of time");
     let twice = [good.as_slice(), &good[..10]].concat();
     check("duplicated", &csv(&twice), false, "10 replaced by a later row of the same time");
-    let level = |row: &mut (String, i64, f64)| row.2 = 3e8 * (1.0 + row.2 * 1e-12);
+    let level = |row: &mut Row| row.2 = 3e8 * (1.0 + row.2 * 1e-12);
     let mixed = with(&|_, row| {
         if row.0.ends_with("memory_bytes") {
             level(row);

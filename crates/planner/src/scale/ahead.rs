@@ -11,6 +11,10 @@ use std::collections::VecDeque;
 pub enum Basis {
     /// Demand now.
     Now,
+    /// The greatest demand of the time after which what is spare is taken away.
+    Settled,
+    /// The greatest demand of the last quarter of an hour.
+    Quarter,
     /// Demand now, and as much more as it rose since as long ago.
     Trend,
     /// The same time yesterday, at the level of the last hour.
@@ -19,9 +23,10 @@ pub enum Basis {
     Forecast,
 }
 
-const ALL: [Basis; 4] = [Basis::Now, Basis::Trend, Basis::Yesterday, Basis::Forecast];
+const ALL: [Basis; 6] = [Basis::Now, Basis::Settled, Basis::Quarter, Basis::Trend, Basis::Yesterday, Basis::Forecast];
 const DAY_S: u32 = 86_400;
 const HOUR_S: u32 = 3_600;
+const QUARTER_S: u32 = 900;
 /// Buckets of headroom: from a sixteenth to 64 times, 2 % apart.
 const LEAST_RATIO: f64 = 0.0625;
 const GROWTH: f64 = 1.02;
@@ -31,7 +36,7 @@ const LOYALTY: f64 = 0.97;
 /// Being off by this share of the count that is due (or by so many steps) changes the aim by `GAIN` powers of two.
 const SLACK_SHARE: f64 = 0.1;
 const SLACK_STEPS: f64 = 4.0;
-const GAIN: f64 = 1.0;
+const GAIN: f64 = 2.0;
 /// The aim stays within this factor of what is asked, and below this share.
 const REACH: f64 = 32.0;
 const MOST_OVER: f64 = 0.5;
@@ -91,6 +96,9 @@ pub struct Ahead {
     asked: f64,
     /// Steps that a decision must see ahead.
     lead: usize,
+    /// Steps before something spare is taken away.
+    settle: usize,
+    quarter: usize,
     day: usize,
     hour: usize,
     past: VecDeque<f64>,
@@ -107,14 +115,17 @@ pub struct Ahead {
 }
 
 impl Ahead {
-    /// Nothing seen yet: a share `asked` of steps may be over, a step is `step_s` seconds and a replica starts in `start_s`.
+    /// Nothing seen yet: a share `asked` of steps may be over, a step is `step_s` seconds, a replica starts in
+    /// `start_s`, and what is spare for `settle_s` is taken away.
     #[must_use]
-    pub fn new(asked: f64, step_s: u32, start_s: u32) -> Self {
+    pub fn new(asked: f64, step_s: u32, start_s: u32, settle_s: u32) -> Self {
         let step_s = step_s.max(1);
         let steps = |span_s: u32| (span_s / step_s).max(1) as usize;
         Self {
             asked: asked.clamp(1e-6, MOST_OVER),
             lead: start_s.div_ceil(step_s) as usize + 1,
+            settle: steps(settle_s),
+            quarter: steps(QUARTER_S),
             day: steps(DAY_S),
             hour: steps(HOUR_S),
             past: VecDeque::new(),
@@ -183,8 +194,10 @@ impl Ahead {
 
     fn guesses(&self, demand: f64, forecast: Option<f64>) -> [Option<f64>; ALL.len()] {
         let before = self.past.len().checked_sub(self.lead + 1).map(|at| self.past[at]);
-        let trend = before.map(|before| demand.max(2.0 * demand - before));
-        [Some(demand), trend, self.yesterday(), forecast]
+        let greatest = |steps: usize| self.recent(steps).fold(0.0, f64::max);
+        let settled = greatest(self.settle);
+        let trend = before.map(|before| settled.max(2.0 * demand - before));
+        [Some(demand), Some(settled), Some(greatest(self.quarter)), trend, self.yesterday(), forecast]
     }
 
     /// The greatest of the same steps of yesterday as those ahead, times how the last hour compares with yesterday's.

@@ -76,7 +76,7 @@ impl WorkCost {
         let slope = if variance > (VARIED_SHARE * work).powi(2) { covariance / variance } else { cores / work };
         let cost_cores = slope.clamp(0.0, cores / work);
         let is_known = work > 0.0 && cost_cores > 0.0 && cost_cores.is_finite();
-        is_known.then(|| Line { idle_cores: cores - cost_cores * work, cost_cores })
+        is_known.then_some(Line { idle_cores: cores - cost_cores * work, cost_cores })
     }
 
     /// Work that a replica of a size serves when it is busy to a share of it; `None` while that is not known.

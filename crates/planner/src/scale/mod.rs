@@ -1,9 +1,9 @@
 //! How many replicas a workload should have, and how large each should be: one decision.
 //!
 //! ```text
-//! need     = headroom * the best of (demand now, its trend, the same time yesterday, what is forecast)
+//! need     = headroom * the best of (demand now or lately, its trend, the same time yesterday, what is forecast)
 //! need     = max(need, need before the announced event began * announced factor)
-//! replicas = need / what one serves, rounded up; taken away only once spare for a while
+//! replicas = need / what one serves, rounded up; taken away only once a tenth was spare for a while
 //! size     = looked at anew once a day, for the needs of the past days, while the count stands still
 //! ```
 //!
@@ -62,6 +62,10 @@ pub struct Look {
     pub announced: f64,
 }
 
+/// Fewer replicas are worth a change from one in so many on; and where more are wanted, this share more is given at least.
+const LEAST_CUT_OF: u32 = 10;
+const LEAST_RAISE_SHARE: f64 = 0.05;
+
 /// How many replicas, and why.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Count {
@@ -78,11 +82,10 @@ pub struct Count {
 pub struct Scaling {
     terms: Terms,
     ahead: Ahead,
-    /// Counts wanted lately, with the number of their look; descending.
-    wanted: VecDeque<(u64, u32)>,
     /// Counts decided lately, newest last: what serves now is the least of them.
     decided: VecDeque<u32>,
-    looks: u64,
+    /// Counts wanted within the settling time.
+    wanted: VecDeque<u32>,
     /// The need when nothing was announced last.
     usual: f64,
 }
@@ -91,8 +94,8 @@ impl Scaling {
     /// Nothing seen yet.
     #[must_use]
     pub fn new(terms: Terms) -> Self {
-        let ahead = Ahead::new(terms.violation_share, terms.step_s, terms.start_s);
-        Self { terms, ahead, wanted: VecDeque::new(), decided: VecDeque::new(), looks: 0, usual: 0.0 }
+        let ahead = Ahead::new(terms.violation_share, terms.step_s, terms.start_s, terms.settle_s);
+        Self { terms, ahead, decided: VecDeque::new(), wanted: VecDeque::new(), usual: 0.0 }
     }
 
     /// Takes one look and gives the count from now on.
@@ -103,8 +106,7 @@ impl Scaling {
         let (need, basis) = self.ahead.need();
         let need = self.with_announced(need, look.announced);
         let wanted = replicas_for(need, look.served_by_one, &self.terms);
-        let replicas = self.settled(wanted);
-        self.looks += 1;
+        let replicas = self.worth_it(wanted);
         self.decided.push_back(replicas);
         if self.decided.len() > starting_steps(&self.terms) + 1 {
             self.decided.pop_front();
@@ -121,17 +123,22 @@ impl Scaling {
         need
     }
 
-    /// The greatest count wanted within the settling time.
-    fn settled(&mut self, wanted: u32) -> u32 {
-        while self.wanted.back().is_some_and(|(_, before)| *before <= wanted) {
-            self.wanted.pop_back();
-        }
-        self.wanted.push_back((self.looks, wanted));
-        let lasts = u64::from(self.terms.settle_s / self.terms.step_s.max(1));
-        while self.wanted.front().is_some_and(|(look, _)| look + lasts <= self.looks && *look != self.looks) {
+    /// More is given at once, and then enough for a while; less only once it has been spare for a while, and where that is worth
+    /// a change.
+    fn worth_it(&mut self, wanted: u32) -> u32 {
+        self.wanted.push_back(wanted);
+        while self.wanted.len() > (self.terms.settle_s / self.terms.step_s.max(1)).max(1) as usize {
             self.wanted.pop_front();
         }
-        self.wanted.front().map_or(wanted, |(_, greatest)| *greatest)
+        let wanted = self.wanted.iter().copied().max().unwrap_or(wanted);
+        let Some(now) = self.decided.back().copied() else { return wanted };
+        let scaled = |share: f64| replicas_for(f64::from(now) * share, 1.0, &self.terms);
+        match wanted.cmp(&now) {
+            std::cmp::Ordering::Greater => wanted.max(scaled(1.0 + LEAST_RAISE_SHARE)),
+            // Of fewer than twenty, one is worth it.
+            _ if now - wanted >= (now / LEAST_CUT_OF).max(1) => wanted,
+            _ => now,
+        }
     }
 }
 
