@@ -251,7 +251,7 @@ impl Check<'_> {
             priority: file.priority.map_or(default.priority, |level| self.priority(&level)),
             weight: file.weight.map_or(default.weight, |weight| self.weight(&weight)),
             bounds: file.bounds.iter().filter_map(|(knob, range)| self.bounds(knob, range)).collect(),
-            hold: None,
+            ..default
         };
         if !file.queries.is_empty() && file.pattern.get_ref().contains(['*', '?']) {
             let what = format!("queries need one workload, and match = {:?} is a pattern", file.pattern.get_ref());

@@ -6,3 +6,4 @@ pub mod commands;
 pub mod config;
 pub mod daemon;
 pub mod web;
+pub mod zone;

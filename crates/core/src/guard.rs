@@ -3,11 +3,12 @@
 //! mode, hold, fresh telemetry, bounds, step limit, memory in use, dead band, enough seen, cool-down, blast radius.
 //!
 //! What gives more is let through where what takes away must wait: what must have been seen, cool-down and blast radius hold back cuts only, since
-//! withholding is what hurts. What undoes an earlier change also passes mode, hold, staleness, step limit and dead band.
+//! withholding is what hurts. A knob outside the bounds that people gave is brought within them at once, past dead band and pace.
+//! What undoes an earlier change also passes mode, hold, staleness, step limit and dead band.
 
 use crate::{
-    Change, DecisionId, Knob, Outcome, Resource, Setting, Snapshot, Time, WorkloadId, WorkloadState, metric::name,
-    workload::Mode,
+    Binding, Change, DecisionId, Knob, Outcome, Resource, Setting, Snapshot, Time, WorkloadId, WorkloadState,
+    knob::Bounds, metric::name, workload::Mode,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -188,14 +189,20 @@ impl Guard {
         let state = snapshot.workloads.get(&change.workload).ok_or(Refusal::UnknownWorkload)?;
         self.check_ownership(change, state)?;
         if !change.is_undo() {
-            check_standing(state)?;
+            check_standing(state, change.knob)?;
             self.check_fresh(change.knob, state, snapshot.now)?;
         }
-        let to = self.moderate(change, state)?;
+        let mut to = self.moderate(change, state)?;
+        let outside = state.standing.bounds.get(&change.knob).filter(|bounds| !bounds.allow(change.from));
         let change_now = Change { to, ..change.clone() };
         if !change.is_undo() {
-            self.check_dead_band(&change_now)?;
-            self.check_pace(&change_now, snapshot)?;
+            if outside.is_none() {
+                self.check_dead_band(&change_now)?;
+            }
+            if let Err(refusal) = self.check_pace(&change_now, snapshot) {
+                // What people allow at the most is kept at once; what goes below it waits.
+                to = outside.and_then(|bounds| self.ceiling(change, state, bounds)).ok_or(refusal)?;
+            }
         }
         Ok(Admitted { id, change: change.clone(), to, state: state.workload.clone() })
     }
@@ -271,11 +278,23 @@ impl Guard {
             return Err(Refusal::NotANumber);
         }
         let bounds = state.standing.bounds.get(&change.knob).copied().unwrap_or_default();
-        let mut value = if change.is_undo() { wanted } else { bounds.hold(self.limit_step(change.from, wanted)) };
+        let mut value = match change.reason.binding {
+            Binding::RolledBack { .. } => wanted,
+            Binding::TakeBack { .. } => bounds.hold(wanted),
+            _ => bounds.hold(self.limit_step(change.from, wanted)),
+        };
         if change.knob.resource() == Resource::Memory {
             value = value.max(self.memory_floor_bytes(state));
         }
         Ok(Setting::Value(value.max(change.knob.smallest())))
+    }
+
+    /// The most that people allow, where more is set now.
+    fn ceiling(&self, change: &Change, state: &WorkloadState, bounds: &Bounds) -> Option<Setting> {
+        let most = bounds.max.filter(|most| change.from.or_infinite() > *most)?;
+        let floor = if change.knob.resource() == Resource::Memory { self.memory_floor_bytes(state) } else { 0.0 };
+        let to = most.max(floor).max(change.knob.smallest());
+        (to < change.from.or_infinite()).then_some(Setting::Value(to))
     }
 
     fn limit_step(&self, from: Setting, wanted: f64) -> f64 {
@@ -335,8 +354,8 @@ impl Guard {
     }
 }
 
-fn check_standing(state: &WorkloadState) -> Result<(), Refusal> {
-    if let Some(why) = &state.standing.hold {
+fn check_standing(state: &WorkloadState, knob: Knob) -> Result<(), Refusal> {
+    if let Some(why) = state.standing.holds.get(&knob) {
         return Err(Refusal::Held { why: why.clone() });
     }
     match state.standing.mode {

@@ -1,4 +1,5 @@
-//! What an operator said, typed. A sentence becomes one of these or nothing (`crates/language`).
+//! What an operator said, typed. A sentence becomes one of these or nothing (`crates/language`); what it does to sizing is
+//! worked out by the planner (`planner::instructions`).
 
 use crate::{Resource, Time};
 use serde::{Deserialize, Serialize};
@@ -49,6 +50,82 @@ pub enum Repeat {
     Weekly,
 }
 
+/// What it is about. Unlike [`Resource`] it also knows demand and counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Topic {
+    /// Every resource.
+    All,
+    /// Compute, in cores.
+    Cpu,
+    /// Memory, in bytes.
+    Memory,
+    /// Disk space in bytes, or throughput in bytes per second.
+    Storage,
+    /// Bandwidth, in bytes per second.
+    Network,
+    /// Demand: traffic, users, orders.
+    Requests,
+    /// Copies of a workload.
+    Replicas,
+}
+
+impl Topic {
+    /// The resource that can be allotted; none for all of them, demand and counts.
+    #[must_use]
+    pub const fn resource(self) -> Option<Resource> {
+        match self {
+            Self::Cpu => Some(Resource::Cpu),
+            Self::Memory => Some(Resource::Memory),
+            Self::Storage => Some(Resource::Storage),
+            Self::Network => Some(Resource::Network),
+            Self::All | Self::Requests | Self::Replicas => None,
+        }
+    }
+}
+
+/// What an amount counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unit {
+    /// Cores.
+    Cores,
+    /// Bytes.
+    Bytes,
+    /// Bytes per second.
+    BytesPerSecond,
+    /// Copies.
+    Replicas,
+    /// Times usual.
+    X,
+    /// Percent of the whole.
+    Percent,
+}
+
+/// Which way a report asks to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// More.
+    Up,
+    /// Less.
+    Down,
+}
+
+/// How important a workload is, or how bad a lack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    /// Comes first; severe.
+    Critical,
+    /// Before others; strong.
+    High,
+    /// As others.
+    Normal,
+    /// After others; slight.
+    Low,
+}
+
 /// One instruction, as accepted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Instruction {
@@ -57,55 +134,79 @@ pub struct Instruction {
     /// Names or wildcards (`web-*`); empty for every workload.
     pub workloads: Vec<String>,
     /// Of what; `None` for all.
-    pub resource: Option<Resource>,
+    pub resource: Option<Topic>,
     /// How the amount is meant.
     pub effect: Option<Effect>,
-    /// The amount, in base units; a factor for `Multiply`.
+    /// The amount, in base units; a factor for `Multiply`, percent of the machine where `unit` says so.
     pub amount: Option<f64>,
+    /// What the amount counts; `None` for demand such as requests per second.
+    #[serde(default)]
+    pub unit: Option<Unit>,
+    /// Which way a report asks to go.
+    #[serde(default)]
+    pub direction: Option<Direction>,
+    /// How important, or how bad.
+    #[serde(default)]
+    pub level: Option<Level>,
     /// From when; `None` for now.
     pub start: Option<Time>,
     /// Until when; `None` until revoked.
     pub end: Option<Time>,
     /// Whether the window repeats.
     pub repeat: Option<Repeat>,
+    /// The zone in which a repeated window keeps its hours: an IANA name or an offset (`+08:00`); `None` for the machine's.
+    #[serde(default)]
+    pub zone: Option<String>,
     /// The words it came from.
     pub text: String,
 }
 
 impl Instruction {
-    /// True for a hold that names this workload (or none, which is all) and stands at `now`.
+    /// An instruction of which nothing is known but its kind and its words: for every workload, from now, until revoked.
     #[must_use]
-    pub fn holds(&self, workload: &str, now: Time) -> bool {
-        let begun = self.start.is_none_or(|start| start <= now);
-        let over = self.repeat.is_none() && self.end.is_some_and(|end| end <= now);
-        let named = self.workloads.is_empty() || self.workloads.iter().any(|pattern| crate::matches(pattern, workload));
-        self.kind == InstructionKind::Hold && begun && !over && named
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_hold_stands_for_its_window_and_its_names() {
-        let hold = Instruction {
-            kind: InstructionKind::Hold,
-            workloads: vec!["web-*".to_owned()],
+    pub fn new(kind: InstructionKind, text: &str) -> Self {
+        Self {
+            kind,
+            workloads: Vec::new(),
             resource: None,
             effect: None,
             amount: None,
-            start: Some(Time::from_s(10)),
-            end: Some(Time::from_s(20)),
+            unit: None,
+            direction: None,
+            level: None,
+            start: None,
+            end: None,
             repeat: None,
-            text: "audit".to_owned(),
-        };
-        let check = |name: &str, at, stands| assert_eq!(hold.holds(name, Time::from_s(at)), stands, "{name} {at}");
-        check("web-1", 9, false);
-        check("web-1", 10, true);
-        check("web-1", 20, false);
-        check("db", 15, false);
-        assert!(Instruction { workloads: Vec::new(), end: None, ..hold.clone() }.holds("db", Time::from_s(99)));
-        assert!(!Instruction { kind: InstructionKind::Rule, ..hold.clone() }.holds("web-1", Time::from_s(15)));
+            zone: None,
+            text: text.to_owned(),
+        }
+    }
+}
+
+/// Number of an instruction in the ledger; never used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct InstructionId(pub i64);
+
+/// An instruction in the ledger.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Instructed {
+    /// Its number.
+    pub id: InstructionId,
+    /// When it was given.
+    pub time: Time,
+    /// When it was taken back, where it was.
+    #[serde(default)]
+    pub revoked: Option<Time>,
+    /// What was said.
+    pub instruction: Instruction,
+}
+
+impl Instructed {
+    /// True where it has no effect any more at `now`. One that repeats is never past.
+    #[must_use]
+    pub fn is_past(&self, now: Time) -> bool {
+        let over = self.instruction.repeat.is_none() && self.instruction.end.is_some_and(|end| end <= now);
+        over || self.revoked.is_some_and(|revoked| revoked <= now)
     }
 }

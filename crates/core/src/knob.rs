@@ -155,6 +155,12 @@ pub struct Bounds {
 }
 
 impl Bounds {
+    /// True where a setting is within the bounds, to a thousandth.
+    #[must_use]
+    pub fn allow(&self, setting: Setting) -> bool {
+        let value = setting.or_infinite();
+        value >= self.min * 0.999 && self.max.is_none_or(|max| value <= max * 1.001)
+    }
     /// `value` held within the bounds; the ceiling wins where they cross.
     #[must_use]
     pub fn hold(&self, value: f64) -> f64 {

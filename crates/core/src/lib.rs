@@ -3,6 +3,7 @@
 //!
 //! Read in this order: [`workload`], [`metric`], [`series`], [`forecast`], [`knob`], [`plan`], [`guard`], [`tick`].
 
+pub mod announced;
 pub mod decision;
 pub mod forecast;
 pub mod guard;
@@ -20,9 +21,11 @@ pub mod traits;
 pub mod watch;
 pub mod workload;
 
+pub use announced::Announced;
 pub use decision::{Decision, DecisionId, Outcome, Verdict};
 pub use forecast::{Forecast, LEVELS};
 pub use guard::{Admitted, Guard, GuardLimits, Refusal};
+pub use instruction::{Instructed, Instruction, InstructionId};
 pub use knob::{Knob, Setting};
 pub use metric::{Kind, Metric, Resource};
 pub use plan::{Assessment, Binding, Change, Counterfactual, Plan, Reason, Want};

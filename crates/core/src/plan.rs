@@ -1,6 +1,6 @@
 //! What a policy wants, why, and what it proposes to change.
 
-use crate::{Capacity, DecisionId, Knob, Setting, Time, WorkloadId};
+use crate::{Capacity, DecisionId, InstructionId, Knob, Setting, Time, WorkloadId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -61,6 +61,11 @@ pub enum Binding {
     Recent,
     /// Too little history: a wide margin on what was seen.
     ColdStart,
+    /// What people announced of demand; what would be enough without that, in the knob's unit.
+    Announced {
+        /// Enough for usual demand.
+        usual: f64,
+    },
     /// The least that people allow.
     Floor,
     /// The most that people allow.
@@ -99,19 +104,22 @@ pub struct Reason {
     pub expected: Option<Expected>,
     /// The quantile of demand that the allotment covers, 0..1.
     pub quantile: f64,
-    /// Factor on top: 1 is none. Raised by harm, decays.
+    /// Factor on top: 1 is none. Raised by harm (then it decays) and by what people report.
     pub margin: f64,
     /// What decided.
     pub binding: Binding,
     /// What the next lower size would have cost.
     pub counterfactual: Option<Counterfactual>,
+    /// The instructions of people that bear on it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub said: Vec<InstructionId>,
 }
 
 impl Reason {
     /// A reason that is nothing but what decided.
     #[must_use]
     pub const fn only(binding: Binding) -> Self {
-        Self { used: None, expected: None, quantile: 0.0, margin: 1.0, binding, counterfactual: None }
+        Self { used: None, expected: None, quantile: 0.0, margin: 1.0, binding, counterfactual: None, said: Vec::new() }
     }
 }
 

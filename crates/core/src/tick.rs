@@ -2,8 +2,9 @@
 //! differs is behind the traits. It ends by giving one [`Decision`] per proposal worth recording.
 
 use crate::{
-    Assessment, Change, Decision, DecisionId, Executor, Forecast, Forecaster, Guard, Harm, History, Knob, Margins,
-    Metric, Policy, Setting, Snapshot, Time, Verdict, Watch, Window, WorkloadId, WorkloadState, knob,
+    Announced, Assessment, Change, Decision, DecisionId, Executor, Forecast, Forecaster, Guard, Harm, History, Knob,
+    Margins, Metric, Policy, Setting, Snapshot, Standing, Time, Verdict, Watch, Window, WorkloadId, WorkloadState,
+    knob,
     traits::{AssessInput, ForecastInput},
 };
 use serde::{Deserialize, Serialize};
@@ -65,6 +66,9 @@ pub struct LoopState {
     /// Newest assessments.
     #[serde(skip)]
     pub wanted: BTreeMap<WorkloadId, Assessment>,
+    /// What people had said when each was made.
+    #[serde(skip)]
+    under: BTreeMap<WorkloadId, Standing>,
     /// When each workload was first seen by this run.
     #[serde(skip)]
     seen: BTreeMap<WorkloadId, Time>,
@@ -84,8 +88,8 @@ pub struct Parts<'a> {
     pub executor: &'a mut dyn Executor,
     /// When workloads are looked at anew.
     pub cadence: &'a Cadence,
-    /// Announced factor on demand of a workload's metric per step of a window; empty for none.
-    pub announced: &'a dyn Fn(&WorkloadId, &Metric, Window) -> Vec<f32>,
+    /// What people announced of demand for a workload's metric per step of a window, past or to come.
+    pub announced: &'a dyn Fn(&WorkloadId, &Metric, Window) -> Announced,
 }
 
 /// What one tick did.
@@ -129,6 +133,7 @@ impl LoopState {
         self.guard.forget(snapshot);
         self.wanted.retain(|workload, _| snapshot.workloads.contains_key(workload));
         self.forecasts.retain(|workload, _| snapshot.workloads.contains_key(workload));
+        self.under.retain(|workload, _| snapshot.workloads.contains_key(workload));
         self.noted.retain(|workload, _| snapshot.workloads.contains_key(workload));
         self.seen.retain(|workload, _| snapshot.workloads.contains_key(workload));
         for workload in snapshot.workloads.keys().filter(|workload| !workload.is_machine()) {
@@ -221,10 +226,12 @@ fn refresh(state: &mut LoopState, snapshot: &Snapshot, parts: &Parts<'_>) -> Vec
             settings: &known.settings,
             history: parts.history,
             forecasts: state.forecasts.get(workload).unwrap_or(&empty),
+            announced: &|metric, window| (parts.announced)(workload, metric, window),
             margin: &|knob| margins.factor(workload, knob, now),
         };
         let assessment = parts.policy.assess(&input);
         state.wanted.insert(workload.clone(), assessment);
+        state.under.insert(workload.clone(), known.standing.clone());
     }
     due
 }
@@ -234,7 +241,9 @@ fn due(state: &LoopState, snapshot: &Snapshot, cadence: &Cadence) -> Vec<Workloa
     let mut due: Vec<(Option<Time>, &WorkloadId)> = Vec::new();
     for known in sized {
         let workload = &known.workload.id;
-        let made = state.wanted.get(workload).map(|assessment| assessment.made);
+        // What was made under other orders counts as not made.
+        let stands = state.under.get(workload) == Some(&known.standing);
+        let made = state.wanted.get(workload).filter(|_| stands).map(|assessment| assessment.made);
         if made.is_none_or(|made| is_due(state, known, made, snapshot.now, cadence)) {
             due.push((made, workload));
         }
@@ -260,17 +269,20 @@ fn outgrown(state: &LoopState, known: &WorkloadState) -> bool {
 }
 
 fn forecast(state: &mut LoopState, snapshot: &Snapshot, parts: &Parts<'_>, due: &[WorkloadId]) {
-    let mut by_horizon: BTreeMap<usize, Vec<ForecastInput>> = BTreeMap::new();
+    let mut by_horizon: BTreeMap<usize, (Vec<ForecastInput>, Vec<Announced>)> = BTreeMap::new();
     for known in due.iter().filter_map(|workload| snapshot.workloads.get(workload)) {
         for metric in demand_metrics(known) {
-            if let Some((input, horizon)) = forecast_input(known, metric, snapshot.now, parts) {
-                by_horizon.entry(horizon).or_default().push(input);
+            if let Some((input, announced, horizon)) = forecast_input(known, metric, snapshot.now, parts) {
+                let (inputs, all) = by_horizon.entry(horizon).or_default();
+                inputs.push(input);
+                all.push(announced);
             }
         }
     }
-    for (horizon, inputs) in by_horizon {
+    for (horizon, (inputs, announced)) in by_horizon {
         let made = parts.forecaster.forecast(&inputs, horizon);
-        for (input, forecast) in inputs.into_iter().zip(made) {
+        for ((input, announced), forecast) in inputs.into_iter().zip(announced).zip(made) {
+            let forecast = announced.add_to(forecast);
             state.forecasts.entry(input.workload).or_default().insert(input.metric, forecast);
         }
     }
@@ -287,10 +299,10 @@ fn forecast_input(
     metric: Metric,
     now: Time,
     parts: &Parts<'_>,
-) -> Option<(ForecastInput, usize)> {
+) -> Option<(ForecastInput, Announced, usize)> {
     let workload = known.workload.id.clone();
     let last = parts.cadence.resolutions.last()?;
-    let (resolution, past) = parts
+    let (resolution, mut past) = parts
         .cadence
         .resolutions
         .iter()
@@ -301,8 +313,11 @@ fn forecast_input(
         .find(|(resolution, past)| past.present().count() >= resolution.enough || *resolution == last)?;
     let step_s = i64::from(resolution.step_s);
     let from_s = past.end().s() + step_s;
+    let behind = Window { from_s: past.start_s, to_s: from_s, step_s: resolution.step_s };
+    (parts.announced)(&workload, &metric, behind).take_out(&mut past);
     let horizon = i64::try_from(resolution.horizon).ok()?;
     let ahead = Window { from_s, to_s: from_s + horizon * step_s, step_s: resolution.step_s };
     let announced = (parts.announced)(&workload, &metric, ahead);
-    Some((ForecastInput { workload, metric, past, announced }, resolution.horizon))
+    let input = ForecastInput { workload, metric, past, announced: announced.factors.clone() };
+    Some((input, announced, resolution.horizon))
 }

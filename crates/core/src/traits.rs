@@ -1,8 +1,8 @@
 //! The seams of the house. All object-safe; each has more than one implementer.
 
 use crate::{
-    Admitted, Assessment, Batch, Forecast, Knob, Metric, Outcome, Plan, Series, Setting, Snapshot, Standing, Time,
-    Window, Workload, WorkloadId,
+    Admitted, Announced, Assessment, Batch, Forecast, Knob, Metric, Outcome, Plan, Series, Setting, Snapshot, Standing,
+    Time, Window, Workload, WorkloadId,
 };
 
 /// Reads a source: the cgroup tree, /proc, a Prometheus server, a trace.
@@ -26,7 +26,7 @@ pub struct ForecastInput {
     pub workload: WorkloadId,
     /// Of what.
     pub metric: Metric,
-    /// The past, oldest first, ending now.
+    /// The past, oldest first, ending now; without what was announced for it.
     pub past: Series,
     /// Announced factor on demand per future step (1 is nothing announced); empty for none.
     pub announced: Vec<f32>,
@@ -56,6 +56,8 @@ pub struct AssessInput<'a> {
     pub history: &'a dyn History,
     /// Forecast per metric, those that there are.
     pub forecasts: &'a std::collections::BTreeMap<Metric, Forecast>,
+    /// What people announced of a metric's demand over a window, past or to come.
+    pub announced: &'a dyn Fn(&Metric, Window) -> Announced,
     /// Factor on top per knob because of earlier harm (1 is none).
     pub margin: &'a dyn Fn(Knob) -> f64,
 }

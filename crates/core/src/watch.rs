@@ -90,15 +90,19 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Begins to watch an applied change, where it is a cut; an applied raise ends the watch of an earlier cut.
+    /// Begins to watch an applied change, where it is a cut; an applied raise ends the watch of an earlier cut, and so does
+    /// a cut to what people allow at the most: they asked for it.
     pub fn begin(&mut self, admitted: &Admitted, snapshot: &Snapshot) {
         let (workload, knob) = (&admitted.change().workload, admitted.knob());
         let knobs = self.open.entry(workload.clone()).or_default();
-        if admitted.to().or_infinite() >= admitted.from().or_infinite() {
+        let state = snapshot.workloads.get(workload);
+        let most = state.and_then(|state| state.standing.bounds.get(&knob)?.max);
+        let ordered = most.is_some_and(|most| admitted.to().or_infinite() >= most);
+        if ordered || admitted.to().or_infinite() >= admitted.from().or_infinite() {
             knobs.remove(&knob);
             return;
         }
-        let before = snapshot.workloads.get(workload).map(Signals::of).unwrap_or_default();
+        let before = state.map(Signals::of).unwrap_or_default();
         let watched = Watched { id: admitted.id(), former: admitted.from(), since: snapshot.now, before, looks: 0 };
         knobs.insert(knob, watched);
     }

@@ -1,6 +1,6 @@
 //! What is sized, and what people have said about it.
 
-use crate::{Knob, knob::Bounds};
+use crate::{InstructionId, Knob, knob::Bounds};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
@@ -8,6 +8,9 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct WorkloadId(Arc<str>);
+
+/// What systemd puts behind the name of a unit.
+const UNIT_KINDS: [&str; 3] = [".service", ".scope", ".slice"];
 
 impl WorkloadId {
     /// The machine as a whole: its capacity, disks, interfaces and load are series of this workload.
@@ -22,6 +25,15 @@ impl WorkloadId {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+    /// True where a name or wildcard that a person said means this workload: the whole name, its last part
+    /// (`/system.slice/nginx.service`: `nginx.service`), or that without the kind of unit (`nginx`), in either case of letters.
+    #[must_use]
+    pub fn answers_to(&self, said: &str) -> bool {
+        let (name, said) = (self.as_str().to_lowercase(), said.to_lowercase());
+        let last = name.rsplit('/').next().unwrap_or_default();
+        let plain = UNIT_KINDS.iter().find_map(|kind| last.strip_suffix(kind)).unwrap_or(last);
+        [name.as_str(), last, plain].iter().any(|name| !name.is_empty() && matches(&said, name))
     }
     /// True for the machine itself, which is watched and never sized.
     #[must_use]
@@ -100,8 +112,12 @@ pub struct Standing {
     pub priority: u8,
     /// Share among equals; positive.
     pub weight: f64,
-    /// Why nothing may be changed now, where so.
-    pub hold: Option<String>,
+    /// Knobs that may not be changed now, each with why.
+    pub holds: BTreeMap<Knob, String>,
+    /// What people asked for on top of what would be enough, for a time: they reported a lack or a surplus.
+    pub asked: BTreeMap<Knob, Asked>,
+    /// The instructions that bear on each knob now.
+    pub said: BTreeMap<Knob, Vec<InstructionId>>,
     /// The share of time in which more may be wanted than is allotted, 0..1. The one knob of risk.
     pub violation_share: f64,
 }
@@ -113,9 +129,39 @@ impl Default for Standing {
             bounds: BTreeMap::new(),
             priority: 1,
             weight: 1.0,
-            hold: None,
+            holds: BTreeMap::new(),
+            asked: BTreeMap::new(),
+            said: BTreeMap::new(),
             violation_share: 0.01,
         }
+    }
+}
+
+/// What is given beyond (or short of) what would be enough.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Asked {
+    /// Times what would be enough; positive, 1 is just that.
+    pub factor: f64,
+    /// Added to that, in the knob's unit; negative takes away.
+    pub added: f64,
+}
+
+impl Default for Asked {
+    fn default() -> Self {
+        Self { factor: 1.0, added: 0.0 }
+    }
+}
+
+impl Standing {
+    /// The same with no knob to be changed, because of `why`.
+    #[must_use]
+    pub fn held(self, why: &str) -> Self {
+        Self { holds: crate::knob::ALL.into_iter().map(|knob| (knob, why.to_owned())).collect(), ..self }
+    }
+    /// Why something of it may not be changed now, where so.
+    #[must_use]
+    pub fn hold(&self) -> Option<&str> {
+        self.holds.values().next().map(String::as_str)
     }
 }
 
@@ -149,6 +195,20 @@ pub fn matches(pattern: &str, name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn people_say_less_than_the_whole_name() {
+        let check =
+            |said: &str, name: &str, fits| assert_eq!(WorkloadId::new(name).answers_to(said), fits, "{said} {name}");
+        check("nginx", "nginx", true);
+        check("nginx", "/system.slice/nginx.service", true);
+        check("nginx.service", "/system.slice/nginx.service", true);
+        check("NGINX", "nginx.service", true);
+        check("web-*", "/system.slice/Web-1.service", true);
+        check("nginx", "/system.slice/nginx-proxy.service", false);
+        check("system.slice", "/system.slice/nginx.service", false);
+        check("", "/", false);
+    }
 
     #[test]
     fn patterns() {

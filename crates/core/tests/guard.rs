@@ -59,7 +59,7 @@ fn refuses_with_the_reason() {
     check(&|_| {}, &change("web", Knob::IoReadMax, 2.0, 1.5), Refusal::Unreachable);
     check(&|state| state.own = true, &cut, Refusal::OwnGroup);
     check(&|state| state.standing.mode = Mode::Recommend, &cut, Refusal::RecommendOnly);
-    check(&|state| state.standing.hold = Some("audit".into()), &cut, Refusal::Held { why: "audit".into() });
+    check(&|state| state.standing = state.standing.clone().held("audit"), &cut, Refusal::Held { why: "audit".into() });
     check(&|_| {}, &cpu("web", 2.0, f64::NAN), Refusal::NotANumber);
     check(&|_| {}, &cpu("web", 2.0, -1.0), Refusal::NotANumber);
     check(&|_| {}, &cpu("web", 2.0, 1.9), Refusal::DeadBand { share: (2.0 - 1.9) / 2.0 });
@@ -133,7 +133,7 @@ fn few_workloads_are_cut_per_period() {
 fn an_undo_passes_what_holds_back_a_plan_but_not_memory_in_use() {
     let mut guard = guard();
     let mut held = state("web", 1.0);
-    held.standing.hold = Some("audit".into());
+    held.standing = held.standing.held("audit");
     held.latest.remove(&name::CPU.into());
     let snapshot = snapshot(vec![held]);
     let reason = Reason::only(Binding::RolledBack { of: DecisionId(7) });

@@ -4,9 +4,9 @@
 mod common;
 
 use apportion_core::{
-    Admitted, Assessment, Binding, Change, Executor, Forecast, Forecaster, GuardLimits, History, Knob, LoopState,
-    Metric, Outcome, Plan, Policy, Reason, Refusal, Series, Setting, Snapshot, TickReport, Verdict, Want, Window,
-    Workload, WorkloadId,
+    Admitted, Announced, Assessment, Binding, Change, Executor, Forecast, Forecaster, GuardLimits, History, Knob,
+    LoopState, Metric, Outcome, Plan, Policy, Reason, Refusal, Series, Setting, Snapshot, TickReport, Verdict, Want,
+    Window, Workload, WorkloadId,
     metric::name,
     tick,
     tick::{Cadence, Parts},
@@ -107,7 +107,7 @@ impl Rig {
             policy: &Twice,
             executor: &mut self.machine,
             cadence: &Cadence::default(),
-            announced: &|_, _, _| Vec::new(),
+            announced: &|_, _, _| Announced::default(),
         };
         tick(&mut self.state, &self.snapshot, &mut parts)
     }

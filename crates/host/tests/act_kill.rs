@@ -157,7 +157,7 @@ fn run() {
             policy: &Restless,
             executor: &mut executor,
             cadence: &Cadence::default(),
-            announced: &|_, _, _| Vec::new(),
+            announced: &|_, _, _| apportion_core::Announced::default(),
         };
         let report = tick(&mut state, &snapshot, &mut parts);
         store.record_tick(&report, &state, now).unwrap();

@@ -48,6 +48,7 @@ fn reason() -> Reason {
             worst_day: Some(at("2026-11-17T00:00:00Z")),
             worst_day_over_s: 1_800.0,
         }),
+        said: Vec::new(),
     }
 }
 
@@ -331,6 +332,7 @@ fn bindings(value: f64) -> Vec<Binding> {
         Binding::Forecast,
         Binding::Recent,
         Binding::ColdStart,
+        Binding::Announced { usual: value * 0.7 },
         Binding::Floor,
         Binding::Ceiling,
         Binding::Share { wanted: value * 2.0, capacity: value },
@@ -380,7 +382,7 @@ fn some_reason() -> impl Strategy<Value = Reason> {
             worst_day_over_s,
         },
     );
-    let binding = (size(), 0_usize..11).prop_map(|(value, which)| bindings(value).swap_remove(which));
+    let binding = (size(), 0_usize..12).prop_map(|(value, which)| bindings(value).swap_remove(which));
     let (used, expected, lower) = (prop::option::of(used), prop::option::of(expected), prop::option::of(lower));
     (used, expected, 0.0_f64..=1.0, 1.0_f64..3.0, binding, lower).prop_map(
         |(used, expected, quantile, margin, binding, counterfactual)| Reason {
@@ -390,6 +392,7 @@ fn some_reason() -> impl Strategy<Value = Reason> {
             margin,
             binding,
             counterfactual,
+            said: Vec::new(),
         },
     )
 }

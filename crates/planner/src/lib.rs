@@ -2,6 +2,7 @@
 
 pub mod choose;
 pub mod forecasters;
+pub mod instructions;
 pub mod policy;
 pub mod prepare;
 pub mod scale;
@@ -12,6 +13,7 @@ pub mod size;
 use apportion_core::Forecaster;
 pub use choose::{Auto, Candidate};
 use forecasters::{Ets, Mstl, Recent, SeasonalNaive, Simple, Transformer};
+pub use instructions::AtWork;
 pub use policy::Sizing;
 
 /// The names that [`forecaster`] knows.

@@ -95,7 +95,8 @@ fn propose(
     short: &BTreeMap<Knob, (f64, f64)>,
 ) -> Vec<Change> {
     let one = |workload: &WorkloadId, want: &Want| {
-        let from = *snapshot.workloads.get(workload)?.settings.get(&want.knob)?;
+        let state = snapshot.workloads.get(workload)?;
+        let from = *state.settings.get(&want.knob)?;
         let value = allotted.get(workload)?.get(&want.knob)?.max(want.knob.smallest());
         let mut reason = want.reason.clone();
         let to = match short.get(&want.knob) {
@@ -108,7 +109,9 @@ fn propose(
             }
         };
         let change = Change { workload: workload.clone(), knob: want.knob, from, to: Setting::Value(to), reason };
-        is_worth(from, value, want.knob).then_some(change)
+        let bounds = state.standing.bounds.get(&want.knob);
+        let outside = bounds.is_some_and(|bounds| !bounds.allow(from));
+        (outside || is_worth(from, value, want.knob)).then_some(change)
     };
     wanted.iter().flat_map(|(workload, made)| made.wants.iter().filter_map(move |want| one(workload, want))).collect()
 }

@@ -13,14 +13,14 @@ use crate::{
     world::{Decided, is_over},
 };
 use apportion_core::{
-    Admitted, Capacity, Executor, Forecaster, Guard, GuardLimits, History, Knob, Latest, LoopState, Metric, Mode,
-    Outcome, Policy, Resource, Series, Setting, Snapshot, Standing, Time, Window, Workload, WorkloadId, WorkloadKind,
-    WorkloadState,
+    Admitted, Announced, Capacity, Executor, Forecaster, Guard, GuardLimits, History, Instructed, Knob, Latest,
+    LoopState, Metric, Mode, Outcome, Policy, Resource, Series, Setting, Snapshot, Standing, Time, Window, Workload,
+    WorkloadId, WorkloadKind, WorkloadState,
     metric::name,
     tick,
     tick::{Cadence, Parts},
 };
-use apportion_planner::{Sizing, UnknownForecaster};
+use apportion_planner::{AtWork, Sizing, UnknownForecaster};
 use std::{cell::Cell, collections::BTreeMap, sync::Arc};
 
 /// Asked shares of a sweep.
@@ -51,7 +51,7 @@ pub struct Engine<'a> {
     /// How far the guard lets plans go.
     pub limits: GuardLimits,
     /// What people have said, where something is to be taken into account.
-    pub told: Option<Box<dyn Told + Sync + 'a>>,
+    pub told: Option<Told>,
 }
 
 impl Engine<'static> {
@@ -71,12 +71,21 @@ impl Engine<'static> {
     }
 }
 
-/// What people have said, by the time at which it holds.
-pub trait Told {
-    /// Announced factor on demand per step of a window; empty for none.
-    fn announced(&self, workload: &WorkloadId, metric: &Metric, ahead: Window) -> Vec<f32>;
-    /// What stands for a workload at `now`, where `plain` would stand without it.
-    fn standing(&self, workload: &WorkloadId, now: Time, plain: &Standing) -> Standing;
+/// What people have said, as it would have been accepted, and the zones of its hours.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// In the order in which it was said.
+    pub said: Vec<Instructed>,
+    /// Seconds that local time is ahead of UTC in a zone at a time.
+    pub offset_s: fn(Option<&str>, Time) -> i64,
+}
+
+impl Told {
+    /// What it does at a time.
+    #[must_use]
+    pub fn at(&self, now: Time) -> AtWork<'_> {
+        AtWork::new(&self.said, now, &self.offset_s)
+    }
 }
 
 /// One series behind a knob.
@@ -206,9 +215,11 @@ struct Loop<'a> {
     held: Vec<Held<'a>>,
     brain: Brain,
     cadence: &'a Cadence,
-    told: Option<&'a (dyn Told + Sync + 'a)>,
+    told: Option<&'a Told>,
     /// What stands without what is told.
     plain: BTreeMap<WorkloadId, Standing>,
+    /// What there is in all.
+    machine: Capacity,
     state: LoopState,
     snapshot: Snapshot,
     past: Past<'a>,
@@ -228,7 +239,8 @@ impl<'a> Loop<'a> {
         let snapshot = first_snapshot(&held, violation, options);
         let standing = |(workload, state): (&WorkloadId, &WorkloadState)| (workload.clone(), state.standing.clone());
         Self {
-            told: engine.told.as_deref().map(|told| told as _),
+            told: engine.told.as_ref(),
+            machine: snapshot.capacity.clone(),
             plain: snapshot.workloads.iter().map(standing).collect(),
             snapshot,
             past: Past { series: past, now_s: Cell::new(i64::MIN) },
@@ -280,11 +292,12 @@ impl<'a> Loop<'a> {
     fn tick(&mut self, now_s: i64) {
         self.snapshot.now = Time::from_s(now_s);
         self.past.now_s.set(now_s);
-        let told = self.told;
+        let (told, past) = (self.told.map(|told| told.at(self.snapshot.now)), &self.past);
         if let Some(told) = told {
+            self.snapshot.capacity = told.capacity(&self.machine);
             for (workload, state) in &mut self.snapshot.workloads {
                 let Some(plain) = self.plain.get(workload) else { continue };
-                state.standing = told.standing(workload, self.snapshot.now, plain);
+                state.standing = told.standing(workload, plain.clone(), &self.machine);
             }
         }
         let mut parts = Parts {
@@ -293,8 +306,9 @@ impl<'a> Loop<'a> {
             policy: self.brain.policy.as_ref(),
             executor: &mut self.executor,
             cadence: self.cadence,
-            announced: &|workload, metric, ahead| {
-                told.map_or_else(Vec::new, |told| told.announced(workload, metric, ahead))
+            announced: &|workload, metric, window| {
+                let announced = |told: AtWork<'_>| told.announced(past, workload, metric, window);
+                told.map_or_else(Announced::default, announced)
             },
         };
         tick(&mut self.state, &self.snapshot, &mut parts);

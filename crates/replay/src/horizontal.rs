@@ -2,11 +2,13 @@
 
 use crate::{
     Options, TraceSeries,
-    engine::{Brain, Engine},
+    engine::{Brain, Engine, Told},
     replicas::Served,
     world::Decided,
 };
-use apportion_core::{Forecast, Metric, Series, Time, Window, WorkloadId, traits::ForecastInput};
+use apportion_core::{
+    Announced, Forecast, History, Metric, Series, Time, Window, WorkloadId, metric::name, traits::ForecastInput,
+};
 use apportion_planner::scale::{Look, Scaling, Terms};
 
 /// Grid of forecasts: a week of five-minute steps behind, a day ahead.
@@ -90,25 +92,34 @@ impl<'a> Ahead<'a> {
         let values = self.past[self.past.len().saturating_sub(CONTEXT)..].to_vec();
         let start_s = end_s - STEP_S * (i64::try_from(values.len()).unwrap_or(1) - 1);
         let ahead = Window { from_s: end_s + STEP_S, to_s: end_s + STEP_S + HORIZON_S, step_s: GRID_S };
+        let announced = self.said(ahead);
+        let mut past = Series { start_s, step_s: GRID_S, values };
+        let behind = Window { from_s: start_s, to_s: end_s + 1, step_s: GRID_S };
+        self.said(behind).take_out(&mut past);
         let input = ForecastInput {
             workload: self.workload.clone(),
             metric: self.metric.clone(),
-            past: Series { start_s, step_s: GRID_S, values },
-            announced: self.factors(ahead),
+            past,
+            announced: announced.factors.clone(),
         };
-        self.forecast = self.brain.forecaster.forecast(&[input], HORIZON).pop();
+        let made = self.brain.forecaster.forecast(&[input], HORIZON).pop();
+        self.forecast = made.map(|made| announced.add_to(made));
     }
 
-    fn factors(&self, ahead: Window) -> Vec<f32> {
-        let told = self.engine.told.as_ref();
-        told.map_or_else(Vec::new, |told| told.announced(&self.workload, &self.metric, ahead))
+    /// What people announced of requests over a window.
+    fn said(&self, window: Window) -> Announced {
+        let announced = |told: &Told| {
+            let at_work = told.at(Time::from_s(window.from_s));
+            at_work.announced(&Nothing, &self.workload, &Metric::new(name::REQUESTS), window)
+        };
+        self.engine.told.as_ref().map_or_else(Announced::default, announced)
     }
 
     /// The greatest factor that is announced for the next `span_s`.
     fn announced(&self, now_s: i64, span_s: i64) -> f64 {
         let step_s = span_s.clamp(1, 60);
         let ahead = Window { from_s: now_s + step_s, to_s: now_s + span_s + 1, step_s: whole(step_s) };
-        self.factors(ahead).into_iter().map(f64::from).reduce(f64::max).unwrap_or(1.0)
+        self.said(ahead).factors.into_iter().map(f64::from).reduce(f64::max).unwrap_or(1.0)
     }
 
     /// The most that is forecast for the next `span_s`.
@@ -117,5 +128,14 @@ impl<'a> Ahead<'a> {
         let first = forecast.index_at(Time::from_s(now_s))?;
         let last = forecast.index_at(Time::from_s(now_s + span_s)).unwrap_or(forecast.len() - 1);
         (first..=last).filter_map(|index| forecast.at(index, LEVEL).map(f64::from)).max_by(f64::total_cmp)
+    }
+}
+
+/// No past: requests are announced as such.
+struct Nothing;
+
+impl History for Nothing {
+    fn series(&self, _: &WorkloadId, _: &Metric, _: Window) -> Option<Series> {
+        None
     }
 }

@@ -94,6 +94,7 @@ pub fn assemble(config: &Config, settings: Settings) -> anyhow::Result<Assembled
         executor,
         state,
         publisher,
+        said: Vec::new(),
         inbox,
         requests,
         last: None,

@@ -4,7 +4,8 @@ use crate::config::Config;
 use apportion_core::{
     Capacity, Executor, Knob, Setting, Snapshot, Standing, Time, Workload, WorkloadId, WorkloadState, knob,
 };
-use apportion_host::store::{Instructed, Store};
+use apportion_host::store::Store;
+use apportion_planner::AtWork;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Where a snapshot comes from.
@@ -15,13 +16,13 @@ pub(super) struct View<'a> {
     pub(super) store: &'a Store,
     pub(super) executor: &'a dyn Executor,
     /// What people have said, or why that cannot be read: then everything is held.
-    pub(super) held_by: Result<&'a [Instructed], String>,
+    pub(super) said: Result<AtWork<'a>, String>,
 }
 
 impl View<'_> {
     pub(super) fn snapshot(&self, now: Time, capacity: Capacity, found: Vec<Workload>) -> Snapshot {
         let state = |workload: Workload| WorkloadState {
-            standing: self.standing(&workload.id, now),
+            standing: self.standing(&workload.id, &capacity),
             latest: self.store.latest(&workload.id),
             settings: settings(&workload, self.executor),
             started: None,
@@ -29,19 +30,16 @@ impl View<'_> {
             workload,
         };
         let workloads = found.into_iter().map(state).map(|state| (state.workload.id.clone(), state)).collect();
+        let capacity = self.said.as_ref().map_or_else(|_| capacity.clone(), |said| said.capacity(&capacity));
         Snapshot { now, capacity, workloads }
     }
 
-    fn standing(&self, workload: &WorkloadId, now: Time) -> Standing {
-        let mut standing = self.config.standing(workload, self.apply);
-        standing.hold = match &self.held_by {
-            Ok(said) => {
-                let hold = said.iter().find(|said| said.instruction.holds(workload.as_str(), now));
-                hold.map(|said| said.instruction.text.clone())
-            }
-            Err(why) => Some(format!("what people have said cannot be read: {why}")),
-        };
-        standing
+    fn standing(&self, workload: &WorkloadId, machine: &Capacity) -> Standing {
+        let configured = self.config.standing(workload, self.apply);
+        match &self.said {
+            Ok(said) => said.standing(workload, configured, machine),
+            Err(why) => configured.held(&format!("what people have said cannot be read: {why}")),
+        }
     }
 
     /// The group of this process or of init, or one around it: limiting that would limit us.

@@ -15,16 +15,18 @@ pub use glue::{Ledger, StoreHistory};
 use crate::{
     config::Config,
     web::{Publisher, Ticked},
+    zone,
 };
 use anyhow::Context as _;
 use apportion_core::{
-    Assessment, Batch, Collector, Executor, Forecaster, LoopState, Policy, Problem, Snapshot, TickReport, Time,
-    WorkloadId, tick::Parts,
+    Assessment, Batch, Collector, Executor, Forecaster, Instructed, LoopState, Policy, Problem, Snapshot, TickReport,
+    Time, WorkloadId, tick::Parts,
 };
 use apportion_host::{
     collect::MachineCollector,
     store::{Store, WriteError},
 };
+use apportion_planner::{AtWork, instructions::REMEMBER_S};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{
@@ -49,6 +51,7 @@ pub struct Daemon {
     state: LoopState,
     publisher: Publisher,
     backend: Arc<StoreBackend>,
+    said: Vec<Instructed>,
     inbox: Receiver<Request>,
     requests: Sender<Request>,
     last: Option<Snapshot>,
@@ -151,30 +154,34 @@ impl Daemon {
         all
     }
 
-    fn look(&self, batch: Batch, now: Time, problems: &mut Vec<Problem>) -> Snapshot {
-        let holds = self.store.instructions(now);
+    fn look(&mut self, batch: Batch, now: Time, problems: &mut Vec<Problem>) -> Snapshot {
+        let said = self.store.instructions(now.plus_s(-REMEMBER_S)).map_err(|error| error.to_string());
+        let read = said.as_ref().map(|_| ()).map_err(Clone::clone);
+        // What cannot be read this time is as it was the last time, and everything is held.
+        self.said = said.unwrap_or_else(|_| std::mem::take(&mut self.said));
         let view = look::View {
             config: &self.config,
             apply: self.settings.apply,
             own_groups: &self.own_groups,
             store: &self.store,
             executor: self.executor.as_ref(),
-            held_by: holds.as_deref().map_err(ToString::to_string),
+            said: read.map(|()| AtWork::new(&self.said, now, &zone::offset_s)),
         };
-        if let Err(why) = &view.held_by {
+        if let Err(why) = &view.said {
             problems.push(Problem { place: "store".to_owned(), what: why.clone() });
         }
         view.snapshot(now, self.machine.capacity().clone(), batch.workloads)
     }
 
     fn tick(&mut self, snapshot: &Snapshot) -> TickReport {
+        let (history, at_work) = (&self.history, AtWork::new(&self.said, snapshot.now, &zone::offset_s));
         let mut parts = Parts {
-            history: &self.history,
+            history,
             forecaster: self.forecaster.as_ref(),
             policy: self.policy.as_ref(),
             executor: self.executor.as_mut(),
             cadence: &self.settings.cadence,
-            announced: &|_, _, _| Vec::new(),
+            announced: &|workload, metric, window| at_work.announced(history, workload, metric, window),
         };
         apportion_core::tick(&mut self.state, snapshot, &mut parts)
     }

@@ -156,8 +156,8 @@ fn footing(id: &WorkloadId, state: &WorkloadState, ticked: &Ticked<'_>, ceded: &
     if let Some((knob, found)) = ceded.get(id) {
         return Footing::Ceded { knob: *knob, found: *found };
     }
-    if let Some(why) = &state.standing.hold {
-        return Footing::Held { why: why.clone() };
+    if let Some(why) = state.standing.hold() {
+        return Footing::Held { why: why.to_owned() };
     }
     let newest = state.latest.iter().max_by_key(|(_, latest)| latest.time);
     if let Some((metric, latest)) = newest {

@@ -145,7 +145,7 @@ impl World {
             policy: &Generous,
             executor: &mut Turned(&mut self.settings),
             cadence: &cadence,
-            announced: &|_, _, _| Vec::new(),
+            announced: &|_, _, _| apportion_core::Announced::default(),
         };
         let report = apportion_core::tick(&mut self.state, &snapshot, &mut parts);
         self.ledger.extend(report.decisions.iter().cloned());
@@ -210,7 +210,10 @@ impl World {
 
     fn hold(&mut self, workload: &WorkloadId, why: Option<String>) -> Result<(), ActionError> {
         let spec = self.specs.get_mut(workload).ok_or_else(|| refused(ActionErrorKind::NotFound, workload.as_str()))?;
-        spec.standing.hold = why;
+        spec.standing = match why {
+            Some(why) => spec.standing.clone().held(&why),
+            None => Standing { holds: BTreeMap::new(), ..spec.standing.clone() },
+        };
         Ok(())
     }
 
@@ -373,7 +376,7 @@ fn specs() -> Vec<Spec> {
     all[8].silent_s = 400;
     all[1].standing.priority = 3;
     all[3].standing.priority = 2;
-    all[9].standing.hold = Some("quarter-end close, ask finance first".into());
+    all[9].standing = all[9].standing.clone().held("quarter-end close, ask finance first");
     all[7].workload.labels.insert("image".into(), "grafana/grafana:11.2".into());
     all
 }

@@ -118,6 +118,7 @@ fn reason(now: Time, forecast: &Forecast, peak: usize, value: f64, margin: f64) 
         margin,
         binding: Binding::Forecast,
         counterfactual: Some(counterfactual),
+        said: Vec::new(),
     }
 }
 

@@ -26,7 +26,7 @@ mod tests;
 pub use backfill::Backfilled;
 pub use db::Access;
 pub use error::{OpenError, ReadError, WriteError};
-pub use ledger::{Filter, Instructed, InstructionId, Intent, Original};
+pub use ledger::{Filter, Intent, Original};
 pub use read::{MOST_STEPS, Seen};
 pub use write::Appended;
 

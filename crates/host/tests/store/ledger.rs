@@ -270,15 +270,13 @@ fn holds_stand_until_released_or_past() {
 fn an_instruction_that_repeats_is_never_past() {
     let store = in_memory();
     let sale = Instruction {
-        kind: InstructionKind::Event,
         workloads: vec!["checkout".to_owned()],
-        resource: None,
         effect: Some(apportion_core::instruction::Effect::Multiply),
         amount: Some(3.0),
         start: Some(Time::from_s(100)),
         end: Some(Time::from_s(200)),
         repeat: Some(Repeat::Daily),
-        text: "每天晚上三倍流量".to_owned(),
+        ..Instruction::new(InstructionKind::Event, "每天晚上三倍流量")
     };
     let id = store.instruct(&sale, Time::from_s(50)).unwrap();
     let standing = store.instructions(Time::from_s(1_000_000)).unwrap();

@@ -25,7 +25,7 @@ pub use model::{Model, ModelError};
 
 use crate::Language;
 use apportion_core::{
-    Resource, Time,
+    Time,
     instruction::{Instruction, InstructionKind},
 };
 use jiff::{Zoned, tz::TimeZone};
@@ -143,12 +143,16 @@ impl Reading {
         Some(Instruction {
             kind: self.acting_kind().filter(|_| self.sure)?,
             workloads: self.workloads.clone(),
-            resource: self.resource.and_then(Topic::resource),
+            resource: self.resource,
             effect: self.effect,
             amount: self.amount,
+            unit: self.unit,
+            direction: self.direction,
+            level: self.level,
             start: time(&self.start),
             end: time(&self.end),
             repeat: self.repeat,
+            zone: self.start.as_ref().map(zone_name),
             text: sentence.to_owned(),
         })
     }
@@ -166,26 +170,17 @@ impl Reading {
     }
 }
 
-impl Topic {
-    /// The resource that can be allotted; none for all of them, demand and counts.
-    #[must_use]
-    pub const fn resource(self) -> Option<Resource> {
-        match self {
-            Self::Cpu => Some(Resource::Cpu),
-            Self::Memory => Some(Resource::Memory),
-            Self::Storage => Some(Resource::Storage),
-            Self::Network => Some(Resource::Network),
-            Self::All | Self::Requests | Self::Replicas => None,
-        }
-    }
-}
-
 impl Kind {
     /// True for what may change something.
     #[must_use]
     pub const fn acts(self) -> bool {
         !matches!(self, Self::Question | Self::None)
     }
+}
+
+/// IANA's name of a time's zone, or its offset.
+fn zone_name(of: &Zoned) -> String {
+    of.time_zone().iana_name().map_or_else(|| of.strftime("%:z").to_string(), str::to_owned)
 }
 
 fn language(sentence: &str) -> Language {

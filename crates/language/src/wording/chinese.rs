@@ -175,12 +175,15 @@ fn binding(told: &Told<'_>, reason: &Reason) -> String {
     let margin = if (reason.margin - 1.0).abs() < 0.005 {
         String::new()
     } else {
-        format!("；因先前的下调造成影响，再乘以 {}", figure(reason.margin))
+        format!("；因先前的下调造成影响或有人反映，再乘以 {}", figure(reason.margin))
     };
     match &reason.binding {
         Binding::Forecast => format!("决定因素：预测，使需求在 {} 的时间内得到满足{margin}。", share(reason.quantile)),
         Binding::Recent => format!("决定因素：近期用量，暂无更好的依据{margin}。"),
         Binding::ColdStart => format!("决定因素：历史太短，在已见用量上留出较大余量{margin}。"),
+        Binding::Announced { usual } => {
+            format!("决定因素：人工预告的需求；平常需要 {}{margin}。", told.amount(*usual))
+        }
         Binding::Floor => "决定因素：人工设定的下限。".to_owned(),
         Binding::Ceiling => "决定因素：人工设定的上限。".to_owned(),
         Binding::Share { wanted, capacity } => format!(

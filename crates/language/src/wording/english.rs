@@ -194,7 +194,7 @@ fn binding(told: &Told<'_>, reason: &Reason) -> String {
     let margin = if (reason.margin - 1.0).abs() < 0.005 {
         String::new()
     } else {
-        format!(", times {} because an earlier cut hurt", figure(reason.margin))
+        format!(", times {} for earlier harm or what people reported", figure(reason.margin))
     };
     match &reason.binding {
         Binding::Forecast => {
@@ -206,6 +206,9 @@ fn binding(told: &Told<'_>, reason: &Reason) -> String {
         Binding::Recent => format!("What decided: recent use, as nothing better is known yet{margin}."),
         Binding::ColdStart => {
             format!("What decided: there is little history yet, so it gets a wide margin on what was seen{margin}.")
+        }
+        Binding::Announced { usual } => {
+            format!("What decided: what people announced; usual demand would need {}{margin}.", told.amount(*usual))
         }
         Binding::Floor => "What decided: the least that people allow.".to_owned(),
         Binding::Ceiling => "What decided: the most that people allow.".to_owned(),

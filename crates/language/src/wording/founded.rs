@@ -106,6 +106,7 @@ impl Facts {
     fn add_binding(&mut self, binding: &Binding, amount: Dimension) {
         match binding {
             Binding::Share { wanted, capacity } => self.numbers.extend([(amount, *wanted), (amount, *capacity)]),
+            Binding::Announced { usual } => self.numbers.push((amount, *usual)),
             Binding::TakeBack { of } | Binding::RolledBack { of } => self.count(of.0),
             Binding::Rule(name) => self.quote(name),
             _ => {}

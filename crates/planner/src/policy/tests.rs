@@ -132,7 +132,7 @@ impl World {
                 policy: &policy,
                 executor: &mut hand,
                 cadence: &cadence,
-                announced: &|_, _, _| Vec::new(),
+                announced: &|_, _, _| apportion_core::Announced::default(),
             };
             tick(&mut loop_state, &snapshot, &mut parts);
             if let Some(setting) = hand.0 {

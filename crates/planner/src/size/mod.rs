@@ -15,7 +15,7 @@ pub use reason::{NEXT_LOWER, counterfactual, expected, used};
 pub use track::{RISKS, Track, served_risk};
 
 pub(crate) use source::Tracks;
-pub(crate) use want::assess;
+pub(crate) use want::{AHEAD_S, assess};
 
 #[cfg(test)]
 mod tests;

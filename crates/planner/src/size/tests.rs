@@ -187,6 +187,7 @@ impl Scene {
             settings: &self.settings,
             history: &self.history,
             forecasts: &self.forecasts,
+            announced: &|_, _| apportion_core::Announced::default(),
             margin: &margin,
         };
         assess(tracks, &input).wants
@@ -335,6 +336,7 @@ fn finer_samples_that_burst_widen_the_allotment() {
         settings: &settings,
         history: &Fine,
         forecasts: &BTreeMap::new(),
+        announced: &|_, _| apportion_core::Announced::default(),
         margin: &|_| 1.0,
     };
     let value = assess(&Tracks::default(), &input).wants.remove(0).value;

@@ -1,7 +1,7 @@
 //! What a workload should have of one knob.
 //!
 //! ```text
-//! wanted = round up( bounds( margin * burst * max( track(risk), forecast(level) ) + growth ) )
+//! wanted = round up( bounds( asked( margin * burst * max( announced( track(risk) ), forecast(level) ) + growth ) ) )
 //! ```
 //!
 //! - `risk` is the share of time over that people allow (`violation_share`). It is what harm costs against waste: a share `v` is the
@@ -11,6 +11,10 @@
 //!   between 0.2 and 0.8 that rises as risk falls: it raises ahead of what is announced or seen to come, and never cuts.
 //! - Where the last step used just what is allotted, the limit was met and demand is hidden: `track` is then at least half as much
 //!   again as is allotted.
+//! - `announced` is what people said of demand for the coming hour: a factor and an amount on what is usual. The track is of
+//!   usual demand: what was announced for a time is taken out of the past of that time, so that an event is neither counted
+//!   twice while it lasts nor remembered as usual when it is over. An announced drop takes nothing away that is in use.
+//! - `asked` is what people reported to lack or to have too much, as a factor and an amount; never below the last hour's use.
 //! - `burst` is how far the finer samples rise above the steps that are sized for; 1 where there are none.
 //! - `growth`, for the killing memory limit only: what memory grew by over the last hour, again.
 
@@ -20,8 +24,8 @@ use super::{
     track::{Track, served_risk},
 };
 use apportion_core::{
-    Assessment, Binding, Forecast, History, Knob, Metric, Reason, Series, Setting, Time, Want, Window, WorkloadId,
-    knob, traits::AssessInput,
+    Announced, Assessment, Binding, Forecast, History, Knob, Metric, Reason, Series, Setting, Time, Want, Window,
+    WorkloadId, knob, traits::AssessInput, workload::Asked,
 };
 
 /// The killing limit is sized for this part of the risk.
@@ -29,7 +33,7 @@ const KILL_RISK: f64 = 0.1;
 /// The killing limit is at least this factor above the slowing one.
 const KILL_ABOVE_SLOW: f64 = 1.1;
 /// How far ahead the forecast is looked at, seconds: an allotment should stand for an hour.
-const AHEAD_S: i64 = 3_600;
+pub(crate) const AHEAD_S: i64 = 3_600;
 /// The window of `Used`, and of the counterfactual, seconds.
 const USED_S: i64 = 86_400;
 const LOOK_BACK_S: i64 = 7 * 86_400;
@@ -62,20 +66,28 @@ fn want(tracks: &Tracks, input: &AssessInput<'_>, knob: Knob) -> Option<Want> {
     let risk = risk(knob, input.standing.violation_share);
     let sized =
         |track: &Track, step_s: u32| (f64::from(track.allotment(risk)), track.seen(), track.is_daily(risk), step_s);
-    let (kept, seen, daily, step_s) = tracks.with(input.history, (input.workload, &metric), input.now, sized)?;
+    let usual = Usual { history: input.history, announced: input.announced };
+    let (kept, seen, daily, step_s) = tracks.with(&usual, (input.workload, &metric), input.now, sized)?;
     let coming = input.forecasts.get(&metric).and_then(|forecast| coming(forecast, input.now, risk)).unwrap_or(0.0);
     let past = past(input, &metric, step_s)?;
     let recent = past.tail(steps(USED_S, step_s));
     let margin = (input.margin)(knob).max(1.0);
-    let kept = clear_of_use(kept, &past).max(past_limit(input.settings.get(&knob).copied(), &past));
+    let ahead = (input.announced)(&metric, ahead(input.now, step_s));
+    let at_limit = past_limit(input.settings.get(&knob).copied(), &past);
     let wide = margin * burst(input.history, input.workload, &metric, &past, input.now);
+    let enough = |kept: f64| clear_of_use(kept, &past).max(at_limit);
+    let usual = round_up(knob, enough(kept) * wide);
+    let kept = enough(announced(kept, &ahead, &past));
     let needed = kept.max(coming) * wide + if knob == Knob::MemoryMax { growth(&past) } else { 0.0 };
+    let asked = input.standing.asked.get(&knob).copied().unwrap_or_default();
+    let needed = as_asked(needed, asked, &past);
     let bounds = input.standing.bounds.get(&knob).copied().unwrap_or_default();
     let value = bounds.hold(round_up(knob, needed.min(f64::from(f32::MAX))));
     let is_new = seen as f64 * f64::from(step_s) < NEW_S;
     let binding = match () {
         () if value > needed && value <= bounds.min => Binding::Floor,
         () if value < needed => Binding::Ceiling,
+        () if !ahead.is_empty() => Binding::Announced { usual },
         () if coming > kept || daily => Binding::Forecast,
         () if is_new => Binding::ColdStart,
         () => Binding::Recent,
@@ -84,12 +96,51 @@ fn want(tracks: &Tracks, input: &AssessInput<'_>, knob: Knob) -> Option<Want> {
         used: used(&recent),
         expected: input.forecasts.get(&metric).and_then(|forecast| expected(forecast, input.now)),
         quantile: 1.0 - served_risk(risk),
-        margin,
+        margin: margin * asked.factor,
         binding,
         counterfactual: counterfactual(&past, round_up(knob, value * NEXT_LOWER)),
+        said: input.standing.said.get(&knob).cloned().unwrap_or_default(),
     };
     let least = past.present().last().map_or(0.0, f64::from).min(value);
     Some(Want { knob, value, least, reason })
+}
+
+/// The past without what was announced for it.
+struct Usual<'a> {
+    history: &'a dyn History,
+    announced: &'a dyn Fn(&Metric, Window) -> Announced,
+}
+
+impl History for Usual<'_> {
+    fn series(&self, workload: &WorkloadId, metric: &Metric, window: Window) -> Option<Series> {
+        let mut series = self.history.series(workload, metric, window)?;
+        (self.announced)(metric, window).take_out(&mut series);
+        Some(series)
+    }
+}
+
+/// The steps of the coming hour, the one that has begun first.
+fn ahead(now: Time, step_s: u32) -> Window {
+    let step = i64::from(step_s.max(1));
+    let from_s = now.s().div_euclid(step) * step + step;
+    Window { from_s, to_s: (now.s() + AHEAD_S).div_euclid(step) * step + step, step_s }
+}
+
+/// What enough for usual demand becomes with what is announced; a drop leaves what was used last.
+fn announced(kept: f64, ahead: &Announced, past: &Series) -> f64 {
+    let greatest = ahead.greatest(kept);
+    let used = past.present().last().map_or(0.0, f64::from);
+    if greatest < kept { greatest.max(used.min(kept)) } else { greatest }
+}
+
+/// What people asked for beyond what is needed; what they would do without is taken away down to the use of the last hour.
+fn as_asked(needed: f64, asked: Asked, past: &Series) -> f64 {
+    let wanted = (needed * asked.factor + asked.added).max(0.0);
+    if wanted >= needed {
+        return wanted;
+    }
+    let used = past.tail(steps(AHEAD_S, past.step_s).max(1)).present().map(f64::from).fold(0.0, f64::max);
+    wanted.max((used * (1.0 + 1.1 * AT_LIMIT_SHARE)).min(needed))
 }
 
 fn risk(knob: Knob, violation_share: f64) -> f64 {

@@ -2,28 +2,8 @@
 
 use super::{json, parse};
 use crate::store::{ReadError, Store, db::Durability, error::WriteError};
-use apportion_core::{
-    Time,
-    instruction::{Instruction, InstructionKind},
-};
+use apportion_core::{Instructed, Instruction, InstructionId, Time, instruction::InstructionKind};
 use rusqlite::{Connection, Result};
-use serde::{Deserialize, Serialize};
-
-/// Number of an instruction in the ledger; never used again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct InstructionId(pub i64);
-
-/// An instruction in the ledger.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Instructed {
-    /// Its number.
-    pub id: InstructionId,
-    /// When it was given.
-    pub time: Time,
-    /// What was said.
-    pub instruction: Instruction,
-}
 
 impl Store {
     /// Keeps an instruction, durably, and gives its number.
@@ -60,21 +40,20 @@ impl Store {
         })
     }
 
-    /// Instructions that are neither revoked nor past at `now`, in the order in which they were given. One that repeats is
-    /// never past.
+    /// Instructions that were neither revoked nor past at `since`, in the order in which they were given; the present for those
+    /// that stand now, the beginning of time for all that are kept.
     ///
     /// # Errors
     /// [`ReadError`]: freeze changes, since a hold may be among what cannot be read.
-    pub fn instructions(&self, now: Time) -> std::result::Result<Vec<Instructed>, ReadError> {
-        let records = standing(&self.lock().db.connection)?;
+    pub fn instructions(&self, since: Time) -> std::result::Result<Vec<Instructed>, ReadError> {
+        let records = kept(&self.lock().db.connection, since)?;
         let mut instructions = Vec::new();
-        for (id, time_ms, version, json) in records {
+        for Record { id, time_ms, revoked_ms, version, json } in records {
             let instruction: Instruction = parse(version, &json, || format!("instruction {id}"))?;
-            let is_past = instruction.repeat.is_none() && instruction.end.is_some_and(|end| end <= now);
-            if !is_past {
-                instructions.push(Instructed { id: InstructionId(id), time: Time(time_ms), instruction });
-            }
+            let (id, time, revoked) = (InstructionId(id), Time(time_ms), revoked_ms.map(Time));
+            instructions.push(Instructed { id, time, revoked, instruction });
         }
+        instructions.retain(|said| !said.is_past(since));
         Ok(instructions)
     }
 
@@ -89,18 +68,8 @@ impl Store {
         until: Option<Time>,
         now: Time,
     ) -> std::result::Result<InstructionId, WriteError> {
-        let instruction = Instruction {
-            kind: InstructionKind::Hold,
-            workloads: workloads.to_vec(),
-            resource: None,
-            effect: None,
-            amount: None,
-            start: Some(now),
-            end: until,
-            repeat: None,
-            text: why.to_owned(),
-        };
-        self.instruct(&instruction, now)
+        let hold = Instruction::new(InstructionKind::Hold, why);
+        self.instruct(&Instruction { workloads: workloads.to_vec(), start: Some(now), end: until, ..hold }, now)
     }
 
     /// Ends every hold that was put on exactly these workloads; gives how many.
@@ -116,9 +85,21 @@ impl Store {
     }
 }
 
-fn standing(db: &Connection) -> Result<Vec<(i64, i64, i64, String)>> {
-    let sql = "SELECT id, time_ms, version, json FROM instruction WHERE revoked_ms IS NULL ORDER BY id";
+struct Record {
+    id: i64,
+    time_ms: i64,
+    revoked_ms: Option<i64>,
+    version: i64,
+    json: String,
+}
+
+fn kept(db: &Connection, since: Time) -> Result<Vec<Record>> {
+    let sql = "SELECT id, time_ms, revoked_ms, version, json FROM instruction
+        WHERE revoked_ms IS NULL OR revoked_ms > ?1 ORDER BY id";
     let mut statement = db.prepare_cached(sql)?;
-    let rows = statement.query_map((), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+    let rows = statement.query_map([since.0], |row| {
+        let (id, time_ms, revoked_ms) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        Ok(Record { id, time_ms, revoked_ms, version: row.get(3)?, json: row.get(4)? })
+    })?;
     rows.collect()
 }

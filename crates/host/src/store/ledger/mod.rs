@@ -4,7 +4,6 @@
 mod instructions;
 mod intents;
 
-pub use instructions::{Instructed, InstructionId};
 pub use intents::{Intent, Original};
 
 use super::{

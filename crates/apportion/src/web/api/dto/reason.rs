@@ -26,11 +26,14 @@ impl From<&Expected> for Peak {
 /// What decided a number.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct BindingShown {
-    /// One of forecast, recent, cold_start, floor, ceiling, share, step_limit, memory_in_use, take_back, rolled_back, rule.
+    /// One of forecast, recent, cold_start, announced, floor, ceiling, share, step_limit, memory_in_use, take_back, rolled_back, rule.
     name: &'static str,
     /// The decision that is taken back.
     #[serde(skip_serializing_if = "Option::is_none")]
     of: Option<u64>,
+    /// What usual demand would need, where people announced another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usual: Option<f64>,
     /// The sum of what all want, where the machine cannot give it.
     #[serde(skip_serializing_if = "Option::is_none")]
     wanted: Option<f64>,
@@ -44,11 +47,12 @@ pub(super) struct BindingShown {
 
 impl From<&Binding> for BindingShown {
     fn from(binding: &Binding) -> Self {
-        let only = |name| Self { name, of: None, wanted: None, capacity: None, rule: None };
+        let only = |name| Self { name, of: None, usual: None, wanted: None, capacity: None, rule: None };
         match binding {
             Binding::Forecast => only("forecast"),
             Binding::Recent => only("recent"),
             Binding::ColdStart => only("cold_start"),
+            Binding::Announced { usual } => Self { usual: Some(*usual), ..only("announced") },
             Binding::Floor => only("floor"),
             Binding::Ceiling => only("ceiling"),
             Binding::Share { wanted, capacity } => {
@@ -70,10 +74,12 @@ pub(super) struct ReasonShown {
     expected: Option<ExpectedShown>,
     /// The quantile of demand that the allotment covers.
     quantile: f64,
-    /// Factor on top because of earlier harm; 1 is none.
+    /// Factor on top because of earlier harm or what people reported; 1 is none.
     margin: f64,
     binding: BindingShown,
     counterfactual: Option<CounterfactualShown>,
+    /// Numbers of the instructions that bear on it.
+    said: Vec<i64>,
 }
 
 impl From<&Reason> for ReasonShown {
@@ -85,6 +91,7 @@ impl From<&Reason> for ReasonShown {
             margin: reason.margin,
             binding: (&reason.binding).into(),
             counterfactual: reason.counterfactual.map(Into::into),
+            said: reason.said.iter().map(|said| said.0).collect(),
         }
     }
 }
