@@ -1,7 +1,10 @@
 //! Time zones: the machine's, and those that instructions keep their hours in.
 
 use apportion_core::Time;
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::{
+    Timestamp,
+    tz::{Offset, TimeZone},
+};
 
 /// Seconds that local time is ahead of UTC in a zone at a time; a zone that is not known is the machine's.
 #[must_use]
@@ -14,7 +17,7 @@ pub fn offset_s(zone: Option<&str>, at: Time) -> i64 {
 /// The zone of a name: IANA's, or an offset such as `+08:00`.
 #[must_use]
 pub fn named(name: &str) -> Option<TimeZone> {
-    let fixed = || jiff::fmt::strtime::parse("%:z", name).ok()?.offset().map(|offset| offset.to_time_zone());
+    let fixed = || jiff::fmt::strtime::parse("%:z", name).ok()?.offset().map(Offset::to_time_zone);
     fixed().or_else(|| TimeZone::get(name).ok())
 }
 

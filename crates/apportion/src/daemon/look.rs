@@ -20,9 +20,9 @@ pub(super) struct View<'a> {
 }
 
 impl View<'_> {
-    pub(super) fn snapshot(&self, now: Time, capacity: Capacity, found: Vec<Workload>) -> Snapshot {
+    pub(super) fn snapshot(&self, now: Time, machine: &Capacity, found: Vec<Workload>) -> Snapshot {
         let state = |workload: Workload| WorkloadState {
-            standing: self.standing(&workload.id, &capacity),
+            standing: self.standing(&workload.id, machine),
             latest: self.store.latest(&workload.id),
             settings: settings(&workload, self.executor),
             started: None,
@@ -30,7 +30,7 @@ impl View<'_> {
             workload,
         };
         let workloads = found.into_iter().map(state).map(|state| (state.workload.id.clone(), state)).collect();
-        let capacity = self.said.as_ref().map_or_else(|_| capacity.clone(), |said| said.capacity(&capacity));
+        let capacity = self.said.as_ref().map_or_else(|_| machine.clone(), |said| said.capacity(machine));
         Snapshot { now, capacity, workloads }
     }
 

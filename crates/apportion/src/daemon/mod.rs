@@ -170,7 +170,7 @@ impl Daemon {
         if let Err(why) = &view.said {
             problems.push(Problem { place: "store".to_owned(), what: why.clone() });
         }
-        view.snapshot(now, self.machine.capacity().clone(), batch.workloads)
+        view.snapshot(now, self.machine.capacity(), batch.workloads)
     }
 
     fn tick(&mut self, snapshot: &Snapshot) -> TickReport {
