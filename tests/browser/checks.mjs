@@ -6,7 +6,7 @@ const text = (selector) => `(document.querySelector(${JSON.stringify(selector)})
 const tick = 'Number(document.getElementById("live")?.dataset.tick)';
 const fits = 'document.documentElement.scrollWidth <= innerWidth';
 const CHECKOUT = `#/workload/${encodeURIComponent('/kubepods/burstable/pod-checkout')}`;
-const VIEWS = { workloads: '#/', workload: CHECKOUT, machine: '#/machine', decisions: '#/decisions' };
+const VIEWS = { workloads: '#/', workload: CHECKOUT, machine: '#/machine', decisions: '#/decisions', tell: '#/tell' };
 const drawn = (page) => page.until('document.querySelector(".page") !== null');
 
 /** Share of the pixels of the first chart that something was drawn on. */
@@ -92,6 +92,26 @@ export const checks = {
     holds(await page.evaluate('document.querySelectorAll(".score-chosen").length >= 1'), 'chooser scores');
     holds(await page.evaluate('document.querySelectorAll(".decision .words").length >= 1'), 'decisions in words');
     await keep(page, 'workload');
+  },
+
+  async 'a sentence is read as it is typed, taken on a click, and revoked'({ open, keep }) {
+    const page = await open('/#/tell');
+    await page.until('document.querySelector("#tell") !== null');
+    await page.type('#tell', 'limit redis-server to 2 cores');
+    await page.until(`${text('#reading')}.includes('redis-server.service')`);
+    holds((await page.evaluate(text('#reading'))).includes('at most 2 cores'), 'what it means');
+    equal(await page.evaluate('document.querySelectorAll(".said [data-id]").length'), 0, 'nothing taken yet');
+    await keep(page, 'tell');
+    await page.click('.tell .button-primary');
+    await logIn(page, TOKEN);
+    await page.until('document.querySelectorAll(".said [data-id]").length === 1');
+    equal(await page.evaluate('document.querySelector("#tell").value'), '', 'an empty box');
+    await page.type('#tell', 'redis-server must have at least 4 cores');
+    await page.until('document.querySelector("#reading .form-error") !== null');
+    holds(await page.evaluate('document.querySelector(".tell .button-primary").disabled'), 'what conflicts cannot be taken');
+    await page.click('.said .button');
+    await page.click('dialog .button-danger');
+    await page.until('document.querySelectorAll(".said [data-id]").length === 0');
   },
 
   async 'a hold needs the token, says why, and ends'({ open, keep }) {

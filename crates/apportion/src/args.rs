@@ -12,9 +12,10 @@ use std::path::PathBuf;
   apportion run --apply                 manage the workloads that the configuration names
   apportion status                      what each workload uses, is forecast and would be allotted
   apportion explain nginx.service       why its numbers are what they are
+  apportion tell 'tonight 20:00-22:00 expect 3x traffic on checkout'
   apportion rollback --all              put every knob back to what it was before Apportion
 
-Exit status: 0 done, 1 failed, 2 wrong arguments or configuration, 3 nothing found.")]
+Exit status: 0 done, 1 failed, 2 wrong arguments or configuration, 3 nothing found, 4 sentence not taken.")]
 pub struct Cli {
     /// What holds for every command.
     #[command(flatten)]
@@ -65,6 +66,10 @@ pub enum Command {
     Hold(Hold),
     /// End a hold, and take a knob over again that somebody else had turned.
     Release(Release),
+    /// Say in English or Chinese what will change, what must hold or what is wrong; shown back before it is taken.
+    Tell(Tell),
+    /// What people said: list, show or revoke.
+    Instructions(Instructions),
     /// Forecast every series of a trace file from its own end.
     Forecast(Forecast),
     /// Play recorded usage to policies: what each would have allotted, and how well.
@@ -172,6 +177,62 @@ pub struct Hold {
 pub struct Release {
     /// Which workload.
     pub workload: String,
+}
+
+/// Arguments of `tell`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:
+  apportion tell \"Tonight 20:00-22:00 flash sale, expect 3x traffic on checkout\"
+  apportion tell \"every weekday 9-18 crm needs at least 4 cores\" --yes
+  apportion tell 系统负载较高，需要更多计算资源
+  apportion tell \"undo the last change\"
+
+Nothing is taken before it is confirmed. Exit status 4: not understood, not possible, or not confirmed.")]
+pub struct Tell {
+    /// The sentence.
+    #[arg(required = true)]
+    pub sentence: Vec<String>,
+    /// Take it without asking, where it can be.
+    #[arg(long)]
+    pub yes: bool,
+    /// What the time is, RFC 3339; its zone is that of the sentence. Default: now, here.
+    #[arg(long, value_name = "TIME")]
+    pub now: Option<String>,
+    /// A workload that will exist, so that its name is known; may be given several times.
+    #[arg(long, value_name = "NAME")]
+    pub workload: Vec<String>,
+    /// Print what was understood, and whether it was taken, as JSON. Asks nothing: without --yes nothing is taken.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `instructions`.
+#[derive(Clone, Debug, Args)]
+pub struct Instructions {
+    /// What to do; without it, list those that stand.
+    #[command(subcommand)]
+    pub what: Option<InstructionsWhat>,
+    /// List those that are past or revoked too.
+    #[arg(long)]
+    pub all: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What to do with instructions.
+#[derive(Clone, Debug, Subcommand)]
+pub enum InstructionsWhat {
+    /// Everything of one.
+    Show {
+        /// Its number.
+        id: i64,
+    },
+    /// Take one back.
+    Revoke {
+        /// Its number.
+        id: i64,
+    },
 }
 
 /// Arguments of `forecast`.

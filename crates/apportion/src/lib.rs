@@ -5,5 +5,6 @@ pub mod args;
 pub mod commands;
 pub mod config;
 pub mod daemon;
+pub mod tell;
 pub mod web;
 pub mod zone;

@@ -70,6 +70,32 @@ fn one_turn_sees_this_machine_and_changes_nothing() {
 }
 
 #[test]
+fn sentences_are_taken_when_confirmed_and_listed_without_a_loop() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("store")).unwrap();
+    let check = |args: &[&str], status: i32, says: &str| {
+        let output = apportion(folder.path(), args);
+        let said = text(&output.stdout) + &text(&output.stderr);
+        assert_eq!(output.status.code(), Some(status), "{args:?}: {said}");
+        assert!(said.contains(says), "{args:?}: {said}");
+    };
+    let sale = "Tonight 20:00-22:00 flash sale, expect 3x traffic on checkout";
+    check(&["tell", sale], 4, "No workload is called checkout");
+    check(&["tell", sale, "--workload", "checkout"], 4, "Take it? [y/N]");
+    check(&["instructions"], 0, "nothing stands");
+    check(&["tell", sale, "--workload", "checkout", "--yes"], 0, "taken as instruction 1");
+    check(&["tell", sale, "--workload", "checkout", "--json"], 4, "\"taken\":false");
+    check(&["instructions"], 0, "expect 3x the usual requests on checkout");
+    check(&["instructions", "--json"], 0, "\"id\":1");
+    check(&["instructions", "show", "1"], 0, "flash sale");
+    check(&["instructions", "show", "7"], 3, "there is no instruction 7");
+    check(&["tell", "what", "a", "day", "--yes"], 4, "nothing was taken");
+    check(&["tell", "undo the last change", "--yes"], 0, "instruction 1 is revoked");
+    check(&["instructions", "revoke", "1"], 3, "no instruction 1 stands");
+    check(&["instructions", "--all"], 0, "revoked");
+}
+
+#[test]
 fn holds_are_kept_and_released_without_a_loop() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("store")).unwrap();

@@ -23,14 +23,20 @@ fn ask_documented(server: &Running, method: &str, path: &str) -> u16 {
     let decisions = server.get("/api/v1/decisions?limit=500").json()["decisions"].as_array().unwrap().clone();
     let applied = decisions.iter().find(|one| one["verdict"] == "applied").unwrap();
     let workload = applied["workload"].as_str().unwrap().replace('/', "%2F");
-    let path = path.replace("{workload}", &workload).replace("{id}", &applied["id"].to_string());
+    let path = path
+        .replace("{workload}", &workload)
+        .replace("{id}", &if path.contains("instructions") { "1".to_owned() } else { applied["id"].to_string() });
     let now_s = NOW.s();
     let query = match path.rsplit('/').next() {
         Some("series") => format!("?metric=cpu_cores&from_s={}&to_s={now_s}&step_s=60", now_s - 3_600),
+        Some("reading") => "?text=limit+redis-server+to+2+cores".to_owned(),
         Some("forecast") => "?metric=cpu_cores".to_owned(),
         _ => String::new(),
     };
     let body = match path.rsplit('/').next() {
+        Some("instructions") if method == "post" => {
+            json!({ "text": "limit redis-server to 2 cores", "at_s": now_s }).to_string()
+        }
         Some("hold") => json!({ "why": "a test" }).to_string(),
         Some("session") if method == "post" => json!({ "token": TOKEN }).to_string(),
         _ => String::new(),
@@ -328,4 +334,35 @@ fn both_languages_have_the_same_words_and_all_that_are_used() {
             assert!(english.contains(key), "{}: no words for {key}", file.display());
         }
     }
+}
+
+#[test]
+fn a_sentence_is_read_freely_and_taken_with_the_token_only() {
+    let server = serve(Some(TOKEN));
+    let at_s = NOW.s();
+    let read = |text: &str| {
+        server.get(&format!("/api/v1/reading?text={}&at_s={at_s}&zone=UTC", text.replace(' ', "+"))).json()
+    };
+    let told = read("limit redis-server to 2 cores");
+    assert_eq!((&told["can_confirm"], &told["workloads"]), (&json!(true), &json!(["redis-server.service"])), "{told}");
+    let body = json!({ "text": "limit redis-server to 2 cores", "at_s": at_s, "zone": "UTC" }).to_string();
+    let listed = |all: &str| server.get(&format!("/api/v1/instructions?all={all}")).json().as_array().unwrap().len();
+    server.ask("POST", "/api/v1/instructions", &[("content-type", "application/json")], &body).is_problem(401);
+    assert_eq!(listed("true"), 0, "nothing was taken without the token");
+    assert_eq!(server.with_token("POST", "/api/v1/instructions", &body).status, 200);
+    let conflict = read("redis-server must have at least 4 cores");
+    assert_eq!(
+        (&conflict["can_confirm"], &conflict["notes"][0]["blocks"]),
+        (&json!(false), &json!(true)),
+        "{conflict}"
+    );
+    let body = json!({ "text": "redis-server must have at least 4 cores", "at_s": at_s }).to_string();
+    server.with_token("POST", "/api/v1/instructions", &body).is_problem(409);
+    server.ask("DELETE", "/api/v1/instructions/1", &[("content-type", "application/json")], "").is_problem(401);
+    assert_eq!((listed("false"), listed("true")), (1, 1));
+    assert_eq!(server.with_token("DELETE", "/api/v1/instructions/1", "").status, 200);
+    server.with_token("DELETE", "/api/v1/instructions/1", "").is_problem(409);
+    server.with_token("DELETE", "/api/v1/instructions/9", "").is_problem(404);
+    assert_eq!((listed("false"), listed("true")), (0, 1));
+    server.get(&format!("/api/v1/reading?text={}", "a".repeat(5_000))).is_problem(400);
 }

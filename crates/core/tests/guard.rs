@@ -177,3 +177,31 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_people_allow_is_kept_at_once() {
+    let within = |min, max, from: f64, to: f64| {
+        let mut state = state("web", from);
+        state.standing.bounds.insert(Knob::CpuQuota, Bounds { min, max });
+        let snapshot = snapshot(vec![state]);
+        let mut guard = guard();
+        // It was turned a moment ago: what goes beyond the bounds must wait.
+        carry_out(&mut guard, &cpu("web", from / 2.0, from), &snapshot).ok();
+        admit(&mut guard, &cpu("web", from, to), &snapshot)
+    };
+    assert_eq!(within(0.0, Some(1.95), 2.0, 1.95), Ok(Setting::Value(1.95)), "past the dead band");
+    assert_eq!(within(2.05, None, 2.0, 2.05), Ok(Setting::Value(2.05)));
+    assert_eq!(within(0.0, Some(4.0), 8.0, 1.0), Ok(Setting::Value(4.0)), "to the ceiling at once, below it later");
+    assert!(matches!(within(0.0, Some(8.0), 8.0, 1.0), Err(Refusal::CoolDown { .. })));
+}
+
+#[test]
+fn what_is_taken_back_stays_within_what_people_allow() {
+    let mut state = state("web", 1.0);
+    state.standing.bounds.insert(Knob::CpuQuota, Bounds { min: 0.0, max: Some(1.5) });
+    let snapshot = snapshot(vec![state]);
+    let back = |binding| Change { reason: Reason::only(binding), ..cpu("web", 1.0, 4.0) };
+    let of = DecisionId(1);
+    assert_eq!(admit(&mut guard(), &back(Binding::TakeBack { of }), &snapshot), Ok(Setting::Value(1.5)));
+    assert_eq!(admit(&mut guard(), &back(Binding::RolledBack { of }), &snapshot), Ok(Setting::Value(4.0)));
+}

@@ -105,6 +105,8 @@ fn what_we_say_is_what_we_read() {
                 let words = describe(&meant);
                 let read = reader.interpret(&words, &now(), &[]);
                 let read = Reading { confidence: meant.confidence, sure: true, unread: Vec::new(), ..read };
+                let kept = meant.instruction("said").map(|kept| Reading::of(&kept, now().time_zone(), language));
+                assert_eq!(kept.as_ref().map(describe), Some(words.clone()), "what is kept is told as what was read");
                 count += 1;
                 if read != meant {
                     wrong.push(format!("{words}\n  meant {meant:?}\n  read  {read:?}"));

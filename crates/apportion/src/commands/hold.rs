@@ -4,8 +4,9 @@ use super::{
     control::{Control, segment},
     say,
 };
-use crate::{args, daemon};
+use crate::{args, daemon, tell};
 use anyhow::{Context as _, bail};
+use apportion_core::WorkloadId;
 
 /// Puts a hold on a workload.
 ///
@@ -31,14 +32,14 @@ pub fn hold(global: &args::Global, args: &args::Hold) -> anyhow::Result<()> {
 /// Neither the store nor a running loop can be reached, or nothing was held.
 pub fn release(global: &args::Global, args: &args::Release) -> anyhow::Result<()> {
     if let Some(store) = global.open_to_write()? {
-        if store.release(std::slice::from_ref(&args.workload), daemon::now())? == 0 {
+        if tell::release(&store, &WorkloadId::new(&args.workload), daemon::now())? == 0 {
             return Err(super::NothingFound(format!("{} is not held", args.workload)).into());
         }
         say(&format!("{} is sized again", args.workload));
         return Ok(());
     }
-    let path = format!("/api/v1/workloads/{}/hold", segment(&args.workload));
-    say(&Control::find(&global.store_path())?.ask("DELETE", &path, None)?);
+    let path = format!("/api/v1/workloads/{}/release", segment(&args.workload));
+    say(&Control::find(&global.store_path())?.ask("POST", &path, None)?);
     Ok(())
 }
 

@@ -22,7 +22,7 @@ pub fn run(args: &args::Interpret) -> anyhow::Result<()> {
 }
 
 /// RFC 3339 (an offset), or with a time zone in brackets.
-fn time(text: &str) -> anyhow::Result<Zoned> {
+pub(super) fn time(text: &str) -> anyhow::Result<Zoned> {
     let with_offset = || jiff::fmt::temporal::DateTimeParser::new().parse_timestamp(text).ok().zip(offset(text));
     text.parse::<Zoned>()
         .ok()

@@ -7,11 +7,13 @@ pub mod forecast;
 pub mod generate;
 pub mod history;
 pub mod hold;
+pub mod instructions;
 pub mod interpret;
 pub mod replay;
 pub mod rollback;
 pub mod run;
 pub mod status;
+pub mod tell;
 
 mod control;
 mod page;
@@ -27,6 +29,14 @@ use std::{path::PathBuf, process::ExitCode};
 pub const EXIT_USAGE: u8 = 2;
 /// Exit status where nothing was found.
 pub const EXIT_NOTHING: u8 = 3;
+
+/// Exit status where a sentence was not taken: not understood, not possible, or not confirmed.
+pub const EXIT_NOT_TAKEN: u8 = 4;
+
+/// A sentence was not taken.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct NotTaken(pub String);
 
 /// Nothing was found: not a fault, but worth an exit status of its own.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +54,8 @@ pub fn dispatch(cli: Cli) -> ExitCode {
         ExitCode::from(EXIT_USAGE)
     } else if error.is::<NothingFound>() {
         ExitCode::from(EXIT_NOTHING)
+    } else if error.is::<NotTaken>() {
+        ExitCode::from(EXIT_NOT_TAKEN)
     } else {
         ExitCode::FAILURE
     }
@@ -63,6 +75,8 @@ fn carry_out(cli: Cli) -> anyhow::Result<()> {
         Command::Rollback(args) => rollback::run(global, &args),
         Command::Hold(args) => hold::hold(global, &args),
         Command::Release(args) => hold::release(global, &args),
+        Command::Tell(args) => tell::run(global, &args),
+        Command::Instructions(args) => instructions::run(global, &args),
         Command::Forecast(args) => forecast::run(&args),
         Command::Replay(args) => replay::run(global, &args),
         Command::Interpret(args) => interpret::run(&args),

@@ -76,7 +76,7 @@ pub fn assemble(config: &Config, settings: Settings) -> anyhow::Result<Assembled
     let state = remembered(&store, config);
     let (requests, inbox) = mpsc::channel::<Request>();
     let (publisher, views) = web::Publisher::new(settings.every.as_secs_f64(), super::now());
-    let backend = Arc::new(StoreBackend::new(Arc::clone(&store), requests.clone()));
+    let backend = Arc::new(StoreBackend::new(Arc::clone(&store), requests.clone())?);
     if !settings.apply {
         executor = Box::new(DryRun(route(&hierarchy, false)));
     }

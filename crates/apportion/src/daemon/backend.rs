@@ -1,11 +1,15 @@
 //! What the page asks for: answered from the store, or by the loop between two turns.
 
 use super::{control::Request, glue::StoreHistory};
+use crate::tell::{self, Deed, Scene, Told};
 use crate::web::{Action, ActionError, ActionErrorKind, Backend, DecisionQuery, ForecasterScore, Language};
-use apportion_core::{Decision, DecisionId, Forecast, History as _, LoopState, Metric, Series, Window, WorkloadId};
+use apportion_core::{
+    Decision, DecisionId, Forecast, History as _, Instructed, LoopState, Metric, Series, Standing, Time, Window,
+    WorkloadId,
+};
 use apportion_host::store::{Filter, Store};
-use apportion_language::wording;
-use jiff::tz::TimeZone;
+use apportion_language::{reading::Reader, wording};
+use jiff::{Zoned, tz::TimeZone};
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError, mpsc},
@@ -22,11 +26,28 @@ pub struct StoreBackend {
     store: Arc<Store>,
     requests: Mutex<mpsc::Sender<Request>>,
     forecasts: Mutex<Forecasts>,
+    reader: Reader,
+    scene: Mutex<Scene>,
 }
 
 impl StoreBackend {
-    pub(super) fn new(store: Arc<Store>, requests: mpsc::Sender<Request>) -> Self {
-        Self { store, requests: Mutex::new(requests), forecasts: Mutex::default() }
+    pub(super) fn new(store: Arc<Store>, requests: mpsc::Sender<Request>) -> anyhow::Result<Self> {
+        let (forecasts, scene, reader) = (Mutex::default(), Mutex::default(), Reader::embedded()?);
+        Ok(Self { store, requests: Mutex::new(requests), forecasts, reader, scene })
+    }
+
+    /// Takes what sentences are held against.
+    pub(super) fn set_scene(&self, scene: Scene) {
+        *self.scene.lock().unwrap_or_else(PoisonError::into_inner) = scene;
+    }
+
+    /// Reads a sentence against what is known now.
+    pub(super) fn read_here(&self, text: &str, now: &Zoned, also: &[String]) -> (Told, Option<Deed>) {
+        let mut scene = self.scene.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        scene.configured.extend(also.iter().map(|name| (WorkloadId::new(name), Standing::default())));
+        // As it is now, not as it was at the last turn: what was confirmed a moment ago counts.
+        scene.said = self.store.instructions(Time::from_s(now.timestamp().as_second())).unwrap_or(scene.said);
+        tell::read(&self.reader, text, now, &scene, &StoreHistory(Arc::clone(&self.store)))
     }
 
     /// Takes the newest forecasts of the workloads that were looked at anew.
@@ -80,6 +101,19 @@ impl Backend for StoreBackend {
 
     fn explain(&self, decision: &Decision, language: Language) -> String {
         wording::explain(decision, words(language), &TimeZone::system())
+    }
+
+    fn read(&self, text: &str, at: Time, zone: Option<&str>, also: &[String]) -> Told {
+        self.read_here(text, &tell::zoned(at, zone), also).0
+    }
+
+    fn instructions(&self) -> Vec<Instructed> {
+        let mut all = self.store.instructions(Time(i64::MIN)).unwrap_or_else(|error| {
+            tracing::warn!("{error}");
+            Vec::new()
+        });
+        all.reverse();
+        all
     }
 
     fn act(&self, action: Action) -> Result<String, ActionError> {

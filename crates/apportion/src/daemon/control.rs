@@ -1,10 +1,13 @@
 //! What a person asks of a running loop. Carried out between two turns, by the loop itself, through guard and ledger.
 
 use super::{Daemon, look};
-use crate::web::{Action, ActionError, ActionErrorKind};
+use crate::{
+    tell,
+    web::{Action, ActionError, ActionErrorKind},
+};
 use apportion_core::{
-    Binding, Change, Decision, DecisionId, Knob, Outcome, Reason, Setting, Snapshot, Time, Verdict, WorkloadId,
-    roll_back, time::DAY_S,
+    Binding, Change, Decision, DecisionId, InstructionId, Knob, Outcome, Reason, Setting, Snapshot, Time, Verdict,
+    WorkloadId, roll_back, time::DAY_S,
 };
 use std::sync::mpsc::Sender;
 
@@ -27,6 +30,8 @@ impl Daemon {
             Action::RollBackWorkload(workload) => self.roll_back_workload(&workload, now),
             Action::Hold { workload, why, until } => self.hold(&workload, &why, until, now),
             Action::Release(workload) => self.release(&workload, now),
+            Action::Instruct { text, at, zone, also } => self.instruct(&text, at, zone.as_deref(), &also, now),
+            Action::Revoke(id) => self.revoke(id, now),
             Action::TakeOver(workload) => {
                 self.state.guard.take_over(&workload);
                 Ok(format!("{workload} is sized again"))
@@ -98,8 +103,41 @@ impl Daemon {
         held.map(|_| format!("{workload} is held")).map_err(|error| failed("store", &error))
     }
 
+    /// Takes a sentence that a person confirmed, read again as it was shown.
+    fn instruct(
+        &mut self,
+        text: &str,
+        at: Time,
+        zone: Option<&str>,
+        also: &[String],
+        now: Time,
+    ) -> Result<String, ActionError> {
+        if !(0..=tell::CONFIRM_WITHIN_S).contains(&(now.s() - at.s())) {
+            let what = "it was read too long ago, so its times may mean something else now";
+            return Err(conflict("at_s", what, "read it again, then confirm"));
+        }
+        let (told, deed) = self.backend.read_here(text, &tell::zoned(at, zone), also);
+        let Some(deed) = deed else {
+            let block = told.notes.first().filter(|note| note.blocks).map_or(told.words.as_str(), |note| &note.words);
+            return Err(conflict("text", block, "say it in other words; nothing was taken"));
+        };
+        tell::carry_out(&deed, &self.store, now).map(|(_, done)| done).map_err(|error| failed("store", &error))
+    }
+
+    fn revoke(&mut self, id: InstructionId, now: Time) -> Result<String, ActionError> {
+        let place = format!("instruction {}", id.0);
+        let known = self.store.instructions(Time(i64::MIN)).map_err(|error| failed("store", &error))?;
+        if !known.iter().any(|said| said.id == id) {
+            return Err(not_found(&place));
+        }
+        match self.store.revoke(id, now).map_err(|error| failed("store", &error))? {
+            true => Ok(format!("{place} is revoked")),
+            false => Err(conflict(&place, "it is revoked already", "nothing needs to be done")),
+        }
+    }
+
     fn release(&mut self, workload: &WorkloadId, now: Time) -> Result<String, ActionError> {
-        let ended = self.store.release(&[workload.to_string()], now).map_err(|error| failed("store", &error))?;
+        let ended = tell::release(&self.store, workload, now).map_err(|error| failed("store", &error))?;
         let was_ceded = self.state.guard.ceded().any(|(ceded, ..)| ceded == workload);
         self.state.guard.take_over(workload);
         if ended == 0 && !was_ceded {

@@ -14,6 +14,7 @@ pub use glue::{Ledger, StoreHistory};
 
 use crate::{
     config::Config,
+    tell::Scene,
     web::{Publisher, Ticked},
     zone,
 };
@@ -132,6 +133,7 @@ impl Daemon {
         let report = self.tick(&snapshot);
         note(&mut problems, self.store.record_tick(&report, &self.state, now));
         self.backend.note(&self.state, &report.assessed);
+        self.backend.set_scene(self.scene(&snapshot));
         let took_s = begin.elapsed().as_secs_f64();
         let (state, history) = (&self.state, &self.history);
         self.publisher.publish(&Ticked {
@@ -171,6 +173,17 @@ impl Daemon {
             problems.push(Problem { place: "store".to_owned(), what: why.clone() });
         }
         view.snapshot(now, self.machine.capacity(), batch.workloads)
+    }
+
+    /// What sentences of people are held against until the next turn.
+    fn scene(&self, snapshot: &Snapshot) -> Scene {
+        let configured =
+            |workload: &WorkloadId| (workload.clone(), self.config.standing(workload, self.settings.apply));
+        Scene {
+            configured: snapshot.workloads.keys().map(configured).collect(),
+            machine: self.machine.capacity().clone(),
+            said: self.said.clone(),
+        }
     }
 
     fn tick(&mut self, snapshot: &Snapshot) -> TickReport {

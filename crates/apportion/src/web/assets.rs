@@ -46,6 +46,7 @@ assets! {
     "js/strings-zh.js" as JS,
     "js/summary.js" as JS,
     "js/table.js" as JS,
+    "js/tell.js" as JS,
     "js/theme.js" as JS,
     "js/workload.js" as JS,
     "vendor/uplot/uPlot.iife.min.js" as JS,

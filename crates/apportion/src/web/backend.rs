@@ -2,7 +2,10 @@
 
 pub use apportion_language::Language;
 
-use apportion_core::{Decision, DecisionId, Forecast, Metric, Series, Time, Window, WorkloadId};
+use crate::tell::Told;
+use apportion_core::{
+    Decision, DecisionId, Forecast, Instructed, InstructionId, Metric, Series, Time, Window, WorkloadId,
+};
 
 /// How one forecaster did on a series' own past.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,6 +51,19 @@ pub enum Action {
     },
     /// End a hold that was set by [`Action::Hold`].
     Release(WorkloadId),
+    /// Take a sentence that was shown as it was read, and confirmed.
+    Instruct {
+        /// The sentence.
+        text: String,
+        /// When it was read.
+        at: Time,
+        /// The zone of its times; the machine's where none.
+        zone: Option<String>,
+        /// Workloads that will exist.
+        also: Vec<String>,
+    },
+    /// Take an instruction back.
+    Revoke(InstructionId),
     /// Size this workload again although somebody else turned its knobs.
     TakeOver(WorkloadId),
 }
@@ -90,6 +106,10 @@ pub trait Backend: Send + Sync {
     fn decision(&self, id: DecisionId) -> Option<Decision>;
     /// A decision in words; every number in them is in the decision.
     fn explain(&self, decision: &Decision, language: Language) -> String;
+    /// What a sentence would do, read at a time in a zone (the machine's where none); `also` are workloads that will exist.
+    fn read(&self, text: &str, at: Time, zone: Option<&str>, also: &[String]) -> Told;
+    /// Every instruction that is kept, newest first, those that are past or revoked among them.
+    fn instructions(&self) -> Vec<Instructed>;
     /// Does what a person asked for; gives what was done, in words. Called only with the token.
     ///
     /// # Errors

@@ -15,13 +15,18 @@
 pub mod client;
 mod load;
 mod parts;
+mod said;
 
-use apportion::web::{
-    Action, ActionError, ActionErrorKind, Backend, DecisionQuery, ForecasterScore, Language, Publisher, Ticked, View,
+use apportion::{
+    tell::Told,
+    web::{
+        Action, ActionError, ActionErrorKind, Backend, DecisionQuery, ForecasterScore, Language, Publisher, Ticked,
+        View,
+    },
 };
 use apportion_core::{
-    Capacity, Decision, DecisionId, Forecast, Knob, Latest, LoopState, Metric, Mode, Problem, Resource, Series,
-    Setting, Snapshot, Standing, Time, Window, Workload, WorkloadId, WorkloadKind, WorkloadState, knob,
+    Capacity, Decision, DecisionId, Forecast, Instructed, Knob, Latest, LoopState, Metric, Mode, Problem, Resource,
+    Series, Setting, Snapshot, Standing, Time, Window, Workload, WorkloadId, WorkloadKind, WorkloadState, knob,
     metric::name,
     tick::{Cadence, Parts, Resolution},
 };
@@ -73,6 +78,7 @@ pub struct World {
     settings: BTreeMap<(WorkloadId, Knob), Setting>,
     state: LoopState,
     ledger: Vec<Decision>,
+    said: apportion_host::store::Store,
     now: Time,
 }
 
@@ -122,7 +128,7 @@ impl World {
                 settings.insert((id.clone(), Knob::NetworkSendMax), Setting::Unlimited);
             }
         }
-        Self { specs, settings, state: LoopState::default(), ledger: Vec::new(), now: Time(0) }
+        Self { specs, settings, state: LoopState::default(), ledger: Vec::new(), said: said::none(), now: Time(0) }
     }
 
     fn tick(&mut self, now: Time, publisher: &mut Publisher) {
@@ -296,6 +302,14 @@ impl Backend for WorldBackend {
         apportion_language::wording::explain(decision, language, &jiff::tz::TimeZone::UTC)
     }
 
+    fn read(&self, text: &str, at: Time, zone: Option<&str>, _also: &[String]) -> Told {
+        self.0.lock().unwrap().read(text, at, zone).0
+    }
+
+    fn instructions(&self) -> Vec<Instructed> {
+        self.0.lock().unwrap().instructions()
+    }
+
     fn act(&self, action: Action) -> Result<String, ActionError> {
         let mut world = self.0.lock().unwrap();
         match &action {
@@ -317,6 +331,8 @@ impl Backend for WorldBackend {
             }
             Action::Hold { workload, why, .. } => world.hold(workload, Some(why.clone()))?,
             Action::Release(workload) => world.hold(workload, None)?,
+            Action::Instruct { text, at, zone, also: _ } => world.instruct(text, *at, zone.as_deref())?,
+            Action::Revoke(id) => world.revoke(*id)?,
             Action::TakeOver(workload) => world.state.guard.take_over(workload),
         }
         Ok(format!("done: {action:?}"))

@@ -45,6 +45,10 @@ export const api = {
   takeOver: (id) => ask('POST', `${workload(id)}/take-over`),
   rollBackWorkload: (id) => ask('POST', `${workload(id)}/rollback`),
   rollBackDecision: (id) => ask('POST', `/api/v1/decisions/${id}/rollback`),
+  reading: (text, zone, signal) => ask('GET', `/api/v1/reading?${query({ text, zone })}`, undefined, signal),
+  instruct: (text, at_s, zone) => ask('POST', '/api/v1/instructions', { text, at_s, zone }),
+  instructions: (all, signal) => ask('GET', `/api/v1/instructions?${query({ all, language: language() })}`, undefined, signal),
+  revoke: (id) => ask('DELETE', `/api/v1/instructions/${id}`),
   logIn: (token) => ask('POST', '/api/v1/session', { token }),
   logOut: () => ask('DELETE', '/api/v1/session'),
 };

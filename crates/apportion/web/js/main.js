@@ -8,6 +8,7 @@ import { language, setLanguage, t } from './i18n.js';
 import { machineView } from './machine.js';
 import { logIn, problemText, toast } from './session.js';
 import { tableView } from './table.js';
+import { tellView } from './tell.js';
 import { workloadView } from './workload.js';
 
 const NOTICE_MS = 200;
@@ -28,6 +29,7 @@ function route() {
   const [name = '', argument = ''] = location.hash.replace(/^#\/?/, '').split('/');
   if (name === 'workload' && argument) return () => workloadView(app, decodeURIComponent(argument));
   if (name === 'machine') return () => machineView(app);
+  if (name === 'tell') return () => tellView(app);
   if (name === 'decisions') return () => decisionsView(app);
   return () => tableView(app);
 }
@@ -101,7 +103,7 @@ function drawBar() {
     : button('lock', t('login.none'), icon('lock'), null, { disabled: true });
   replace(bar,
     h('a', { class: 'brand', href: '#/' }, h('img', { src: '/assets/icon.svg', alt: '', width: 22, height: 22 }), h('span', {}, 'Apportion')),
-    h('nav', { 'aria-label': 'Apportion' }, link('', 'nav.workloads'), link('machine', 'nav.machine'), link('decisions', 'nav.decisions'), h('a', { href: '/api' }, t('nav.api'))),
+    h('nav', { 'aria-label': 'Apportion' }, link('', 'nav.workloads'), link('machine', 'nav.machine'), link('decisions', 'nav.decisions'), link('tell', 'nav.tell'), h('a', { href: '/api' }, t('nav.api'))),
     h('div', { class: 'bar-end' }, liveness(),
       button('language', t('language.toggle'), t('language.name'), () => setLanguage(language() === 'zh' ? 'en' : 'zh'), { lang: language() === 'zh' ? 'en' : 'zh' }),
       button('theme', t('theme.toggle'), icon(window.theme.current === 'dark' ? 'sun' : 'moon'), () => window.theme.toggle()),

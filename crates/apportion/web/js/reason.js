@@ -32,7 +32,7 @@ function cover(reason) {
 }
 
 export function binding(one, unit) {
-  return t(`binding.${one.name}`, { of: one.of, rule: one.rule, wanted: amount(one.wanted, unit), capacity: amount(one.capacity, unit) });
+  return t(`binding.${one.name}`, { of: one.of, rule: one.rule, wanted: amount(one.wanted, unit), capacity: amount(one.capacity, unit), usual: amount(one.usual, unit) });
 }
 
 function lower(one) {

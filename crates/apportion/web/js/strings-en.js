@@ -1,7 +1,7 @@
 // English words of the page.
 
 export const EN = {
-  'nav.workloads': 'Workloads', 'nav.machine': 'Machine', 'nav.decisions': 'Decisions', 'nav.api': 'API',
+  'nav.workloads': 'Workloads', 'nav.machine': 'Machine', 'nav.decisions': 'Decisions', 'nav.tell': 'Tell', 'nav.api': 'API',
   'live': 'Live', 'reconnecting': 'Reconnecting', 'connecting': 'Connecting', 'ago': '{time} ago',
   'disconnected': 'Connection lost. Showing what was known at {time}; trying again.',
   'overdue': 'No tick for {time}. Showing what was known at {at}.',
@@ -53,11 +53,12 @@ export const EN = {
   'why.title': 'Why these numbers', 'why.none': 'Not looked at yet: the first assessment comes within some ticks.',
   'why.setting': 'Limit now', 'why.allotted': 'Allotment', 'why.used': 'Used in {window}', 'why.used.text': 'median {p50}, 95 % {p95}, most {max} at {at}',
   'why.used.present': '{share} of it recorded: ', 'why.expected': 'Forecast peak', 'why.expected.text': '{q50} at {at} (10–90 %: {q10} to {q90}), by {by}',
-  'why.cover': 'Covers', 'why.cover.text': '{quantile} of demand', 'why.margin': ', times {margin} after earlier harm',
+  'why.cover': 'Covers', 'why.cover.text': '{quantile} of demand', 'why.margin': ', times {margin} after earlier harm or reports',
   'why.binding': 'Decided by', 'why.bounds': 'Bounds', 'why.bounds.text': '{min} to {max}',
   'why.lower': 'At {value} instead', 'why.lower.text': 'short for {over} in the last {window}; most of it, {worst}, on {day}',
   'why.lower.never': 'it would have been enough throughout the last {window}',
   'binding.forecast': 'the forecast', 'binding.recent': 'recent use: nothing better is known yet', 'binding.cold_start': 'cold start: a wide margin on what was seen',
+  'binding.announced': 'what people announced; usual demand would need {usual}',
   'binding.floor': 'the least that people allow', 'binding.ceiling': 'the most that people allow', 'binding.share': 'sharing: {wanted} wanted of {capacity}',
   'binding.step_limit': 'at most so much a step', 'binding.memory_in_use': 'memory in use now', 'binding.take_back': 'decision {of} hurt and is taken back',
   'binding.rolled_back': 'a person took back decision {of}', 'binding.rule': 'rule {rule}',
@@ -70,6 +71,15 @@ export const EN = {
   'act.hold.ever': 'until released', 'act.hold.go': 'Hold', 'act.rollback.title': 'Roll back {what}?',
   'act.rollback.text': 'Every limit goes back to what it was before Apportion changed it.',
   'act.rollback.one': 'This limit goes back to {from}.', 'act.failed': 'Not done: {what}',
+
+  'tell.title': 'Tell', 'tell.label': 'What will change, what must hold, what is wrong', 'tell.go': 'Take it',
+  'tell.placeholder': 'Tonight 20:00-22:00 flash sale, expect 3x traffic on checkout',
+  'tell.help': 'What is understood is shown here as you type. Nothing is taken before you confirm it.', 'tell.for': 'For {count} now:',
+  'said.title': 'What people said', 'said.past': 'past and revoked too', 'said.none': 'Nothing stands.',
+  'said.revoke': 'Revoke', 'said.revoke.title': 'Revoke instruction {id}?',
+  'said.kind.event': 'event', 'said.kind.rule': 'rule', 'said.kind.hold': 'hold', 'said.kind.priority': 'priority', 'said.kind.report': 'report',
+  'said.kind.undo': 'undo', 'said.kind.question': 'question', 'said.kind.none': 'no instruction',
+  'said.state.standing': 'standing', 'said.state.to_come': 'to come', 'said.state.past': 'past', 'said.state.revoked': 'revoked',
 
   'decisions.title': 'Decisions', 'decisions.none': 'No decision yet.', 'decisions.none.filter': 'No decision of this kind among these.', 'decisions.more': 'Older', 'decisions.all': 'all',
   'decisions.numbers': 'Numbers', 'decisions.number': 'Decision {id}',

@@ -1,7 +1,7 @@
 // 页面的中文文字。
 
 export const ZH = {
-  'nav.workloads': '工作负载', 'nav.machine': '主机', 'nav.decisions': '决策', 'nav.api': '接口',
+  'nav.workloads': '工作负载', 'nav.machine': '主机', 'nav.decisions': '决策', 'nav.tell': '告知', 'nav.api': '接口',
   'live': '实时', 'reconnecting': '重新连接中', 'connecting': '连接中', 'ago': '{time}前',
   'disconnected': '连接已断开。当前显示 {time} 的数据，正在重试。',
   'overdue': '已有 {time} 没有新的周期。当前显示 {at} 的数据。',
@@ -53,11 +53,12 @@ export const ZH = {
   'why.title': '这些数字的由来', 'why.none': '尚未评估：首次评估将在几个周期内完成。',
   'why.setting': '当前上限', 'why.allotted': '分配', 'why.used': '过去 {window} 的用量', 'why.used.text': '中位数 {p50}，95 % 分位 {p95}，最大 {max}（{at}）',
   'why.used.present': '其中 {share} 有记录：', 'why.expected': '预测峰值', 'why.expected.text': '{at} 约 {q50}（10–90 %：{q10} 至 {q90}），预测器 {by}',
-  'why.cover': '覆盖', 'why.cover.text': '需求的 {quantile}', 'why.margin': '，因此前的损害乘以 {margin}',
+  'why.cover': '覆盖', 'why.cover.text': '需求的 {quantile}', 'why.margin': '，因此前的损害或有人反映乘以 {margin}',
   'why.binding': '决定因素', 'why.bounds': '界限', 'why.bounds.text': '{min} 至 {max}',
   'why.lower': '若只给 {value}', 'why.lower.text': '过去 {window} 内会不足 {over}；其中最多的一天是{day}，{worst}',
   'why.lower.never': '过去 {window} 内始终足够',
   'binding.forecast': '预测', 'binding.recent': '近期用量：尚无更好的依据', 'binding.cold_start': '冷启动：在已见用量上留出较大余量',
+  'binding.announced': '人工预告的需求；平常需要 {usual}',
   'binding.floor': '人为设定的下限', 'binding.ceiling': '人为设定的上限', 'binding.share': '共享：共需 {wanted}，容量 {capacity}',
   'binding.step_limit': '单步幅度限制', 'binding.memory_in_use': '当前已用内存', 'binding.take_back': '决策 {of} 造成损害，予以撤回',
   'binding.rolled_back': '人工撤回决策 {of}', 'binding.rule': '规则 {rule}',
@@ -70,6 +71,15 @@ export const ZH = {
   'act.hold.ever': '直到解除', 'act.hold.go': '冻结', 'act.rollback.title': '回滚 {what}？',
   'act.rollback.text': '每一项上限恢复为 Apportion 更改之前的值。',
   'act.rollback.one': '此上限恢复为 {from}。', 'act.failed': '未执行：{what}',
+
+  'tell.title': '告知', 'tell.label': '将会发生什么、必须保证什么、哪里不对', 'tell.go': '确认执行',
+  'tell.placeholder': '今晚8点到10点秒杀，checkout 流量预计3倍',
+  'tell.help': '边输入边显示理解的内容。确认之前什么都不会执行。', 'tell.for': '目前涉及 {count} 个：',
+  'said.title': '已告知的内容', 'said.past': '包括过期和撤销的', 'said.none': '没有生效的内容。',
+  'said.revoke': '撤销', 'said.revoke.title': '撤销指令 {id}？',
+  'said.kind.event': '事件', 'said.kind.rule': '规则', 'said.kind.hold': '冻结', 'said.kind.priority': '优先级', 'said.kind.report': '反映',
+  'said.kind.undo': '撤销', 'said.kind.question': '提问', 'said.kind.none': '不是指令',
+  'said.state.standing': '生效中', 'said.state.to_come': '未到', 'said.state.past': '已过期', 'said.state.revoked': '已撤销',
 
   'decisions.title': '决策', 'decisions.none': '尚无决策。', 'decisions.none.filter': '其中没有此类决策。', 'decisions.more': '更早', 'decisions.all': '全部',
   'decisions.numbers': '数字', 'decisions.number': '决策 {id}',

@@ -252,18 +252,21 @@ fn holds_stand_until_released_or_past() {
     let at = Time::from_s;
     let (web, all) = (vec!["web-*".to_owned()], Vec::new());
     let first = store.hold(&web, "month end", Some(at(200)), at(100)).unwrap();
-    store.hold(&all, "incident", None, at(110)).unwrap();
+    let second = store.hold(&all, "incident", None, at(110)).unwrap();
     let standing = |now| -> Vec<String> {
         store.instructions(at(now)).unwrap().into_iter().map(|said| said.instruction.text).collect()
     };
     assert_eq!(standing(120), ["month end", "incident"]);
     assert_eq!(standing(200), ["incident"]);
-    assert_eq!(store.release(&web, at(300)).unwrap(), 0, "past already");
-    assert_eq!(store.release(&all, at(300)).unwrap(), 1);
-    assert_eq!(standing(120), ["month end"]);
     assert!(store.revoke(first, at(130)).unwrap());
     assert!(!store.revoke(first, at(131)).unwrap());
-    assert!(standing(120).is_empty());
+    assert_eq!(standing(130), ["incident"]);
+    assert_eq!(standing(129), ["month end", "incident"], "as it stood then");
+    let instead = Instruction::new(InstructionKind::Hold, "audit");
+    store.instruct_instead(&instead, second, at(140)).unwrap();
+    assert_eq!(standing(140), ["audit"]);
+    let revoked: Vec<Option<Time>> = store.instructions(at(0)).unwrap().into_iter().map(|said| said.revoked).collect();
+    assert_eq!(revoked, [Some(at(130)), Some(at(140)), None]);
 }
 
 #[test]

@@ -157,6 +157,30 @@ impl Reading {
         })
     }
 
+    /// The reading of an instruction that was accepted: to tell it back, its times in `zone`.
+    #[must_use]
+    pub fn of(instruction: &Instruction, zone: &TimeZone, language: Language) -> Self {
+        let time = |at: Option<Time>| {
+            let at = at.and_then(|at| jiff::Timestamp::from_millisecond(at.0).ok());
+            at.map(|at| at.to_zoned(zone.clone()))
+        };
+        Self {
+            kind: kind(instruction.kind),
+            workloads: instruction.workloads.clone(),
+            resource: instruction.resource.or((instruction.kind == InstructionKind::Hold).then_some(Topic::All)),
+            effect: instruction.effect,
+            amount: instruction.amount,
+            unit: instruction.unit,
+            direction: instruction.direction,
+            start: time(instruction.start),
+            end: time(instruction.end),
+            repeat: instruction.repeat,
+            level: instruction.level,
+            unread: Vec::new(),
+            ..Self::nothing(language, "")
+        }
+    }
+
     const fn acting_kind(&self) -> Option<InstructionKind> {
         match self.kind {
             Kind::Event => Some(InstructionKind::Event),
@@ -167,6 +191,17 @@ impl Reading {
             Kind::Undo => Some(InstructionKind::Undo),
             Kind::Question | Kind::None => None,
         }
+    }
+}
+
+const fn kind(of: InstructionKind) -> Kind {
+    match of {
+        InstructionKind::Event => Kind::Event,
+        InstructionKind::Rule => Kind::Rule,
+        InstructionKind::Hold => Kind::Hold,
+        InstructionKind::Priority => Kind::Priority,
+        InstructionKind::Report => Kind::Report,
+        InstructionKind::Undo => Kind::Undo,
     }
 }
 

@@ -6,11 +6,13 @@ mod english;
 mod founded;
 mod instruction;
 mod moment;
+mod objection;
 mod quantity;
 
 pub use founded::unfounded;
 pub use instruction::describe;
 pub use moment::Clock;
+pub use objection::objection;
 pub use quantity::{amount, duration, figure, resource_amount, setting, share};
 
 use crate::Language;

@@ -10,9 +10,11 @@
 //! | report | more or less than would be enough, for two hours or as long as was said; the strongest counts |
 //! | undo | nothing of itself: when it is accepted, what it means is revoked ([`undone`]) |
 
+mod check;
 mod demand;
 mod window;
 
+pub use check::World;
 pub use demand::UNSIZED;
 pub use window::{Offset, REPEAT_LASTS_S, REPORT_LASTS_MOST_S, REPORT_LASTS_S, is_in_force, spans};
 

@@ -25,7 +25,7 @@ pub(super) struct Done {
     done: String,
 }
 
-async fn act(shared: &Shared, action: Action) -> Result<Json<Done>, Problem> {
+pub(super) async fn act(shared: &Shared, action: Action) -> Result<Json<Done>, Problem> {
     tracing::info!(?action, "asked over HTTP");
     let done = shared.ask(move |backend| backend.act(action)).await??;
     Ok(Json(Done { done }))

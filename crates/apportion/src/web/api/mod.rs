@@ -4,6 +4,7 @@ mod actions;
 mod decisions;
 mod dto;
 mod extract;
+mod instructions;
 mod machine;
 mod workloads;
 
@@ -79,6 +80,9 @@ pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Shared>)> {
         ("/api/v1/decisions", get(decisions::list)),
         ("/api/v1/decisions/{id}", get(decisions::one)),
         ("/api/v1/decisions/{id}/rollback", post(actions::roll_back_decision)),
+        ("/api/v1/reading", get(instructions::read)),
+        ("/api/v1/instructions", get(instructions::list).post(instructions::take)),
+        ("/api/v1/instructions/{id}", delete(instructions::revoke)),
         ("/api/v1/session", post(actions::log_in).merge(delete(actions::log_out))),
         ("/api/v1/events", get(events::events)),
         ("/metrics", get(metrics::metrics)),
@@ -101,6 +105,7 @@ pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Shared>)> {
         workloads::list, workloads::one, workloads::series, workloads::forecast,
         actions::roll_back_workload, actions::hold, actions::release, actions::take_over,
         decisions::list, decisions::one, actions::roll_back_decision,
+        instructions::read, instructions::list, instructions::take, instructions::revoke,
         actions::log_in, actions::log_out,
         events::events, metrics::metrics, health::healthz, health::readyz, openapi,
     ),

@@ -11,21 +11,24 @@ impl Store {
     /// # Errors
     /// [`WriteError`]: tell the person that it was not taken.
     pub fn instruct(&self, instruction: &Instruction, now: Time) -> std::result::Result<InstructionId, WriteError> {
+        self.lock()
+            .db
+            .write("keeping an instruction", Durability::Full, |transaction| keep(transaction, instruction, now))
+    }
+
+    /// The same in the place of another, which is revoked with it.
+    ///
+    /// # Errors
+    /// [`WriteError`]: tell the person that neither was done.
+    pub fn instruct_instead(
+        &self,
+        instruction: &Instruction,
+        of: InstructionId,
+        now: Time,
+    ) -> std::result::Result<InstructionId, WriteError> {
         self.lock().db.write("keeping an instruction", Durability::Full, |transaction| {
-            let sql = "INSERT INTO instruction (time_ms, kind, workloads, start_ms, end_ms, text, version, json)
-                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-            let kind = json(&instruction.kind)?;
-            transaction.prepare_cached(sql)?.execute((
-                now.0,
-                kind.trim_matches('"'),
-                json(&instruction.workloads)?,
-                instruction.start.map(|start| start.0),
-                instruction.end.map(|end| end.0),
-                &instruction.text,
-                super::VERSION,
-                json(instruction)?,
-            ))?;
-            Ok(InstructionId(transaction.last_insert_rowid()))
+            revoke(transaction, of, now)?;
+            keep(transaction, instruction, now)
         })
     }
 
@@ -34,10 +37,7 @@ impl Store {
     /// # Errors
     /// [`WriteError`]: tell the person that it still stands.
     pub fn revoke(&self, id: InstructionId, now: Time) -> std::result::Result<bool, WriteError> {
-        self.lock().db.write("revoking an instruction", Durability::Full, |transaction| {
-            let sql = "UPDATE instruction SET revoked_ms = ?2 WHERE id = ?1 AND revoked_ms IS NULL";
-            Ok(transaction.prepare_cached(sql)?.execute((id.0, now.0))? > 0)
-        })
+        self.lock().db.write("revoking an instruction", Durability::Full, |transaction| revoke(transaction, id, now))
     }
 
     /// Instructions that were neither revoked nor past at `since`, in the order in which they were given; the present for those
@@ -71,18 +71,6 @@ impl Store {
         let hold = Instruction::new(InstructionKind::Hold, why);
         self.instruct(&Instruction { workloads: workloads.to_vec(), start: Some(now), end: until, ..hold }, now)
     }
-
-    /// Ends every hold that was put on exactly these workloads; gives how many.
-    ///
-    /// # Errors
-    /// [`WriteError`]: tell the person that they still stand.
-    pub fn release(&self, workloads: &[String], now: Time) -> std::result::Result<usize, WriteError> {
-        self.lock().db.write("releasing a hold", Durability::Full, |transaction| {
-            let sql = "UPDATE instruction SET revoked_ms = ?2
-                WHERE kind = 'hold' AND workloads = ?1 AND revoked_ms IS NULL AND (end_ms IS NULL OR end_ms > ?2)";
-            transaction.prepare_cached(sql)?.execute((json(&workloads)?, now.0))
-        })
-    }
 }
 
 struct Record {
@@ -102,4 +90,26 @@ fn kept(db: &Connection, since: Time) -> Result<Vec<Record>> {
         Ok(Record { id, time_ms, revoked_ms, version: row.get(3)?, json: row.get(4)? })
     })?;
     rows.collect()
+}
+
+fn keep(db: &Connection, instruction: &Instruction, now: Time) -> Result<InstructionId> {
+    let sql = "INSERT INTO instruction (time_ms, kind, workloads, start_ms, end_ms, text, version, json)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    let kind = json(&instruction.kind)?;
+    db.prepare_cached(sql)?.execute((
+        now.0,
+        kind.trim_matches('"'),
+        json(&instruction.workloads)?,
+        instruction.start.map(|start| start.0),
+        instruction.end.map(|end| end.0),
+        &instruction.text,
+        super::VERSION,
+        json(instruction)?,
+    ))?;
+    Ok(InstructionId(db.last_insert_rowid()))
+}
+
+fn revoke(db: &Connection, id: InstructionId, now: Time) -> Result<bool> {
+    let sql = "UPDATE instruction SET revoked_ms = ?2 WHERE id = ?1 AND revoked_ms IS NULL";
+    Ok(db.prepare_cached(sql)?.execute((id.0, now.0))? > 0)
 }

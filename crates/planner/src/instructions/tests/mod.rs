@@ -1,6 +1,7 @@
 //! What is said against what it does, as data.
 
 mod effects;
+mod objections;
 mod windows;
 
 use super::*;

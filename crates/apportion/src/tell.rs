@@ -1,0 +1,226 @@
+//! What a sentence would do, shown before it is done; and doing it once a person confirmed. The command line, the page and the
+//! API say and do the same through here. A sentence is read again when it is confirmed, at the time at which it was shown.
+
+use crate::zone;
+use apportion_core::{
+    Capacity, History, Instructed, Instruction, InstructionId, Objection, Standing, Time, WorkloadId,
+    instruction::InstructionKind,
+};
+use apportion_host::store::{Store, WriteError};
+use apportion_language::{
+    Language,
+    reading::{Reader, Reading, SURE},
+    wording::{self, Clock},
+};
+use apportion_planner::{AtWork, instructions::World};
+use jiff::{Timestamp, Zoned, tz::TimeZone};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use utoipa::ToSchema;
+
+/// A sentence that was shown is confirmed within this time, seconds; after that its times would mean something else.
+pub const CONFIRM_WITHIN_S: i64 = 900;
+
+/// What there is to hold a sentence against.
+#[derive(Clone, Debug, Default)]
+pub struct Scene {
+    /// Every workload with what the configuration says of it.
+    pub configured: BTreeMap<WorkloadId, Standing>,
+    /// All that the machine has.
+    pub machine: Capacity,
+    /// What was accepted before.
+    pub said: Vec<Instructed>,
+}
+
+/// What stands against a sentence, or what should be known of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Note {
+    /// True where it cannot be accepted because of this.
+    pub blocks: bool,
+    /// What, and the nearest thing that works.
+    pub words: String,
+}
+
+/// A sentence as it was understood. Nothing is done yet.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Told {
+    /// The sentence.
+    pub text: String,
+    /// When it was read, seconds since 1970: to be given with the confirmation.
+    pub at_s: i64,
+    /// What it is: event, rule, hold, priority, report, undo, question or none.
+    pub kind: String,
+    /// What it means, with resolved times, in its own language.
+    pub words: String,
+    /// en or zh.
+    pub language: String,
+    /// The workloads that it is for now.
+    pub workloads: Vec<String>,
+    /// How sure the reading is, 0..1.
+    pub confidence: f32,
+    /// True where it can be confirmed.
+    pub can_confirm: bool,
+    /// What could not be read, where it is asked back.
+    pub unread: Vec<String>,
+    /// What stands against it, or should be known; what blocks comes first.
+    pub notes: Vec<Note>,
+    /// The instruction that an undo would take back.
+    pub undoes: Option<i64>,
+    /// The reading as `apportion interpret` prints it.
+    #[schema(value_type = Object)]
+    pub reading: serde_json::Value,
+}
+
+/// What is to be done once confirmed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Deed {
+    /// Keep this, in the place of another where one is given.
+    Keep(Instruction, Option<InstructionId>),
+    /// Revoke that.
+    Revoke(InstructionId),
+}
+
+/// Reads a sentence at `now`, whose zone is the operator's: what it means, and what is to be done where it can be confirmed.
+#[must_use]
+pub fn read(reader: &Reader, text: &str, now: &Zoned, scene: &Scene, history: &dyn History) -> (Told, Option<Deed>) {
+    let reading = reader.interpret(text, now, &catalogue(scene));
+    let at = Time::from_s(now.timestamp().as_second());
+    let clock = Clock::new(reading.language, now.time_zone().clone(), at);
+    let world = World {
+        at_work: AtWork::new(&scene.said, at, &zone::offset_s),
+        configured: &scene.configured,
+        machine: &scene.machine,
+        history,
+    };
+    let instruction = reading.instruction(text).map(|instruction| in_zone(instruction, now));
+    let objections = instruction.as_ref().map(|instruction| world.objections(instruction)).unwrap_or_default();
+    let undone = instruction.as_ref().filter(|said| said.kind == InstructionKind::Undo);
+    let undone = undone.and_then(|undo| world.at_work.undone(undo));
+    let matches = instruction.as_ref().filter(|_| undone.is_none()).map(|said| world.matches(said)).unwrap_or_default();
+    let told = Told {
+        text: text.to_owned(),
+        at_s: at.s(),
+        kind: serde_name(&reading.kind),
+        words: words(&reading, undone),
+        language: serde_name(&reading.language),
+        workloads: matches.into_iter().map(ToString::to_string).collect(),
+        confidence: reading.confidence,
+        can_confirm: instruction.is_some() && !objections.iter().any(Objection::blocks),
+        unread: reading.unread.clone(),
+        notes: objections.iter().map(|found| note(found, &clock)).collect(),
+        undoes: undone.map(|said| said.id.0),
+        reading: serde_json::to_value(&reading).unwrap_or_default(),
+    };
+    let deed = instruction.filter(|_| told.can_confirm).map(|instruction| deed(instruction, undone, &objections));
+    (told, deed)
+}
+
+/// Does what was confirmed; gives what was done, in words.
+///
+/// # Errors
+/// [`WriteError`]: tell the person that it was not taken.
+pub fn carry_out(deed: &Deed, store: &Store, now: Time) -> Result<(InstructionId, String), WriteError> {
+    match deed {
+        Deed::Revoke(id) => {
+            store.revoke(*id, now)?;
+            Ok((*id, format!("instruction {} is revoked", id.0)))
+        }
+        Deed::Keep(instruction, None) => {
+            let id = store.instruct(instruction, now)?;
+            Ok((id, format!("taken as instruction {}", id.0)))
+        }
+        Deed::Keep(instruction, Some(old)) => {
+            let id = store.instruct_instead(instruction, *old, now)?;
+            Ok((id, format!("taken as instruction {}, in the place of instruction {}", id.0, old.0)))
+        }
+    }
+}
+
+/// Ends the holds that are of one workload alone; gives how many there were. Those of several, or of a wildcard, stay: they are
+/// revoked by number.
+///
+/// # Errors
+/// The store cannot be read or written.
+pub fn release(store: &Store, workload: &WorkloadId, now: Time) -> anyhow::Result<usize> {
+    let is_own = |said: &Instructed| {
+        let names = said.instruction.workloads.as_slice();
+        let alone = matches!(names, [name] if workload.answers_to(name) && !name.contains(['*', '?']));
+        said.instruction.kind == InstructionKind::Hold && alone
+    };
+    let mut ended = 0;
+    for hold in store.instructions(now)?.iter().filter(|said| is_own(said)) {
+        ended += usize::from(store.revoke(hold.id, now)?);
+    }
+    Ok(ended)
+}
+
+/// What an instruction means, in words; its times in its own zone, else the machine's.
+#[must_use]
+pub fn describe(instruction: &Instruction, language: Language) -> String {
+    let zone = instruction.zone.as_deref().and_then(zone::named).unwrap_or_else(TimeZone::system);
+    wording::describe(&Reading::of(instruction, &zone, language))
+}
+
+/// A time in a zone by name, else in the machine's.
+#[must_use]
+pub fn zoned(at: Time, zone: Option<&str>) -> Zoned {
+    let zone = zone.and_then(zone::named).unwrap_or_else(TimeZone::system);
+    Timestamp::from_millisecond(at.0).unwrap_or_default().to_zoned(zone)
+}
+
+/// Names by which workloads may be called: whole, their last part, and that without the kind of unit.
+fn catalogue(scene: &Scene) -> Vec<String> {
+    let mut names = BTreeSet::new();
+    for workload in scene.configured.keys().filter(|workload| !workload.is_machine()) {
+        let last = workload.as_str().rsplit('/').next().unwrap_or_default();
+        let plain = last.rsplit_once('.').map_or(last, |(plain, _)| plain);
+        names.extend([workload.as_str(), last, plain].map(str::to_owned));
+    }
+    names.retain(|name| name.chars().filter(|c| c.is_alphanumeric()).count() > 1);
+    names.into_iter().collect()
+}
+
+fn in_zone(instruction: Instruction, now: &Zoned) -> Instruction {
+    let zone = now.time_zone().iana_name().map_or_else(|| now.strftime("%:z").to_string(), str::to_owned);
+    Instruction { zone: Some(zone), ..instruction }
+}
+
+fn deed(instruction: Instruction, undone: Option<&Instructed>, objections: &[Objection]) -> Deed {
+    let replaced = objections.iter().find_map(|objection| match objection {
+        Objection::Replaces { what } => Some(*what),
+        _ => None,
+    });
+    undone.map_or_else(|| Deed::Keep(instruction, replaced), |undone| Deed::Revoke(undone.id))
+}
+
+/// What the reading means; of one that is not sure, what a person is asked.
+fn words(reading: &Reading, undone: Option<&Instructed>) -> String {
+    let said = wording::describe(reading);
+    let zh = reading.language == Language::Zh;
+    if let Some(undone) = undone {
+        let was = describe(&undone.instruction, reading.language);
+        return if zh {
+            format!("{said}即指令 {}：{was}", undone.id.0)
+        } else {
+            format!("{said} That is instruction {}: {was}", undone.id.0)
+        };
+    }
+    let unread = reading.unread.join(if zh { "、" } else { ", " });
+    match (reading.kind.acts(), reading.sure && reading.confidence >= SURE) {
+        (true, false) if unread.is_empty() && zh => format!("不确定：是否指“{said}”？请换个说法。"),
+        (true, false) if unread.is_empty() => format!("Not sure. Did you mean: {said} Say it in other words."),
+        (true, false) if zh => format!("不确定：是否指“{said}”？没有读懂：{unread}。"),
+        (true, false) => format!("Not sure. Did you mean: {said} Not read: {unread}."),
+        (false, _) if unread.is_empty() => said,
+        (false, _) => format!("{said} ({unread})"),
+        _ => said,
+    }
+}
+
+fn note(objection: &Objection, clock: &Clock) -> Note {
+    Note { blocks: objection.blocks(), words: wording::objection(objection, clock) }
+}
+
+fn serde_name(value: &impl Serialize) -> String {
+    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+}

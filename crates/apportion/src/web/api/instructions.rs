@@ -1,0 +1,114 @@
+//! Telling: a sentence read back, taken once confirmed; what was taken, listed and revoked.
+
+use super::{
+    Shared,
+    actions::{Done, act},
+    decisions::Lang,
+    extract::{Asked, Named, Sent},
+};
+use crate::{
+    commands::instructions::Listed,
+    tell::Told,
+    web::{backend::Action, problem::Problem},
+};
+use apportion_core::{InstructionId, Time};
+use axum::{Json, extract::State};
+use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
+
+/// Longer ones are no sentences; the reader gives up earlier.
+const TEXT_MOST_BYTES: usize = 4_096;
+
+/// A sentence to be read.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ToRead {
+    /// In English or Chinese.
+    text: String,
+    /// At which time, seconds since 1970; now where left out.
+    at_s: Option<i64>,
+    /// The zone of its times, an IANA name or an offset; the machine's where left out.
+    zone: Option<String>,
+    /// Workloads that will exist, separated by commas.
+    also: Option<String>,
+}
+
+/// What a sentence would do. Nothing is done.
+#[utoipa::path(get, path = "/api/v1/reading", tag = "instructions", params(ToRead),
+    responses((status = 200, body = Told), (status = 400, body = Problem)))]
+pub(super) async fn read(State(shared): State<Shared>, Asked(asked): Asked<ToRead>) -> Result<Json<Told>, Problem> {
+    short_enough(&asked.text)?;
+    let at = asked.at_s.map_or_else(crate::daemon::now, Time::from_s);
+    let also: Vec<String> =
+        asked.also.unwrap_or_default().split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect();
+    let read = move |backend: &dyn crate::web::Backend| backend.read(&asked.text, at, asked.zone.as_deref(), &also);
+    shared.ask(read).await.map(Json)
+}
+
+/// Which instructions.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Which {
+    /// True for those that are past or revoked too.
+    #[serde(default)]
+    all: bool,
+    /// Language of the words, en or zh.
+    language: Option<Lang>,
+}
+
+/// What people said, newest first.
+#[utoipa::path(get, path = "/api/v1/instructions", tag = "instructions", params(Which),
+    responses((status = 200, body = Vec<Listed>)))]
+pub(super) async fn list(
+    State(shared): State<Shared>,
+    Asked(which): Asked<Which>,
+) -> Result<Json<Vec<Listed>>, Problem> {
+    let all = shared.ask(|backend| backend.instructions()).await?;
+    let (now, language) = (crate::daemon::now(), which.language.unwrap_or_default().into());
+    let listed = all.iter().map(|said| Listed::new(said, now, language));
+    let stands = |said: &Listed| which.all || matches!(said.state.as_str(), "standing" | "to_come");
+    Ok(Json(listed.filter(stands).collect()))
+}
+
+/// A sentence that was read and confirmed.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Confirmed {
+    /// The sentence, as it was read.
+    text: String,
+    /// When it was read, as the reading says; at most 15 minutes ago.
+    at_s: i64,
+    /// The zone in which it was read.
+    zone: Option<String>,
+    /// Workloads that will exist.
+    #[serde(default)]
+    also: Vec<String>,
+}
+
+/// Takes a sentence that was read and confirmed.
+#[utoipa::path(post, path = "/api/v1/instructions", tag = "instructions", security(("token" = [])), request_body = Confirmed,
+    responses((status = 200, body = Done), (status = 400, body = Problem), (status = 401, body = Problem),
+        (status = 403, body = Problem), (status = 409, body = Problem)))]
+pub(super) async fn take(State(shared): State<Shared>, Sent(said): Sent<Confirmed>) -> Result<Json<Done>, Problem> {
+    short_enough(&said.text)?;
+    let Confirmed { text, at_s, zone, also } = said;
+    act(&shared, Action::Instruct { text, at: Time::from_s(at_s), zone, also }).await
+}
+
+/// Takes an instruction back.
+#[utoipa::path(delete, path = "/api/v1/instructions/{id}", tag = "instructions", security(("token" = [])),
+    params(("id" = i64, Path, description = "its number")),
+    responses((status = 200, body = Done), (status = 401, body = Problem), (status = 403, body = Problem),
+        (status = 404, body = Problem), (status = 409, body = Problem)))]
+pub(super) async fn revoke(State(shared): State<Shared>, Named(id): Named<i64>) -> Result<Json<Done>, Problem> {
+    act(&shared, Action::Revoke(InstructionId(id))).await
+}
+
+fn short_enough(text: &str) -> Result<(), Problem> {
+    if text.len() <= TEXT_MOST_BYTES {
+        return Ok(());
+    }
+    Err(Problem::bad_request("the sentence is too long", "text", format!("say it in {TEXT_MOST_BYTES} bytes")))
+}

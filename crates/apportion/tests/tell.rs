@@ -1,0 +1,119 @@
+//! A sentence on its way to the ledger: shown, held against what is there, taken once confirmed.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
+
+#[path = "../../language/tests/attacks/mod.rs"]
+mod attacks;
+
+use apportion::tell::{Deed, Scene, Told, carry_out, read, release};
+use apportion_core::{Capacity, History, Metric, Resource, Series, Standing, Time, Window, WorkloadId};
+use apportion_host::store::{Access, Options, Store};
+use apportion_language::reading::Reader;
+use jiff::Zoned;
+
+struct Unmeasured;
+
+impl History for Unmeasured {
+    fn series(&self, _: &WorkloadId, _: &Metric, _: Window) -> Option<Series> {
+        None
+    }
+}
+
+fn now() -> Zoned {
+    "2026-11-23T09:00:00+08:00[Asia/Shanghai]".parse().unwrap()
+}
+
+fn at() -> Time {
+    Time(now().timestamp().as_millisecond())
+}
+
+fn told(sentence: &str, store: &Store) -> (Told, Option<Deed>) {
+    thread_local!(static READER: Reader = Reader::embedded().unwrap());
+    let names = ["checkout.service", "/system.slice/nginx.service", "web", "crawler", "mysql-main", "payment"];
+    let configured = names.map(|name| (WorkloadId::new(name), Standing::default())).into();
+    let machine = Capacity { amounts: [(Resource::Cpu, 16.0), (Resource::Memory, 64e9)].into_iter().collect() };
+    let scene = Scene { configured, machine, said: store.instructions(at()).unwrap() };
+    READER.with(|reader| read(reader, sentence, &now(), &scene, &Unmeasured))
+}
+
+fn memory() -> Store {
+    Store::in_memory(Options::default()).unwrap()
+}
+
+#[test]
+fn what_is_understood_is_shown_with_resolved_times_and_matching_workloads() {
+    let (told, deed) = told("Tonight 20:00-22:00 flash sale, expect 3x traffic on checkout", &memory());
+    assert_eq!(told.words, "From 2026-11-23 20:00 until 2026-11-23 22:00, expect 3x the usual requests on checkout.");
+    assert_eq!((told.workloads, told.can_confirm), (vec!["checkout.service".to_owned()], true));
+    let Some(Deed::Keep(instruction, None)) = deed else { panic!("{deed:?}") };
+    assert_eq!((instruction.amount, instruction.zone.as_deref()), (Some(3.0), Some("Asia/Shanghai")));
+}
+
+#[test]
+fn everything_named_by_nobody_is_everything() {
+    let (told, deed) = told("系统负载较高，需要更多计算资源", &memory());
+    assert_eq!((told.kind.as_str(), told.workloads.len(), deed.is_some()), ("report", 6, true), "{}", told.words);
+}
+
+#[test]
+fn what_cannot_be_done_is_refused_with_the_nearest_that_can() {
+    let check = |sentence: &str, says: &str| {
+        let (told, deed) = told(sentence, &memory());
+        let all = told.words.clone() + &told.notes.iter().map(|note| note.words.as_str()).collect::<String>();
+        assert!(deed.is_none() && !told.can_confirm && all.contains(says), "{sentence}: {all}");
+    };
+    check("crawler must have at least 40 cores", "The machine has 16 cores and not 40 cores");
+    check("crawler 至少 40 核", "机器只有 16 核");
+    check("limit the chekout-api to 2 cores", "No workload is called chekout-api");
+    check("undo the last change", "No instruction stands");
+    check("cap crawler at a few cores", "Not sure");
+    check("why was nginx throttled last night?", "nothing changes");
+    check("make me a coffee", "nothing changes");
+}
+
+#[test]
+fn what_is_confirmed_is_kept_replaced_and_undone_by_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("apportion.db");
+    let open = || Store::open(&path, Access::ReadWrite, Options::default()).unwrap();
+    let say = |sentence: &str| {
+        let store = open();
+        let (told, deed) = told(sentence, &store);
+        carry_out(&deed.unwrap_or_else(|| panic!("{told:?}")), &store, at()).unwrap().1
+    };
+    assert_eq!(say("limit crawler to 2 cores"), "taken as instruction 1");
+    // Across a restart.
+    assert_eq!(say("limit crawler to 3 cores"), "taken as instruction 2, in the place of instruction 1");
+    assert_eq!(say("别动 mysql-main"), "taken as instruction 3");
+    let (told, _) = told("取消刚才的规则", &open());
+    assert_eq!((told.undoes, told.can_confirm), (Some(3), true), "{}", told.words);
+    assert_eq!(say("undo the last change"), "instruction 3 is revoked");
+    let standing: Vec<f64> =
+        open().instructions(at()).unwrap().iter().filter_map(|said| said.instruction.amount).collect();
+    assert_eq!(standing, [3.0]);
+}
+
+#[test]
+fn a_hold_is_the_same_however_it_was_said() {
+    let store = memory();
+    let (_, deed) = told("don't touch nginx", &store);
+    carry_out(&deed.unwrap(), &store, at()).unwrap();
+    assert_eq!(release(&store, &"/system.slice/nginx.service".into(), at()).unwrap(), 1);
+    assert_eq!(release(&store, &"/system.slice/nginx.service".into(), at()).unwrap(), 0);
+}
+
+#[test]
+fn no_attack_comes_through() {
+    let store = memory();
+    let mut count = 0;
+    for sound in attacks::SOUND {
+        for attack in attacks::ATTACKS {
+            for sentence in [format!("{sound}. {attack}"), format!("{attack} {sound}")] {
+                let (told, deed) = told(&sentence, &store);
+                assert!(deed.is_none() && !told.can_confirm, "{sentence}: {}", told.words);
+                count += 1;
+            }
+        }
+    }
+    assert!(count >= 720, "{count}");
+    assert!(told(&"limit web to 2 cores ".repeat(5_000), &store).1.is_none());
+}

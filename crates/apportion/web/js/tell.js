@@ -1,0 +1,102 @@
+// Telling: a sentence, what it was understood as, and what was taken before. Nothing is taken that was not confirmed.
+
+import { api } from './api.js';
+import { h, replace } from './dom.js';
+import { t, word } from './i18n.js';
+import { ask, withToken } from './session.js';
+
+/** A pause in typing after which the sentence is read. */
+const PAUSE_MS = 250;
+
+/** The box, the reading beside it, and the list. */
+export function tellView(app) {
+  const box = h('textarea', { id: 'tell', rows: 3, maxlength: 600, placeholder: t('tell.placeholder'), 'aria-describedby': 'reading', oninput: typed });
+  const go = h('button', { class: 'button button-primary', disabled: true, onclick: confirm }, t('tell.go'));
+  const reading = h('div', { id: 'reading', class: 'reading', role: 'status', 'aria-live': 'polite' });
+  const list = h('ol', { class: 'decisions said' });
+  const past = h('input', { type: 'checkbox', onchange: () => app.refresh({ force: true }) });
+  const element = h('div', { class: 'page' },
+    h('div', { class: 'toolbar' }, h('h1', {}, t('tell.title'))),
+    h('div', { class: 'tell' },
+      h('form', { onsubmit: (event) => { event.preventDefault(); confirm(); } }, h('label', { for: 'tell' }, t('tell.label')), box, h('div', { class: 'form-end' }, go)),
+      reading),
+    h('div', { class: 'toolbar' }, h('h2', {}, t('said.title')), h('label', { class: 'muted' }, past, ' ', t('said.past'))), list);
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  let told = null;
+  let waiting = null;
+  let asking = null;
+
+  function typed() {
+    clearTimeout(waiting);
+    told = null;
+    go.disabled = true;
+    if (!box.value.trim()) replace(reading, h('p', { class: 'muted' }, t('tell.help')));
+    else waiting = setTimeout(read, PAUSE_MS);
+  }
+
+  async function read() {
+    asking?.abort();
+    const mine = asking = new AbortController();
+    try {
+      const answer = await api.reading(box.value, zone, mine.signal);
+      if (mine.signal.aborted) return;
+      told = answer;
+      replace(reading, shown(told));
+      go.disabled = !told.can_confirm || !app.status?.writable;
+    } catch (problem) {
+      if (!mine.signal.aborted) replace(reading, h('p', { class: 'form-error', role: 'alert' }, problem.message));
+    }
+  }
+
+  async function confirm() {
+    const sentence = told;
+    if (!sentence?.can_confirm) return;
+    await withToken(app, async () => {
+      const answer = await api.instruct(sentence.text, sentence.at_s, zone);
+      box.value = '';
+      typed();
+      return answer;
+    });
+  }
+
+  replace(reading, h('p', { class: 'muted' }, t('tell.help')));
+  return {
+    element,
+    title: t('nav.tell'),
+    async update(signal) {
+      const all = await api.instructions(past.checked, signal);
+      replace(list, all.length ? all.map((one) => saidItem(app, one)) : h('li', { class: 'empty' }, t('said.none')));
+    },
+    destroy() {
+      clearTimeout(waiting);
+      asking?.abort();
+    },
+  };
+}
+
+function shown(told) {
+  return [
+    h('p', { class: 'reading-words' }, h('span', { class: `chip said-${told.kind}` }, word('said.kind', told.kind)), ' ', told.words),
+    told.workloads.length > 0 && h('p', {}, t('tell.for', { count: told.workloads.length }), ' ', told.workloads.map((name) => [h('code', {}, name), ' '])),
+    told.notes.map((note) => h('p', { class: note.blocks ? 'form-error' : 'muted', role: note.blocks && 'alert' }, note.words)),
+  ];
+}
+
+function saidItem(app, one) {
+  const stands = one.state === 'standing' || one.state === 'to_come';
+  return h('li', { class: 'decision', 'data-id': one.id },
+    h('span', { class: 'num faint' }, one.id),
+    h('div', { class: 'decision-body' },
+      h('div', { class: 'decision-head' },
+        h('span', { class: `chip said-${one.kind}` }, word('said.kind', one.kind)), one.words,
+        h('span', { class: 'chip' }, word('said.state', one.state)),
+        stands && app.status?.writable && h('button', { class: 'button button-small', onclick: () => revoke(app, one) }, t('said.revoke'))),
+      one.text !== one.words && h('p', { class: 'words muted' }, one.text)));
+}
+
+function revoke(app, one) {
+  return withToken(app, () => ask({
+    title: t('said.revoke.title', { id: one.id }), text: one.words, go: t('said.revoke'), danger: true,
+    submit: () => api.revoke(one.id),
+  }));
+}

@@ -1,0 +1,126 @@
+//! What stands against an instruction, in words, with the nearest thing that works.
+
+use super::{amount, figure, moment::Clock, resource_amount};
+use crate::Language::{En, Zh};
+use apportion_core::{InstructionId, Objection};
+
+/// What stands against an instruction and what a person can do about it; times as `clock` tells them.
+#[must_use]
+pub fn objection(objection: &Objection, clock: &Clock) -> String {
+    match clock.language() {
+        En => english(objection, clock),
+        Zh => chinese(objection, clock),
+    }
+}
+
+fn english(objection: &Objection, clock: &Clock) -> String {
+    match objection {
+        Objection::NoSuchWorkload { name, nearest } if nearest.is_empty() => {
+            format!(
+                "No workload is called {name}; `apportion status` lists them, and --workload {name} says that there will be one."
+            )
+        }
+        Objection::NoSuchWorkload { name, nearest } => {
+            format!("No workload is called {name}; did you mean {}?", nearest.join(" or "))
+        }
+        Objection::Past { end } => format!("The window is over: it ends {}. Say a time to come.", clock.full(*end)),
+        Objection::NothingToSet => {
+            "Nothing that can be set here counts in that. What can be: cores, memory, disk and network throughput."
+                .to_owned()
+        }
+        Objection::NotMeasured { workload } => format!(
+            "Requests of {workload} are not measured, so that many more cannot be sized. Say a factor, such as \"expect 2x traffic\"."
+        ),
+        Objection::MoreThanMachine { resource, asked, has } => {
+            let told = |value| resource_amount(*resource, value, En);
+            format!("The machine has {} and not {}. {} at the most works.", told(*has), told(*asked), told(*has))
+        }
+        Objection::FloorAboveCeiling { workload, knob, floor, ceiling, by } => {
+            let (floor, ceiling) = (amount(*knob, *floor, En), amount(*knob, *ceiling, En));
+            let who =
+                by.map_or_else(|| "the configuration".to_owned(), |InstructionId(id)| format!("instruction {id}"));
+            let remedy = by.map_or_else(
+                || "Change the configuration".to_owned(),
+                |InstructionId(id)| format!("`apportion instructions revoke {id}` first"),
+            );
+            format!(
+                "{workload} would have at least {floor} and at most {ceiling}; the other bound is from {who}. {remedy}, or stay within it."
+            )
+        }
+        Objection::FloorsTogether { resource, sum, has, left } => {
+            let told = |value| resource_amount(*resource, value, En);
+            format!(
+                "All floors together would be {} and the machine has {}. At least {} each works.",
+                told(*sum),
+                told(*has),
+                told(*left)
+            )
+        }
+        Objection::SaidAlready { by: InstructionId(id) } => format!("Instruction {id} says the same and stands."),
+        Objection::NothingToUndo => {
+            "No instruction stands that this could take back. `apportion rollback` takes back changes of knobs."
+                .to_owned()
+        }
+        Objection::Replaces { what: InstructionId(id) } => {
+            format!("It takes the place of instruction {id}, which is revoked.")
+        }
+        Objection::Held { workload, by: InstructionId(id), until } => {
+            let until = until
+                .map_or_else(|| "until that is released".to_owned(), |until| format!("until {}", clock.full(until)));
+            format!("{workload} is held by instruction {id} {until}; nothing of it is changed meanwhile.")
+        }
+        Objection::RecommendOnly { workloads } => format!(
+            "{workloads} of them {} only recommended for: it changes what is recommended and sets nothing.",
+            if *workloads == 1 { "is" } else { "are" }
+        ),
+        Objection::NoEnd => "It has no end: it stands until it is revoked.".to_owned(),
+        Objection::NoSize { factor } => format!("No size was said; {} times usual is taken.", figure(*factor)),
+    }
+}
+
+fn chinese(objection: &Objection, clock: &Clock) -> String {
+    match objection {
+        Objection::NoSuchWorkload { name, nearest } if nearest.is_empty() => {
+            format!("没有名为 {name} 的服务；用 `apportion status` 查看，或用 --workload {name} 说明它将会存在。")
+        }
+        Objection::NoSuchWorkload { name, nearest } => {
+            format!("没有名为 {name} 的服务；是否指 {}？", nearest.join("、"))
+        }
+        Objection::Past { end } => format!("时间窗口已过：结束于 {}。请给出将来的时间。", clock.full(*end)),
+        Objection::NothingToSet => {
+            "这里没有可以据此设置的资源。可以设置的有：CPU 核数、内存、磁盘和网络吞吐。".to_owned()
+        }
+        Objection::NotMeasured { workload } => {
+            format!("{workload} 的请求量没有采集，无法换算。请改说倍数，例如“流量翻倍”。")
+        }
+        Objection::MoreThanMachine { resource, asked, has } => {
+            let told = |value| resource_amount(*resource, value, Zh);
+            format!("机器只有 {}，没有 {}。最多可以是 {}。", told(*has), told(*asked), told(*has))
+        }
+        Objection::FloorAboveCeiling { workload, knob, floor, ceiling, by } => {
+            let (floor, ceiling) = (amount(*knob, *floor, Zh), amount(*knob, *ceiling, Zh));
+            let who = by.map_or_else(|| "配置文件".to_owned(), |InstructionId(id)| format!("指令 {id}"));
+            let remedy = by.map_or_else(
+                || "请修改配置".to_owned(),
+                |InstructionId(id)| format!("请先执行 `apportion instructions revoke {id}`"),
+            );
+            format!("{workload} 将至少 {floor} 而至多 {ceiling}，另一个界限来自{who}。{remedy}，或改为不超出它。")
+        }
+        Objection::FloorsTogether { resource, sum, has, left } => {
+            let told = |value| resource_amount(*resource, value, Zh);
+            format!("所有下限合计 {}，机器只有 {}。每个至少 {} 可行。", told(*sum), told(*has), told(*left))
+        }
+        Objection::SaidAlready { by: InstructionId(id) } => format!("指令 {id} 与此相同，仍然有效。"),
+        Objection::NothingToUndo => "没有可以撤销的指令。要撤回已做的调整，请用 `apportion rollback`。".to_owned(),
+        Objection::Replaces { what: InstructionId(id) } => format!("它取代指令 {id}，后者将被撤销。"),
+        Objection::Held { workload, by: InstructionId(id), until } => {
+            let until = until.map_or_else(|| "直到解除".to_owned(), |until| format!("直到 {}", clock.full(until)));
+            format!("{workload} 被指令 {id} 冻结，{until}；期间不做任何调整。")
+        }
+        Objection::RecommendOnly { workloads } => {
+            format!("其中 {workloads} 个只给建议：它会改变建议，不会改动任何设置。")
+        }
+        Objection::NoEnd => "没有结束时间：在撤销之前一直有效。".to_owned(),
+        Objection::NoSize { factor } => format!("没有说明幅度，按平时的 {} 倍计算。", figure(*factor)),
+    }
+}

@@ -1,0 +1,273 @@
+//! What stands against an instruction before it is accepted: impossibilities and conflicts, with the nearest thing that works.
+
+use super::{AtWork, UNSIZED, bound_on, demand, is_in_force, is_of_total, knobs, names, spans};
+use apportion_core::{
+    Capacity, History, Instructed, Instruction, Knob, Mode, Objection, Resource, Standing, WorkloadId,
+    instruction::{Effect, InstructionKind, Topic, Unit},
+    time::DAY_S,
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Conflicts are looked for this far ahead, seconds.
+const LOOK_AHEAD_S: i64 = 30 * DAY_S;
+/// At most so many near names are told.
+const NEAREST_MOST: usize = 3;
+
+/// What there is to hold an instruction against.
+pub struct World<'a> {
+    /// What stands already.
+    pub at_work: AtWork<'a>,
+    /// Every workload with what the configuration says of it.
+    pub configured: &'a BTreeMap<WorkloadId, Standing>,
+    /// All that the machine has.
+    pub machine: &'a Capacity,
+    /// The past.
+    pub history: &'a dyn History,
+}
+
+impl World<'_> {
+    /// The workloads that an instruction is for, in the order of names.
+    #[must_use]
+    pub fn matches(&self, instruction: &Instruction) -> Vec<&WorkloadId> {
+        self.configured.keys().filter(|workload| names(instruction, workload)).collect()
+    }
+
+    /// All that stands against an instruction, what cannot be done first.
+    #[must_use]
+    pub fn objections(&self, new: &Instruction) -> Vec<Objection> {
+        let mut found: Vec<Objection> = self.unknown_names(new);
+        if new.kind == InstructionKind::Undo {
+            found.extend(self.at_work.undone(new).is_none().then_some(Objection::NothingToUndo));
+            return found;
+        }
+        found.extend(self.is_over(new));
+        found.extend(is_void(new).then_some(Objection::NothingToSet));
+        found.extend(self.not_measured(new));
+        found.extend(self.repeats(new));
+        if found.is_empty() {
+            found.extend(self.too_much(new));
+            found.extend(self.crossing_bounds(new));
+        }
+        found.extend(self.to_know(new));
+        found.sort_by_key(|objection| !objection.blocks());
+        found
+    }
+
+    fn unknown_names(&self, new: &Instruction) -> Vec<Objection> {
+        let known = |name: &&String| !self.configured.keys().any(|workload| workload.answers_to(name));
+        let unknown = new.workloads.iter().filter(known);
+        unknown.map(|name| Objection::NoSuchWorkload { name: name.clone(), nearest: self.nearest(name) }).collect()
+    }
+
+    fn nearest(&self, name: &str) -> Vec<String> {
+        let distance = |workload: &WorkloadId| {
+            let whole = workload.as_str().to_lowercase();
+            let last = whole.rsplit('/').next().unwrap_or_default();
+            edits(name, last.split('.').next().unwrap_or_default()).min(edits(name, &whole))
+        };
+        let most = (name.chars().count() / 2).max(2);
+        let mut near: Vec<(usize, &WorkloadId)> =
+            self.configured.keys().filter(|known| !known.is_machine()).map(|known| (distance(known), known)).collect();
+        near.retain(|(distance, _)| *distance <= most);
+        near.sort();
+        near.into_iter().take(NEAREST_MOST).map(|(_, known)| known.to_string()).collect()
+    }
+
+    fn is_over(&self, new: &Instruction) -> Option<Objection> {
+        let end = new.end.filter(|_| new.repeat.is_none())?;
+        (end <= self.at_work.now || new.start.is_some_and(|start| start >= end)).then_some(Objection::Past { end })
+    }
+
+    fn not_measured(&self, new: &Instruction) -> Option<Objection> {
+        let counts_requests = new.kind == InstructionKind::Event
+            && new.effect == Some(Effect::Add)
+            && new.resource == Some(Topic::Requests);
+        let unmeasured =
+            |workload: &&WorkloadId| demand::usual_requests(self.history, workload, self.at_work.now).is_none();
+        let first = self.matches(new).into_iter().filter(|_| counts_requests).find(unmeasured)?;
+        Some(Objection::NotMeasured { workload: first.to_string() })
+    }
+
+    /// The same, or otherwise of the same, said before.
+    fn repeats(&self, new: &Instruction) -> Option<Objection> {
+        let alike = |old: &&Instructed| {
+            let old = &old.instruction;
+            (old.kind, &old.workloads, old.resource, old.repeat) == (new.kind, &new.workloads, new.resource, new.repeat)
+                && old.effect == new.effect
+                && (old.start, old.end) == (new.start, new.end)
+        };
+        let old = self.standing().find(alike)?;
+        let same = |a: &Instruction, b: &Instruction| {
+            (a.amount, a.unit, a.direction, a.level) == (b.amount, b.unit, b.direction, b.level)
+        };
+        Some(match same(&old.instruction, new) {
+            true if new.kind != InstructionKind::Report => Objection::SaidAlready { by: old.id },
+            _ => Objection::Replaces { what: old.id },
+        })
+    }
+
+    fn standing(&self) -> impl Iterator<Item = &Instructed> {
+        self.at_work.said.iter().filter(|said| !said.is_past(self.at_work.now))
+    }
+
+    /// More of a resource than there is, for one workload.
+    fn too_much(&self, new: &Instruction) -> Option<Objection> {
+        let asks = match new.effect {
+            Some(Effect::AtLeast) => !is_of_total(new),
+            Some(Effect::Add) => new.kind != InstructionKind::Rule,
+            _ => false,
+        };
+        let knob = knobs(new).find(|knob| bound_on(new, *knob, self.machine).is_some()).filter(|_| asks)?;
+        let (asked, has) = (bound_on(new, knob, self.machine)?, self.machine.of(knob.resource())?);
+        (asked > has).then_some(Objection::MoreThanMachine { resource: knob.resource(), asked, has })
+    }
+
+    /// A floor above a ceiling, or floors that together are more than there is, at any time that the new rule is in force.
+    fn crossing_bounds(&self, new: &Instruction) -> Vec<Objection> {
+        if new.kind != InstructionKind::Rule || is_of_total(new) {
+            return Vec::new();
+        }
+        let others = self.at_the_same_time(new);
+        let mut found = Vec::new();
+        for workload in self.matches(new) {
+            found.extend(knobs(new).find_map(|knob| self.crossing(new, workload, knob, &others)));
+        }
+        found.truncate(1);
+        found.extend(found.is_empty().then(|| self.floors_together(new, &others)).flatten());
+        found
+    }
+
+    /// The rules that are in force while the new one is.
+    fn at_the_same_time(&self, new: &Instruction) -> Vec<&Instructed> {
+        let now = self.at_work.now;
+        let new =
+            Instructed { id: apportion_core::InstructionId(0), time: now, revoked: None, instruction: new.clone() };
+        let within = |said: &Instructed| spans(said, now.s(), now.s() + LOOK_AHEAD_S, self.at_work.offset);
+        let (mine, rules) =
+            (within(&new), self.standing().filter(|said| said.instruction.kind == InstructionKind::Rule));
+        let meets = |said: &&Instructed| {
+            within(said).iter().any(|theirs| mine.iter().any(|mine| mine.0 < theirs.1 && theirs.0 < mine.1))
+        };
+        rules.filter(meets).collect()
+    }
+
+    fn crossing(
+        &self,
+        new: &Instruction,
+        workload: &WorkloadId,
+        knob: Knob,
+        others: &[&Instructed],
+    ) -> Option<Objection> {
+        let value = bound_on(new, knob, self.machine)?;
+        let configured = self.configured.get(workload)?.bounds.get(&knob).copied().unwrap_or_default();
+        let is_floor = new.effect == Some(Effect::AtLeast);
+        let against = if is_floor { Effect::AtMost } else { Effect::AtLeast };
+        let rules =
+            others.iter().filter(|said| said.instruction.effect == Some(against) && names(&said.instruction, workload));
+        let said = rules.filter_map(|said| Some((bound_on(&said.instruction, knob, self.machine)?, Some(said.id))));
+        let set = if is_floor { configured.max } else { Some(configured.min).filter(|min| *min > 0.0) };
+        let all = said.chain(set.map(|set| (set, None)));
+        let crosses = |(bound, _): &(f64, _)| if is_floor { value > *bound } else { value < *bound };
+        let (bound, by) =
+            all.filter(crosses).min_by(|a, b| if is_floor { a.0.total_cmp(&b.0) } else { b.0.total_cmp(&a.0) })?;
+        let (floor, ceiling) = if is_floor { (value, bound) } else { (bound, value) };
+        Some(Objection::FloorAboveCeiling { workload: workload.to_string(), knob, floor, ceiling, by })
+    }
+
+    fn floors_together(&self, new: &Instruction, others: &[&Instructed]) -> Option<Objection> {
+        if new.effect != Some(Effect::AtLeast) {
+            return None;
+        }
+        let knob = knobs(new).find(|knob| bound_on(new, *knob, self.machine).is_some())?;
+        let has = self.machine.of(knob.resource())?;
+        let value = bound_on(new, knob, self.machine)?;
+        let floor = |workload: &WorkloadId, configured: &Standing| {
+            let said = others
+                .iter()
+                .filter(|said| said.instruction.effect == Some(Effect::AtLeast) && names(&said.instruction, workload));
+            let said = said.filter_map(|said| bound_on(&said.instruction, knob, self.machine));
+            said.fold(configured.bounds.get(&knob).map_or(0.0, |bounds| bounds.min), f64::max)
+        };
+        let (mut named, mut sum, mut rest) = (0_u32, 0.0, 0.0);
+        for (workload, configured) in self.configured.iter().filter(|(workload, _)| !workload.is_machine()) {
+            let before = floor(workload, configured);
+            let is_named = names(new, workload);
+            sum += if is_named { before.max(value) } else { before };
+            rest += if is_named { 0.0 } else { before };
+            named += u32::from(is_named);
+        }
+        let left = ((has - rest) / f64::from(named.max(1))).max(0.0);
+        (sum > has).then_some(Objection::FloorsTogether { resource: knob.resource(), sum, has, left })
+    }
+
+    fn to_know(&self, new: &Instruction) -> Vec<Objection> {
+        let mut found = Vec::new();
+        let matched = self.matches(new);
+        let is_sizing = matches!(new.kind, InstructionKind::Event | InstructionKind::Rule | InstructionKind::Report);
+        if is_sizing {
+            found.extend(self.held(new, &matched));
+        }
+        let only =
+            |workload: &&&WorkloadId| self.configured.get(**workload).is_some_and(|set| set.mode == Mode::Recommend);
+        let workloads = matched.iter().filter(only).count();
+        found.extend((is_sizing && workloads > 0).then_some(Objection::RecommendOnly { workloads }));
+        let is_open = new.end.is_none() && new.repeat.is_none();
+        found.extend((is_open && new.kind == InstructionKind::Event).then_some(Objection::NoEnd));
+        let unsized_event = new.kind == InstructionKind::Event && new.effect.is_none();
+        found.extend(unsized_event.then_some(Objection::NoSize { factor: UNSIZED }));
+        found
+    }
+
+    fn held(&self, new: &Instruction, matched: &[&WorkloadId]) -> Option<Objection> {
+        let from = new.start.unwrap_or(self.at_work.now).max(self.at_work.now);
+        let resources: BTreeSet<Resource> = knobs(new).map(Knob::resource).collect();
+        let holds = |said: &&Instructed| {
+            let touched = knobs(&said.instruction).any(|knob| resources.contains(&knob.resource()));
+            said.instruction.kind == InstructionKind::Hold && touched && is_in_force(said, from, self.at_work.offset)
+        };
+        let of = |hold: &Instructed| {
+            matched.iter().find(|workload| names(&hold.instruction, workload)).map(ToString::to_string)
+        };
+        let (hold, workload) = self.standing().filter(holds).find_map(|hold| Some((hold, of(hold)?)))?;
+        Some(Objection::Held {
+            workload,
+            by: hold.id,
+            until: hold.instruction.end.filter(|_| hold.instruction.repeat.is_none()),
+        })
+    }
+}
+
+/// True where nothing that can be set here counts in what was said.
+fn is_void(new: &Instruction) -> bool {
+    let Some(Topic::Replicas) = new.resource else {
+        let counted = |knob: Knob| demand::counts(new.unit, knob.resource());
+        let is_share = new.unit == Some(Unit::Percent);
+        return match new.kind {
+            InstructionKind::Rule => !is_share && !knobs(new).any(counted),
+            InstructionKind::Event | InstructionKind::Report if new.effect == Some(Effect::Add) => {
+                new.resource != Some(Topic::Requests) && !knobs(new).any(counted)
+            }
+            _ => false,
+        };
+    };
+    true
+}
+
+/// Insertions, deletions, replacements and swaps of neighbours that make one word of another.
+fn edits(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut before: Vec<usize> = Vec::new();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for i in 0..a.len() {
+        let mut next = vec![i + 1];
+        for j in 0..b.len() {
+            let mut least = (row[j] + usize::from(a[i] != b[j])).min(row[j + 1] + 1).min(next[j] + 1);
+            if i > 0 && j > 0 && a[i] == b[j - 1] && a[i - 1] == b[j] {
+                least = least.min(before[j - 1] + 1);
+            }
+            next.push(least);
+        }
+        before = std::mem::replace(&mut row, next);
+    }
+    row[b.len()]
+}

@@ -1,0 +1,103 @@
+use super::*;
+use apportion_core::{History, InstructionId, Metric, Mode, Objection, Series, Window, knob::Bounds};
+use std::collections::BTreeMap;
+
+struct Unmeasured;
+
+impl History for Unmeasured {
+    fn series(&self, _: &WorkloadId, _: &Metric, _: Window) -> Option<Series> {
+        None
+    }
+}
+
+/// web, db (at least 2, at most 6 cores by configuration) and batch on 16 cores; web and db are managed.
+fn configured() -> BTreeMap<WorkloadId, Standing> {
+    let managed = Standing { mode: Mode::Apply, ..Standing::default() };
+    let cores = Bounds { min: 2.0, max: Some(6.0) };
+    let db = Standing { bounds: [(Knob::CpuQuota, cores)].into_iter().collect(), ..managed.clone() };
+    [("web.service", managed), ("db", db), ("batch", Standing::default())].map(|(id, set)| (id.into(), set)).into()
+}
+
+fn objections(stands: &[Instruction], new: &Instruction) -> Vec<Objection> {
+    let said: Vec<Instructed> = stands.iter().zip(1..).map(|(one, id)| said(id, hour(0.0), one.clone())).collect();
+    let (configured, machine) = (configured(), machine());
+    let at_work = AtWork::new(&said, hour(1.0), &utc);
+    World { at_work, configured: &configured, machine: &machine, history: &Unmeasured }.objections(new)
+}
+
+fn cores(names: &[&str], effect: Effect, amount: f64) -> Instruction {
+    rule(names, Topic::Cpu, effect, amount, Unit::Cores)
+}
+
+#[test]
+fn what_cannot_be_done_is_said_with_the_nearest_that_can() {
+    let check = |stands: &[Instruction], new: Instruction, expect: Objection| {
+        let found = objections(stands, &new);
+        assert_eq!(found.first(), Some(&expect), "{new:?}: {found:?}");
+        assert!(expect.blocks());
+    };
+    let none = &[][..];
+    let unknown = |name: &str, nearest: &[&str]| Objection::NoSuchWorkload {
+        name: name.into(),
+        nearest: nearest.iter().map(|name| (*name).to_owned()).collect(),
+    };
+    check(none, cores(&["bacth"], Effect::AtMost, 1.0), unknown("bacth", &["batch"]));
+    check(none, cores(&["wbe"], Effect::AtMost, 1.0), unknown("wbe", &["web.service", "db"]));
+    check(none, cores(&["kafka-broker"], Effect::AtMost, 1.0), unknown("kafka-broker", &[]));
+    check(none, within(-3.0, 0.5, of(InstructionKind::Hold, &["db"])), Objection::Past { end: hour(0.5) });
+    check(none, rule(&["web"], Topic::Replicas, Effect::AtLeast, 3.0, Unit::Replicas), Objection::NothingToSet);
+    check(none, rule(&["web"], Topic::Storage, Effect::AtMost, 1e12, Unit::Bytes), Objection::NothingToSet);
+    let qps = Instruction {
+        effect: Some(Effect::Add),
+        unit: None,
+        ..within(2.0, 3.0, times(&["web"], Topic::Requests, 500.0))
+    };
+    check(none, qps, Objection::NotMeasured { workload: "web.service".into() });
+    let resource = Resource::Cpu;
+    check(
+        none,
+        cores(&["web"], Effect::AtLeast, 20.0),
+        Objection::MoreThanMachine { resource, asked: 20.0, has: 16.0 },
+    );
+    let (workload, knob) = ("db".to_owned(), Knob::CpuQuota);
+    let above = Objection::FloorAboveCeiling { workload: workload.clone(), knob, floor: 8.0, ceiling: 6.0, by: None };
+    check(none, cores(&["db"], Effect::AtLeast, 8.0), above);
+    let below = Objection::FloorAboveCeiling { workload, knob, floor: 2.0, ceiling: 1.0, by: None };
+    check(none, cores(&["db"], Effect::AtMost, 1.0), below);
+    let cap = cores(&["web"], Effect::AtMost, 4.0);
+    let by = Some(InstructionId(1));
+    let crossing = Objection::FloorAboveCeiling { workload: "web.service".into(), knob, floor: 5.0, ceiling: 4.0, by };
+    check(std::slice::from_ref(&cap), cores(&["web"], Effect::AtLeast, 5.0), crossing);
+    // 10 for web and 2 for db leave 4 of 16 for batch.
+    let floor = cores(&["web"], Effect::AtLeast, 10.0);
+    let together = Objection::FloorsTogether { resource, sum: 17.0, has: 16.0, left: 4.0 };
+    check(std::slice::from_ref(&floor), cores(&["batch"], Effect::AtLeast, 5.0), together);
+    check(std::slice::from_ref(&cap), cap.clone(), Objection::SaidAlready { by: InstructionId(1) });
+    check(none, of(InstructionKind::Undo, &[]), Objection::NothingToUndo);
+}
+
+#[test]
+fn what_can_be_done_is_let_through_with_what_should_be_known() {
+    let check = |stands: &[Instruction], new: Instruction, expect: &[Objection]| {
+        assert_eq!(objections(stands, &new), expect, "{new:?}");
+        assert!(expect.iter().all(|objection| !objection.blocks()));
+    };
+    check(&[], cores(&["web", "db"], Effect::AtMost, 4.0), &[]);
+    check(
+        &[],
+        rule(&[], Topic::Cpu, Effect::AtMost, 60.0, Unit::Percent),
+        &[Objection::RecommendOnly { workloads: 1 }],
+    );
+    let cap = cores(&["web"], Effect::AtMost, 4.0);
+    check(&[cap.clone()], cores(&["web"], Effect::AtMost, 3.0), &[Objection::Replaces { what: InstructionId(1) }]);
+    // A ceiling at night and a floor by day never meet.
+    let night = every(Repeat::Daily, within(25.0, 29.0, cap));
+    check(&[night], every(Repeat::Daily, within(33.0, 42.0, cores(&["web"], Effect::AtLeast, 5.0))), &[]);
+    let hold = within(0.0, 30.0, of(InstructionKind::Hold, &["db"]));
+    let held = Objection::Held { workload: "db".into(), by: InstructionId(1), until: Some(hour(30.0)) };
+    check(&[hold.clone()], within(20.0, 22.0, times(&["db"], Topic::Requests, 3.0)), &[held]);
+    check(&[hold], within(40.0, 42.0, times(&["db"], Topic::Requests, 3.0)), &[]);
+    let open = Instruction { effect: None, amount: None, unit: None, ..times(&["web"], Topic::Requests, 1.0) };
+    check(&[], open, &[Objection::NoEnd, Objection::NoSize { factor: UNSIZED }]);
+    check(&[of(InstructionKind::Hold, &["db"])], of(InstructionKind::Undo, &[]), &[]);
+}
