@@ -1,5 +1,7 @@
 //! What is said against what it does, as data.
 
+#![allow(clippy::needless_pass_by_value, clippy::cloned_ref_to_slice_refs, reason = "tests as data")]
+
 mod effects;
 mod objections;
 mod windows;
