@@ -181,13 +181,12 @@ proptest! {
 #[test]
 fn what_people_allow_is_kept_at_once() {
     let within = |min, max, from: f64, to: f64| {
-        let mut state = state("web", from);
-        state.standing.bounds.insert(Knob::CpuQuota, Bounds { min, max });
-        let snapshot = snapshot(vec![state]);
         let mut guard = guard();
         // It was turned a moment ago: what goes beyond the bounds must wait.
-        carry_out(&mut guard, &cpu("web", from / 2.0, from), &snapshot).ok();
-        admit(&mut guard, &cpu("web", from, to), &snapshot)
+        carry_out(&mut guard, &cpu("web", from / 2.0, from), &snapshot(vec![state("web", from / 2.0)])).unwrap();
+        let mut state = state("web", from);
+        state.standing.bounds.insert(Knob::CpuQuota, Bounds { min, max });
+        admit(&mut guard, &cpu("web", from, to), &snapshot(vec![state]))
     };
     assert_eq!(within(0.0, Some(1.95), 2.0, 1.95), Ok(Setting::Value(1.95)), "past the dead band");
     assert_eq!(within(2.05, None, 2.0, 2.05), Ok(Setting::Value(2.05)));
