@@ -164,6 +164,32 @@ fn bad_traces_are_refused_or_mended_aloud() {
 }
 
 #[test]
+fn a_sentence_is_played_before_it_is_accepted() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("usage.csv"), csv(&rows())).unwrap();
+    let ask = |sentence: &str, more: &[&str]| {
+        let args = [&["usage.csv", "--model", "recent", "--what-if", sentence, "--out", "made"], more].concat();
+        replay(folder.path(), &args)
+    };
+    let event = said(&ask("expect 3x the usual traffic on checkout tomorrow from 8:00 to 12:00", &[]));
+    for words in
+        ["checkout", "moved back by", "in its window, demand as announced", "requests_per_s", "cpu_cores over all"]
+    {
+        assert!(event.contains(words), "{words}: {event}");
+    }
+    assert!(!event.contains("2 workload(s)"), "{event}");
+    let made: serde_json::Value =
+        serde_json::from_slice(&fs::read(folder.path().join("made/what_if.json")).unwrap()).unwrap();
+    assert_eq!(made["workloads"], serde_json::json!(["checkout"]));
+    let rule = said(&ask("search 的 CPU 不要超过 1 核", &["--language", "zh"]));
+    assert!(rule.contains("全程，按记录的需求") && rule.contains("超限"), "{rule}");
+    let question = ask("how much CPU does checkout use?", &[]);
+    assert!(!question.status.success() && said(&question).contains("This is a question"), "{}", said(&question));
+    let nobody = ask("limit the CPU of billing to 2 cores", &[]);
+    assert!(!nobody.status.success() && said(&nobody).contains("checkout, search"), "{}", said(&nobody));
+}
+
+#[test]
 fn arguments_that_do_not_fit_are_explained() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("usage.csv"), csv(&rows())).unwrap();

@@ -128,7 +128,7 @@ pub(crate) fn play(
 }
 
 /// The knob that sizes a metric and its units in one unit of the metric; `None` for request rates, which replicas serve.
-fn knob_of(series: &TraceSeries) -> Option<(Knob, f64)> {
+pub(crate) fn knob_of(series: &TraceSeries) -> Option<(Knob, f64)> {
     let quantity = series.quantity();
     let knob = match quantity.kind {
         Kind::Requests => return None,

@@ -58,6 +58,14 @@ pub enum ReplayError {
         /// All names.
         known: String,
     },
+    /// An instruction for workloads that are not there.
+    #[error("the instruction is for {names}, and the trace has no such workload; it has: {known}")]
+    NotNamed {
+        /// Whom it names.
+        names: String,
+        /// Who is there.
+        known: String,
+    },
     /// HPA without request rates.
     #[error(
         "hpa sizes request rates only, and no metric of this trace has 'request' or 'calls' in its name; it has: {metrics}"

@@ -26,6 +26,7 @@ pub mod report;
 pub mod score;
 pub mod share;
 pub mod trace;
+pub mod what_if;
 pub mod world;
 
 pub use decisions::{Decisions, SeriesDecisions};

@@ -118,6 +118,24 @@ impl Trace {
         metrics.dedup();
         metrics
     }
+    /// The workloads, in order, each once.
+    #[must_use]
+    pub fn workloads(&self) -> Vec<Arc<str>> {
+        let mut workloads: Vec<Arc<str>> = self.series.iter().map(|series| series.workload.clone()).collect();
+        workloads.dedup();
+        workloads
+    }
+    /// The series of some workloads; `None` where there is none.
+    #[must_use]
+    pub fn only(&self, wanted: impl Fn(&str) -> bool) -> Option<Self> {
+        let series: Vec<TraceSeries> = self.series.iter().filter(|series| wanted(&series.workload)).cloned().collect();
+        (!series.is_empty()).then(|| Self { series, repairs: self.repairs.clone() })
+    }
+    /// The same times with other values, as many as before; finite and not negative.
+    pub(crate) fn with_values(&self, values: impl Fn(&TraceSeries) -> Vec<f64>) -> Self {
+        let changed = |series: &TraceSeries| TraceSeries { values: values(series), ..series.clone() };
+        Self { series: self.series.iter().map(changed).collect(), repairs: self.repairs.clone() }
+    }
     /// Time of the first sample, seconds.
     #[must_use]
     pub fn first_s(&self) -> i64 {

@@ -1,6 +1,7 @@
 //! `apportion replay`: recorded usage played to policies; what they would have allotted, how well, and a page about it.
 
 mod source;
+pub(crate) mod what_if;
 
 use super::say_aside;
 use crate::args::Global;
@@ -41,7 +42,8 @@ Examples:
   apportion replay usage.csv --policy all --sweep --out replayed
   apportion replay --from-store --last 14d --out replayed
   apportion replay --from-prometheus http://localhost:9090 --last 30d --out replayed
-  apportion replay usage.parquet --judge replayed"
+  apportion replay usage.parquet --judge replayed
+  apportion replay --from-store --last 14d --what-if 'every day 20:00-22:00 expect 3x the usual requests on checkout'"
 )]
 pub struct Replay {
     /// Recorded usage.
@@ -63,6 +65,10 @@ pub struct Replay {
     /// written anew.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["policy", "sweep", "out"])]
     pub judge: Option<PathBuf>,
+    /// An instruction in plain words (English or Chinese): what it would have done, with and without it, before it is accepted.
+    /// Its result is what_if.json.
+    #[arg(long, value_name = "SENTENCE", conflicts_with_all = ["policy", "sweep", "judge"])]
+    pub what_if: Option<String>,
     /// Who decides; several with commas, or `all`.
     #[arg(long, value_name = "NAME[,NAME]", value_delimiter = ',', default_value = "apportion,vpa,static")]
     pub policy: Vec<String>,
@@ -73,7 +79,7 @@ pub struct Replay {
     #[arg(long)]
     pub sweep: bool,
     /// Forecaster of the policy `apportion`.
-    #[arg(long, value_name = "NAME", default_value = "seasonal-naive")]
+    #[arg(long, value_name = "NAME", default_value = "transformer")]
     pub model: String,
     /// What one node shared by all workloads has of a metric, in the metric's unit; may be given several times.
     #[arg(long, value_name = "METRIC=AMOUNT", value_parser = amount)]
@@ -113,12 +119,15 @@ pub fn run(global: &Global, args: &Replay) -> anyhow::Result<()> {
     if !(args.violation > 0.0 && args.violation < 1.0) {
         bail!("--violation {}: a share above 0 and below 1, e.g. 0.01 for one sample in a hundred", args.violation);
     }
-    let engines = [Engine::apportion(&args.model, FORECAST_EVERY_S)?];
+    let mut engines = [Engine::apportion(&args.model, FORECAST_EVERY_S)?];
     let trace = source::read(global, args)?;
     let options = options(args, &trace)?;
     if let Some(folder) = &args.judge {
         let (decisions, sweeps) = source::recorded(folder, &trace, args.warmup)?;
         return print(folder, &judge(&trace, &decisions, &sweeps, &judging(args, &options)));
+    }
+    if let Some(sentence) = &args.what_if {
+        return ask(global, args, sentence, &trace, &mut engines[0], &options);
     }
     let players = players(args, &engines, &trace)?;
     fs::create_dir_all(&args.out).with_context(|| format!("{}", args.out.display()))?;
@@ -130,6 +139,27 @@ pub fn run(global: &Global, args: &Replay) -> anyhow::Result<()> {
         }
     }
     print(&args.out, &judge(&trace, &decisions, &sweeps, &judging(args, &options)))
+}
+
+/// What a sentence would have done.
+fn ask(
+    global: &Global,
+    args: &Replay,
+    sentence: &str,
+    trace: &Trace,
+    engine: &mut Engine<'_>,
+    options: &Options,
+) -> anyhow::Result<()> {
+    let (read, instruction) = what_if::read(sentence, trace)?;
+    let bar = progress("with and without it")?;
+    let made =
+        what_if::play(trace, engine, &instruction, options, args.warmup, &|done, total| show(&bar, done, total))?;
+    bar.finish_and_clear();
+    fs::create_dir_all(&args.out).with_context(|| format!("{}", args.out.display()))?;
+    let path = args.out.join("what_if.json");
+    fs::write(&path, serde_json::to_string_pretty(&made)?).with_context(|| format!("{}", path.display()))?;
+    super::say(what_if::words(&read, &made, global.words()).trim_end());
+    Ok(())
 }
 
 fn judging(args: &Replay, options: &Options) -> JudgeOptions {
