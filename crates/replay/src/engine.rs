@@ -77,8 +77,11 @@ pub struct Told {
     /// In the order in which it was said.
     pub said: Vec<Instructed>,
     /// Seconds that local time is ahead of UTC in a zone at a time.
-    pub offset_s: fn(Option<&str>, Time) -> i64,
+    pub offset_s: ZoneOffset,
 }
+
+/// Seconds that local time is ahead of UTC in a zone (`None`: the machine's) at a time.
+pub type ZoneOffset = fn(Option<&str>, Time) -> i64;
 
 impl Told {
     /// What it does at a time.

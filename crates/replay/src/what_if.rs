@@ -4,7 +4,7 @@
 //! whole weeks (days, where the trace is shorter than a week) to where the trace holds it last.
 
 use crate::{
-    Decided, Decisions, Engine, Options, Player, Progress, ReplayError, Told, Trace, TraceSeries,
+    Decided, Decisions, Engine, Options, Player, Progress, ReplayError, Told, Trace, TraceSeries, ZoneOffset,
     engine::knob_of,
     run::run_at,
     score::{
@@ -92,7 +92,7 @@ pub struct WhatIf {
 pub fn what_if(
     trace: &Trace,
     engine: &mut Engine<'_>,
-    (instruction, offset_s): (&Instruction, fn(Option<&str>, Time) -> i64),
+    (instruction, offset_s): (&Instruction, ZoneOffset),
     options: &Options,
     warmup_s: i64,
     progress: Progress<'_>,

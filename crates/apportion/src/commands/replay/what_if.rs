@@ -9,7 +9,7 @@ use apportion_language::{
     wording::{Clock, describe, figure, share},
 };
 use apportion_replay::{
-    Engine, Options, Progress, Trace,
+    Engine, Options, Progress, Trace, ZoneOffset,
     what_if::{Demand, MetricEffect, Scope, Side, WhatIf, what_if},
 };
 use jiff::{Zoned, tz::TimeZone};
@@ -42,7 +42,7 @@ pub(crate) fn play(
     warmup_s: i64,
     progress: Progress<'_>,
 ) -> anyhow::Result<WhatIf> {
-    let asked = (instruction, zone::offset_s as fn(Option<&str>, Time) -> i64);
+    let asked = (instruction, zone::offset_s as ZoneOffset);
     what_if(trace, engine, asked, options, warmup_s, progress).context("--what-if")
 }
 
