@@ -92,9 +92,9 @@ fn applied_cut() {
         &decision(admitted(1.4, Outcome::Applied { read_back: Setting::Value(1.4) })),
         &expect![[r#"
             checkout CPU limit 2 cores → 1.4 cores: applied
-            Decision 41, Sunday 22 November 2026 10:05. checkout: the CPU limit was lowered from 2 cores to 1.4 cores, and reads back as 1.4 cores. In the last day (measured 96% of the time) it used 0.31 cores at the median, 0.52 cores at p95 and 1.18 cores at most, on Saturday 20:00. The mstl forecast for the next 2 hours peaks on Sunday 11:00 at 0.9 cores, from 0.7 cores (p10) to 1.23 cores (p90); its back-test loss is 0.81 times that of repeating the season. What decided: the forecast, so that demand is covered 99% of the time, times 1.25 because an earlier cut hurt. At 0.5 cores it would have been throttled for 38 minutes in the last 7 days, 30 minutes of that on Tuesday (UTC). To undo it: apportion rollback 41.
+            Decision 41, Sunday 22 November 2026 10:05. checkout: the CPU limit was lowered from 2 cores to 1.4 cores, and reads back as 1.4 cores. In the last day (measured 96% of the time) it used 0.31 cores at the median, 0.52 cores at p95 and 1.18 cores at most, on Saturday 20:00. The mstl forecast for the next 2 hours peaks on Sunday 11:00 at 0.9 cores, from 0.7 cores (p10) to 1.23 cores (p90); its back-test loss is 0.81 times that of repeating the season. What decided: the forecast, so that demand is covered 99% of the time, times 1.25 for earlier harm or what people reported. At 0.5 cores it would have been throttled for 38 minutes in the last 7 days, 30 minutes of that on Tuesday (UTC). To undo it: apportion rollback 41.
             checkout CPU 上限 2 核 → 1.4 核：已生效
-            决策 41，2026年11月22日周日 10:05。checkout 的 CPU 上限已由 2 核降到 1.4 核，读回值为 1.4 核。最近 1 天（96% 的时间有数据）的用量：中位数 0.31 核，p95 为 0.52 核，最高 1.18 核（周六 20:00）。mstl 预测未来 2 小时将在周日 11:00 达到峰值 0.9 核，p10 到 p90 为 0.7 核到 1.23 核；回测损失为季节重复法的 0.81 倍。决定因素：预测，使需求在 99% 的时间内得到满足；因先前的下调造成影响，再乘以 1.25。若为 0.5 核，最近 7 天内会被限流 38 分钟，其中周二 (UTC) 占 30 分钟。撤销命令：apportion rollback 41。
+            决策 41，2026年11月22日周日 10:05。checkout 的 CPU 上限已由 2 核降到 1.4 核，读回值为 1.4 核。最近 1 天（96% 的时间有数据）的用量：中位数 0.31 核，p95 为 0.52 核，最高 1.18 核（周六 20:00）。mstl 预测未来 2 小时将在周日 11:00 达到峰值 0.9 核，p10 到 p90 为 0.7 核到 1.23 核；回测损失为季节重复法的 0.81 倍。决定因素：预测，使需求在 99% 的时间内得到满足；因先前的下调造成影响或有人反映，再乘以 1.25。若为 0.5 核，最近 7 天内会被限流 38 分钟，其中周二 (UTC) 占 30 分钟。撤销命令：apportion rollback 41。
         "#]],
     );
 }
@@ -185,6 +185,10 @@ fn every_refusal() {
         Decision 41, Sunday 22 November 2026 10:05. checkout: the CPU limit stays at 2 cores; 1.4 cores was proposed. Refused: a change by 0.43% of the former value is too small to be worth it. What decided: recent use, as nothing better is known yet.
         checkout CPU 上限 2 核 → 1.4 核：已拒绝，变化太小
         决策 41，2026年11月22日周日 10:05。checkout 的 CPU 上限保持 2 核；提议的值为 1.4 核。已拒绝：变化仅为原值的 0.43%，不值得改动。决定因素：近期用量，暂无更好的依据。
+        checkout CPU limit 2 cores → 1.4 cores: refused, too little seen
+        Decision 41, Sunday 22 November 2026 10:05. checkout: the CPU limit stays at 2 cores; 1.4 cores was proposed. Refused: only 29.8 seconds of its use have been seen, and a cut needs 1 hour. What decided: recent use, as nothing better is known yet.
+        checkout CPU 上限 2 核 → 1.4 核：已拒绝，观察时间不足
+        决策 41，2026年11月22日周日 10:05。checkout 的 CPU 上限保持 2 核；提议的值为 1.4 核。已拒绝：只观察到 29.8 秒 的用量，要下调须先观察 1 小时。决定因素：近期用量，暂无更好的依据。
         checkout CPU limit 2 cores → 1.4 cores: refused, cooling down
         Decision 41, Sunday 22 November 2026 10:05. checkout: the CPU limit stays at 2 cores; 1.4 cores was proposed. Refused: it was changed a short while ago, and a cut has to wait 42.5 seconds more. What decided: recent use, as nothing better is known yet.
         checkout CPU 上限 2 核 → 1.4 核：已拒绝，冷却中
@@ -219,6 +223,10 @@ fn every_binding() {
         Decision 41, Sunday 22 November 2026 10:05. checkout: the CPU limit would be lowered from 2 cores to 1.4 cores. Dry run: nothing was written. What decided: there is little history yet, so it gets a wide margin on what was seen.
         checkout CPU 上限 2 核 → 1.4 核：试运行
         决策 41，2026年11月22日周日 10:05。checkout 的 CPU 上限将由 2 核降到 1.4 核；试运行，未写入。决定因素：历史太短，在已见用量上留出较大余量。
+        checkout CPU limit 2 cores → 1.4 cores: dry run
+        Decision 41, Sunday 22 November 2026 10:05. checkout: the CPU limit would be lowered from 2 cores to 1.4 cores. Dry run: nothing was written. What decided: what people announced; usual demand would need 4.55 cores.
+        checkout CPU 上限 2 核 → 1.4 核：试运行
+        决策 41，2026年11月22日周日 10:05。checkout 的 CPU 上限将由 2 核降到 1.4 核；试运行，未写入。决定因素：人工预告的需求；平常需要 4.55 核。
         checkout CPU limit 2 cores → 1.4 cores: dry run
         Decision 41, Sunday 22 November 2026 10:05. checkout: the CPU limit would be lowered from 2 cores to 1.4 cores. Dry run: nothing was written. What decided: the least that people allow.
         checkout CPU 上限 2 核 → 1.4 核：试运行

@@ -128,7 +128,7 @@ fn refusal(told: &Told<'_>, why: &Refusal) -> String {
         }
         Refusal::DeadBand { share: by } => format!("已拒绝：变化仅为原值的 {}，不值得改动。", share(*by)),
         Refusal::TooYoung { seen_s, needed_s } => {
-            format!("只观察到 {} 的用量，要下调须先观察 {}", told.duration(*seen_s), told.duration(*needed_s))
+            format!("已拒绝：只观察到 {} 的用量，要下调须先观察 {}。", told.duration(*seen_s), told.duration(*needed_s))
         }
         Refusal::CoolDown { left_s } => {
             format!("已拒绝：刚改动过，还需等待 {}才能下调。", told.duration(*left_s))

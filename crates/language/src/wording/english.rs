@@ -146,7 +146,7 @@ fn refusal(told: &Told<'_>, why: &Refusal) -> String {
             format!("Refused: a change by {} of the former value is too small to be worth it.", share(*by))
         }
         Refusal::TooYoung { seen_s, needed_s } => format!(
-            "only {} of its use have been seen, and a cut needs {}",
+            "Refused: only {} of its use have been seen, and a cut needs {}.",
             told.duration(*seen_s),
             told.duration(*needed_s)
         ),
