@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// How far the guard lets a plan go.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GuardLimits {
-    /// At most this share is taken away in one step, 0..1.
+    /// At most this share is taken away in one step, 0..1; raises of the last day may be taken back at once.
     pub cut_share: f64,
     /// At most this share is added in one step (1 doubles).
     pub raise_share: f64,
@@ -153,6 +153,9 @@ impl Admitted {
     }
 }
 
+/// What was raised no longer ago than this may be taken back in one step, seconds: the value before was in force that lately.
+const TAKE_BACK_S: f64 = 86_400.0;
+
 /// What the guard remembers of one knob.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct KnobMemory {
@@ -162,6 +165,16 @@ struct KnobMemory {
     changed: Option<Time>,
     /// What somebody else set it to, since when we keep off.
     ceded: Option<Setting>,
+    /// The least it was at before the raises of the last day, and when the last of them was.
+    #[serde(default)]
+    before_raise: Option<(Time, f64)>,
+}
+
+impl KnobMemory {
+    /// The least before the raises of the last day; `None` without one.
+    fn least_before(&self, now: Time) -> Option<f64> {
+        self.before_raise.filter(|(raised, _)| now.since_s(*raised) <= TAKE_BACK_S).map(|(_, least)| least)
+    }
 }
 
 /// The guard and its memory, which outlives a restart.
@@ -192,7 +205,7 @@ impl Guard {
             check_standing(state, change.knob)?;
             self.check_fresh(change.knob, state, snapshot.now)?;
         }
-        let mut to = self.moderate(change, state)?;
+        let mut to = self.moderate(change, state, snapshot.now)?;
         let outside = state.standing.bounds.get(&change.knob).filter(|bounds| !bounds.allow(change.from));
         let change_now = Change { to, ..change.clone() };
         if !change.is_undo() {
@@ -214,6 +227,11 @@ impl Guard {
             Outcome::Applied { read_back } => {
                 memory.expected = Some(*read_back);
                 memory.changed = Some(now);
+                if let (Setting::Value(from), Setting::Value(to)) = (admitted.from(), admitted.to)
+                    && to > from
+                {
+                    memory.before_raise = Some((now, memory.least_before(now).map_or(from, |least| least.min(from))));
+                }
                 if (Change { to: admitted.to, ..admitted.change.clone() }).is_cut() {
                     self.cuts.push((now, admitted.change.workload.clone()));
                 }
@@ -272,7 +290,7 @@ impl Guard {
     }
 
     /// Bounds, then the step limit, then memory in use: each may only move the value, never past the one before it in weight.
-    fn moderate(&self, change: &Change, state: &WorkloadState) -> Result<Setting, Refusal> {
+    fn moderate(&self, change: &Change, state: &WorkloadState, now: Time) -> Result<Setting, Refusal> {
         let Setting::Value(wanted) = change.to else { return Ok(Setting::Unlimited) };
         if !wanted.is_finite() || wanted < 0.0 {
             return Err(Refusal::NotANumber);
@@ -281,7 +299,7 @@ impl Guard {
         let mut value = match change.reason.binding {
             Binding::RolledBack { .. } => wanted,
             Binding::TakeBack { .. } => bounds.hold(wanted),
-            _ => bounds.hold(self.limit_step(change.from, wanted)),
+            _ => bounds.hold(self.limit_step(change, wanted, now)),
         };
         if change.knob.resource() == Resource::Memory {
             value = value.max(self.memory_floor_bytes(state));
@@ -297,13 +315,12 @@ impl Guard {
         (to < change.from.or_infinite()).then_some(Setting::Value(to))
     }
 
-    fn limit_step(&self, from: Setting, wanted: f64) -> f64 {
-        match from {
-            Setting::Unlimited => wanted,
-            Setting::Value(from) => {
-                wanted.clamp(from * (1.0 - self.limits.cut_share), from * (1.0 + self.limits.raise_share))
-            }
-        }
+    fn limit_step(&self, change: &Change, wanted: f64, now: Time) -> f64 {
+        let Setting::Value(from) = change.from else { return wanted };
+        let memory = self.knobs.get(&change.workload).and_then(|knobs| knobs.get(&change.knob));
+        let least = from * (1.0 - self.limits.cut_share);
+        let least = memory.and_then(|memory| memory.least_before(now)).map_or(least, |before| before.min(least));
+        wanted.clamp(least, from * (1.0 + self.limits.raise_share))
     }
 
     fn memory_floor_bytes(&self, state: &WorkloadState) -> f64 {

@@ -10,7 +10,7 @@ const MARGIN_STEP: f32 = 1.09;
 /// The place of margin 1: the ladder reaches from 0.42 to 6.1.
 const EVEN: i32 = 10;
 /// How far what is needed must fall below what is allotted before it is cut, as a share.
-const BANDS: [f32; 2] = [0.1, 0.3];
+const BANDS: [f32; 2] = [0.3, 0.7];
 /// Rules without their margins: each statistic with each dead band.
 pub(super) const GROUPS: usize = BASES * BANDS.len();
 /// Steps in which what was seen loses half its weight (two weeks of five-minute steps).

@@ -3,8 +3,10 @@
 
 use super::grid::{Cost, FIRST, GROUPS, Grid, Rule};
 
-/// Allotments are compared as if each change per step cost this many times the mean allotment of a step.
+/// Allotments are compared as if each change per step cost this many times the mean allotment of a step: twice as much where
+/// little risk is allowed, since what is allotted then stands long.
 const CHANGE_PRICE: f32 = 12.0;
+const LITTLE_RISK: f64 = 0.01;
 /// A rule in force is left only for one that is cheaper by this factor.
 const LOYALTY: f32 = 0.95;
 /// It may be over this many times as often as is aimed at.
@@ -20,6 +22,11 @@ const MOST_OVER: f64 = 0.5;
 /// A raise is at least, and a cut more than, these shares: each change is worth making, and the guard's dead band lets it through.
 const LEAST_RAISE: f32 = 0.115;
 const LEAST_CUT: f32 = 0.115;
+/// What the guard lets through at once: a cut by this share, or back to before the raises of the last day.
+const MOST_CUT: f32 = 0.3;
+/// Demand within this share of the allotment would seem to have met it; what is then allotted above demand, as a share.
+const AT_LIMIT: f32 = 0.01;
+const CLEAR: f32 = 0.011;
 /// Where less has been seen than one step over is to be expected in, demand beyond the greatest seen falls off with this index.
 const TAIL_INDEX: f32 = 0.2;
 
@@ -32,11 +39,13 @@ pub(super) struct Level {
     allotted: f32,
     over: f64,
     seen: f64,
+    /// The least allotment before the raises of the last day, and the steps since the last of them.
+    before_raise: (f32, u32),
 }
 
 impl Level {
     pub(super) const fn new(risk: f64) -> Self {
-        Self { risk, rule: FIRST, allotted: 0.0, over: 0.0, seen: 0.0 }
+        Self { risk, rule: FIRST, allotted: 0.0, over: 0.0, seen: 0.0, before_raise: (f32::INFINITY, 0) }
     }
     pub(super) const fn allotted(&self) -> f32 {
         self.allotted
@@ -57,10 +66,11 @@ impl Level {
     /// fewest. The rule in force is left only for one that is clearly cheaper.
     pub(super) fn choose(&mut self, grid: &Grid) {
         let aim = self.aim();
+        let change = if self.risk < LITTLE_RISK { 2.0 * CHANGE_PRICE } else { CHANGE_PRICE };
         let price = |rule: Rule, lenient: f32, loyal: f32| {
             let Cost { over, mean, changes } = grid.cost(rule);
             let beyond = if over <= aim * lenient { 0.0 } else { over };
-            (beyond, mean * (1.0 + CHANGE_PRICE * changes) * loyal, rule)
+            (beyond, mean * (1.0 + change * changes) * loyal, rule)
         };
         let rules = (0..GROUPS).map(|group| price(grid.least(group, aim), 1.0, 1.0));
         let kept = price(self.rule, LENIENCE, LOYALTY);
@@ -70,17 +80,26 @@ impl Level {
         }
     }
 
-    /// Moves the allotment to what the rule says, and not above `most`, where that is worth a change.
+    /// Moves the allotment after a step of demand to what the rule says, where that is worth a change and as far as the guard
+    /// will let it go, so that what is counted is what will be in force. `day` is a day in steps.
     #[allow(clippy::cast_possible_truncation, reason = "a share")]
-    pub(super) fn follow(&mut self, grid: &Grid, most: f32) {
+    pub(super) fn follow(&mut self, grid: &Grid, used: f32, day: u32) {
         let unseen = 1.0 / (self.risk as f32 * grid.steps().max(1.0));
-        let needed = grid.held(self.rule) * unseen.max(1.0).powf(TAIL_INDEX);
+        let needed = clear_of(used, grid.held(self.rule) * unseen.max(1.0).powf(TAIL_INDEX));
+        let kept = clear_of(used, self.allotted);
+        let needed = if kept > self.allotted { needed.max(kept) } else { needed };
+        self.before_raise.1 += 1;
+        if self.before_raise.1 > day {
+            self.before_raise.0 = f32::INFINITY;
+        }
         if needed > self.allotted {
+            if self.allotted > 0.0 {
+                self.before_raise = (self.before_raise.0.min(self.allotted), 0);
+            }
             self.allotted = needed.max(self.allotted * (1.0 + LEAST_RAISE));
         } else if needed < self.allotted * (1.0 - LEAST_CUT) {
-            self.allotted = needed;
+            self.allotted = needed.max((self.allotted * (1.0 - MOST_CUT)).min(self.before_raise.0));
         }
-        self.allotted = self.allotted.min(most);
     }
 
     /// The share to aim at so that what is measured becomes what is asked.
@@ -90,4 +109,9 @@ impl Level {
         let off = (self.over - due) / (SLACK_SHARE * due).max(SLACK_STEPS);
         (self.risk * (-GAIN * off).exp2().clamp(1.0 / REACH, REACH)).min(MOST_OVER) as f32
     }
+}
+
+/// `allotted`, unless it lies so near what is used that use would seem to have met it.
+fn clear_of(used: f32, allotted: f32) -> f32 {
+    if allotted >= used * (1.0 - AT_LIMIT) { allotted.max(used * (1.0 + CLEAR)) } else { allotted }
 }

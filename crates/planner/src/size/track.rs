@@ -17,13 +17,15 @@ pub struct Track {
     grid: Grid,
     levels: [Level; RISKS.len()],
     seen: u64,
+    /// Steps in a day.
+    day: u32,
 }
 
 impl Track {
     /// Nothing seen yet, on a grid of `step_s` seconds.
     #[must_use]
     pub fn new(step_s: u32) -> Self {
-        Self { bases: Bases::new(step_s), grid: Grid::new(), levels: RISKS.map(Level::new), seen: 0 }
+        Self { bases: Bases::new(step_s), grid: Grid::new(), levels: RISKS.map(Level::new), seen: 0, day: 86_400 / step_s.max(1) }
     }
 
     /// Takes demand over the next step; a gap is NaN and changes nothing but the time.
@@ -41,14 +43,11 @@ impl Track {
         let bases = self.bases.now();
         self.grid.follow(&bases);
         let due = self.seen.is_multiple_of(CHOOSE_EVERY);
-        let mut most = f32::INFINITY;
-        // Safest first, each at most what the one before it gives: more risk never gives more.
-        for (level, over) in self.levels.iter_mut().zip(over).rev() {
+        for (level, over) in self.levels.iter_mut().zip(over) {
             if self.seen >= COLD && (due || over) {
                 level.choose(&self.grid);
             }
-            level.follow(&self.grid, most);
-            most = level.allotted();
+            level.follow(&self.grid, value, self.day);
         }
     }
 
@@ -58,10 +57,11 @@ impl Track {
         self.seen
     }
 
-    /// What to allot so that demand is over in at most a share `risk` of steps.
+    /// What to allot so that demand is over in at most a share `risk` of steps: what that level says, and no more than any safer
+    /// one does, so that more risk never gives more.
     #[must_use]
     pub fn allotment(&self, risk: f64) -> f32 {
-        self.levels[place(risk)].allotted()
+        self.levels[place(risk)..].iter().map(Level::allotted).fold(f32::INFINITY, f32::min)
     }
 
     /// Whether what binds at `risk` is the same time of earlier days.

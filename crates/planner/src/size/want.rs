@@ -34,6 +34,8 @@ const KILL_RISK: f64 = 0.1;
 const KILL_ABOVE_SLOW: f64 = 1.1;
 /// How far ahead the forecast is looked at, seconds: an allotment should stand for an hour.
 pub(crate) const AHEAD_S: i64 = 3_600;
+/// What the past tells is known to a track; a forecast beyond what it would allot at this part of the risk tells something new.
+const UNKNOWN_RISK: f64 = 0.1;
 /// The window of `Used`, and of the counterfactual, seconds.
 const USED_S: i64 = 86_400;
 const LOOK_BACK_S: i64 = 7 * 86_400;
@@ -46,6 +48,16 @@ const PAST_LIMIT: f64 = 1.5;
 const BURST_S: i64 = 7_200;
 const FINEST_S: u32 = 10;
 const MOST_BURST: f64 = 2.0;
+
+/// What a track says of a series.
+struct Sized {
+    kept: f64,
+    /// What a much smaller risk would be allotted.
+    known: f64,
+    seen: u64,
+    daily: bool,
+    step_s: u32,
+}
 
 /// What one workload should have of every knob that can be set and whose demand is known.
 pub(crate) fn assess(tracks: &Tracks, input: &AssessInput<'_>) -> Assessment {
@@ -64,16 +76,22 @@ fn is_worth_saying(input: &AssessInput<'_>, knob: Knob) -> bool {
 fn want(tracks: &Tracks, input: &AssessInput<'_>, knob: Knob) -> Option<Want> {
     let metric = Metric::new(knob.demand_metric());
     let risk = risk(knob, input.standing.violation_share);
-    let sized =
-        |track: &Track, step_s: u32| (f64::from(track.allotment(risk)), track.seen(), track.is_daily(risk), step_s);
+    let sized = |track: &Track, step_s: u32| Sized {
+        kept: f64::from(track.allotment(risk)),
+        known: f64::from(track.allotment(risk * UNKNOWN_RISK)),
+        seen: track.seen(),
+        daily: track.is_daily(risk),
+        step_s,
+    };
     let usual = Usual { history: input.history, announced: input.announced };
-    let (kept, seen, daily, step_s) = tracks.with(&usual, (input.workload, &metric), input.now, sized)?;
-    let coming = input.forecasts.get(&metric).and_then(|forecast| coming(forecast, input.now, risk)).unwrap_or(0.0);
+    let Sized { kept, known, seen, daily, step_s } = tracks.with(&usual, (input.workload, &metric), input.now, sized)?;
     let past = past(input, &metric, step_s)?;
     let recent = past.tail(steps(USED_S, step_s));
     let margin = (input.margin)(knob).max(1.0);
     let ahead = (input.announced)(&metric, ahead(input.now, step_s));
     let at_limit = past_limit(input.settings.get(&knob).copied(), &past);
+    let coming = input.forecasts.get(&metric).and_then(|forecast| coming(forecast, input.now, risk));
+    let coming = coming.filter(|coming| *coming > known || !ahead.is_empty()).unwrap_or(0.0);
     let wide = margin * burst(input.history, input.workload, &metric, &past, input.now);
     let enough = |kept: f64| clear_of_use(kept, &past).max(at_limit);
     let usual = round_up(knob, enough(kept) * wide);
