@@ -25,7 +25,13 @@ impl Track {
     /// Nothing seen yet, on a grid of `step_s` seconds.
     #[must_use]
     pub fn new(step_s: u32) -> Self {
-        Self { bases: Bases::new(step_s), grid: Grid::new(), levels: RISKS.map(Level::new), seen: 0, day: 86_400 / step_s.max(1) }
+        Self {
+            bases: Bases::new(step_s),
+            grid: Grid::new(),
+            levels: RISKS.map(Level::new),
+            seen: 0,
+            day: 86_400 / step_s.max(1),
+        }
     }
 
     /// Takes demand over the next step; a gap is NaN and changes nothing but the time.

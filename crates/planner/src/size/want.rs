@@ -8,7 +8,7 @@
 //!   least-cost one where a unit of unmet demand costs `(1 - v) / v` times a unused unit (newsvendor). The killing memory limit
 //!   is sized for a tenth of it, since a kill costs at least ten times a slow-down.
 //! - `track` is the allotment that kept the share in the past (`track`), `forecast` is what is forecast for the next hour at a level
-//!   between 0.2 and 0.8 that rises as risk falls: it raises ahead of what is announced or seen to come, and never cuts.
+//!   between 0.2 and 0.8 that rises as risk falls: it raises ahead of what is announced or new to the past, and never cuts.
 //! - Where the last step used just what is allotted, the limit was met and demand is hidden: `track` is then at least half as much
 //!   again as is allotted.
 //! - `announced` is what people said of demand for the coming hour: a factor and an amount on what is usual. The track is of
@@ -34,8 +34,9 @@ const KILL_RISK: f64 = 0.1;
 const KILL_ABOVE_SLOW: f64 = 1.1;
 /// How far ahead the forecast is looked at, seconds: an allotment should stand for an hour.
 pub(crate) const AHEAD_S: i64 = 3_600;
-/// What the past tells is known to a track; a forecast beyond what it would allot at this part of the risk tells something new.
-const UNKNOWN_RISK: f64 = 0.1;
+/// What the past tells is known to a track: a forecast tells something new where it is beyond what this risk would be allotted.
+/// The same for all, so that more risk never gives more.
+const KNOWN_RISK: f64 = 0.001;
 /// The window of `Used`, and of the counterfactual, seconds.
 const USED_S: i64 = 86_400;
 const LOOK_BACK_S: i64 = 7 * 86_400;
@@ -52,7 +53,7 @@ const MOST_BURST: f64 = 2.0;
 /// What a track says of a series.
 struct Sized {
     kept: f64,
-    /// What a much smaller risk would be allotted.
+    /// What `KNOWN_RISK` would be allotted.
     known: f64,
     seen: u64,
     daily: bool,
@@ -78,13 +79,14 @@ fn want(tracks: &Tracks, input: &AssessInput<'_>, knob: Knob) -> Option<Want> {
     let risk = risk(knob, input.standing.violation_share);
     let sized = |track: &Track, step_s: u32| Sized {
         kept: f64::from(track.allotment(risk)),
-        known: f64::from(track.allotment(risk * UNKNOWN_RISK)),
+        known: f64::from(track.allotment(KNOWN_RISK)),
         seen: track.seen(),
         daily: track.is_daily(risk),
         step_s,
     };
     let usual = Usual { history: input.history, announced: input.announced };
-    let Sized { kept, known, seen, daily, step_s } = tracks.with(&usual, (input.workload, &metric), input.now, sized)?;
+    let Sized { kept, known, seen, daily, step_s } =
+        tracks.with(&usual, (input.workload, &metric), input.now, sized)?;
     let past = past(input, &metric, step_s)?;
     let recent = past.tail(steps(USED_S, step_s));
     let margin = (input.margin)(knob).max(1.0);
