@@ -96,7 +96,8 @@ impl Level {
             if self.allotted > 0.0 {
                 self.before_raise = (self.before_raise.0.min(self.allotted), 0);
             }
-            self.allotted = needed.max(self.allotted * (1.0 + LEAST_RAISE));
+            // A little more, so that use just as high as in the past does not meet it.
+            self.allotted = (needed * (1.0 + CLEAR)).max(self.allotted * (1.0 + LEAST_RAISE));
         } else if needed < self.allotted * (1.0 - LEAST_CUT) {
             self.allotted = needed.max((self.allotted * (1.0 - MOST_CUT)).min(self.before_raise.0));
         }
@@ -113,5 +114,6 @@ impl Level {
 
 /// `allotted`, unless it lies so near what is used that use would seem to have met it.
 fn clear_of(used: f32, allotted: f32) -> f32 {
-    if allotted >= used * (1.0 - AT_LIMIT) { allotted.max(used * (1.0 + CLEAR)) } else { allotted }
+    let near = (1.0 - AT_LIMIT..1.0 + AT_LIMIT).contains(&(allotted / used));
+    if near { used * (1.0 + CLEAR) } else { allotted }
 }

@@ -190,8 +190,8 @@ fn coming(forecast: &Forecast, now: Time, risk: f64) -> Option<f64> {
 /// `kept`, unless it lies so near the last use that use would seem to have met it.
 fn clear_of_use(kept: f64, past: &Series) -> f64 {
     let used = past.values.last().map_or(0.0, |used| f64::from(*used));
-    let near = kept >= used * (1.0 - AT_LIMIT_SHARE);
-    if near { kept.max(used * (1.0 + 1.1 * AT_LIMIT_SHARE)) } else { kept }
+    let near = (1.0 - AT_LIMIT_SHARE..1.0 + AT_LIMIT_SHARE).contains(&(kept / used));
+    if near { used * (1.0 + 1.1 * AT_LIMIT_SHARE) } else { kept }
 }
 
 /// More than is allotted, where the last step used just that; else 0.
