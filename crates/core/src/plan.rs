@@ -61,6 +61,11 @@ pub enum Binding {
     Recent,
     /// Too little history: a wide margin on what was seen.
     ColdStart,
+    /// Too little history of its own: what others like it needed, with a wide margin.
+    LookAlikes {
+        /// How many those are.
+        count: usize,
+    },
     /// What people announced of demand; what would be enough without that, in the knob's unit.
     Announced {
         /// Enough for usual demand.

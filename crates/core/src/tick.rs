@@ -223,6 +223,7 @@ fn refresh(state: &mut LoopState, snapshot: &Snapshot, parts: &Parts<'_>) -> Vec
             now,
             workload,
             standing: &known.standing,
+            workloads: &snapshot.workloads,
             settings: &known.settings,
             history: parts.history,
             forecasts: state.forecasts.get(workload).unwrap_or(&empty),

@@ -2,7 +2,7 @@
 
 use crate::{
     Admitted, Announced, Assessment, Batch, Forecast, Knob, Metric, Outcome, Plan, Series, Setting, Snapshot, Standing,
-    Time, Window, Workload, WorkloadId,
+    Time, Window, Workload, WorkloadId, WorkloadState,
 };
 
 /// Reads a source: the cgroup tree, /proc, a Prometheus server, a trace.
@@ -50,6 +50,8 @@ pub struct AssessInput<'a> {
     pub workload: &'a WorkloadId,
     /// What people have said about it.
     pub standing: &'a Standing,
+    /// Every workload that exists now, itself included: what others like it tell of a new one.
+    pub workloads: &'a std::collections::BTreeMap<WorkloadId, WorkloadState>,
     /// What its knobs are set to.
     pub settings: &'a std::collections::BTreeMap<Knob, Setting>,
     /// The past.

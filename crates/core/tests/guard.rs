@@ -97,6 +97,23 @@ fn cuts_wait_and_raises_do_not() {
 }
 
 #[test]
+fn raises_of_the_last_day_are_taken_back_at_once() {
+    let mut guard = guard();
+    let at = |value, after_s| {
+        let mut later = snapshot(vec![state("web", value)]);
+        later.now = NOW.plus_s(after_s);
+        later.workloads.values_mut().for_each(|state| read(state, name::CPU, NOW.plus_s(after_s), 0.1));
+        later
+    };
+    carry_out(&mut guard, &cpu("web", 0.5, 1.0), &at(0.5, 0)).unwrap();
+    carry_out(&mut guard, &cpu("web", 1.0, 2.0), &at(1.0, 60)).unwrap();
+    let back = |guard: &mut Guard, after_s| admit(guard, &cpu("web", 2.0, 0.2), &at(2.0, after_s));
+    assert_eq!(back(&mut guard, 7_200), Ok(Setting::Value(0.5)), "no further than before the raises");
+    assert_eq!(back(&mut guard, 60 + 86_400), Ok(Setting::Value(0.5)));
+    assert_eq!(back(&mut guard, 61 + 86_400), Ok(Setting::Value(1.4)), "long ago: step by step");
+}
+
+#[test]
 fn nothing_is_cut_before_enough_was_seen() {
     let snapshot = snapshot(vec![state("web", 2.0)]);
     let with_use = |to, present_share| {

@@ -340,6 +340,7 @@ fn bindings(value: f64) -> Vec<Binding> {
         Binding::Forecast,
         Binding::Recent,
         Binding::ColdStart,
+        Binding::LookAlikes { count: 3 },
         Binding::Announced { usual: value * 0.7 },
         Binding::Floor,
         Binding::Ceiling,
@@ -390,7 +391,7 @@ fn some_reason() -> impl Strategy<Value = Reason> {
             worst_day_over_s,
         },
     );
-    let binding = (size(), 0_usize..12).prop_map(|(value, which)| bindings(value).swap_remove(which));
+    let binding = (size(), 0_usize..13).prop_map(|(value, which)| bindings(value).swap_remove(which));
     let (used, expected, lower) = (prop::option::of(used), prop::option::of(expected), prop::option::of(lower));
     (used, expected, 0.0_f64..=1.0, 1.0_f64..3.0, binding, lower).prop_map(
         |(used, expected, quantile, margin, binding, counterfactual)| Reason {

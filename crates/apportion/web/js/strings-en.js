@@ -57,7 +57,7 @@ export const EN = {
   'why.binding': 'Decided by', 'why.bounds': 'Bounds', 'why.bounds.text': '{min} to {max}',
   'why.lower': 'At {value} instead', 'why.lower.text': 'short for {over} in the last {window}; most of it, {worst}, on {day}',
   'why.lower.never': 'it would have been enough throughout the last {window}',
-  'binding.forecast': 'the forecast', 'binding.recent': 'recent use: nothing better is known yet', 'binding.cold_start': 'cold start: a wide margin on what was seen',
+  'binding.forecast': 'the forecast', 'binding.recent': 'recent use: nothing better is known yet', 'binding.cold_start': 'cold start: a wide margin on what was seen', 'binding.look_alikes': 'cold start: what workloads like it needed, with a wide margin',
   'binding.announced': 'what people announced; usual demand would need {usual}',
   'binding.floor': 'the least that people allow', 'binding.ceiling': 'the most that people allow', 'binding.share': 'sharing: {wanted} wanted of {capacity}',
   'binding.step_limit': 'at most so much a step', 'binding.memory_in_use': 'memory in use now', 'binding.take_back': 'decision {of} hurt and is taken back',

@@ -57,7 +57,7 @@ export const ZH = {
   'why.binding': '决定因素', 'why.bounds': '界限', 'why.bounds.text': '{min} 至 {max}',
   'why.lower': '若只给 {value}', 'why.lower.text': '过去 {window} 内会不足 {over}；其中最多的一天是{day}，{worst}',
   'why.lower.never': '过去 {window} 内始终足够',
-  'binding.forecast': '预测', 'binding.recent': '近期用量：尚无更好的依据', 'binding.cold_start': '冷启动：在已见用量上留出较大余量',
+  'binding.forecast': '预测', 'binding.recent': '近期用量：尚无更好的依据', 'binding.cold_start': '冷启动：在已见用量上留出较大余量', 'binding.look_alikes': '冷启动：参照相似负载的用量并留出较大余量',
   'binding.announced': '人工预告的需求；平常需要 {usual}',
   'binding.floor': '人为设定的下限', 'binding.ceiling': '人为设定的上限', 'binding.share': '共享：共需 {wanted}，容量 {capacity}',
   'binding.step_limit': '单步幅度限制', 'binding.memory_in_use': '当前已用内存', 'binding.take_back': '决策 {of} 造成损害，予以撤回',

@@ -5,6 +5,7 @@
 
 mod bases;
 mod grid;
+mod kin;
 mod level;
 mod reason;
 mod source;

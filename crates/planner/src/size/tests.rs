@@ -1,7 +1,7 @@
 use super::*;
 use apportion_core::{
-    Binding, Forecast, History, Knob, LEVELS, Metric, Series, Setting, Standing, Time, Window, WorkloadId,
-    knob::Bounds, metric::name, traits::AssessInput,
+    Binding, Forecast, History, Knob, LEVELS, Metric, Series, Setting, Standing, Time, Window, Workload, WorkloadId,
+    WorkloadKind, WorkloadState, knob::Bounds, metric::name, traits::AssessInput,
 };
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -160,6 +160,7 @@ struct Scene {
     settings: BTreeMap<Knob, Setting>,
     forecasts: BTreeMap<Metric, Forecast>,
     margin: f64,
+    workloads: BTreeMap<WorkloadId, WorkloadState>,
 }
 
 impl Scene {
@@ -170,6 +171,7 @@ impl Scene {
             settings: knobs.iter().map(|knob| (*knob, Setting::Unlimited)).collect(),
             forecasts: BTreeMap::new(),
             margin: 1.0,
+            workloads: BTreeMap::new(),
         }
     }
     fn now(&self) -> Time {
@@ -184,6 +186,7 @@ impl Scene {
             now: self.now(),
             workload: &"w".into(),
             standing: &self.standing,
+            workloads: &self.workloads,
             settings: &self.settings,
             history: &self.history,
             forecasts: &self.forecasts,
@@ -333,6 +336,7 @@ fn finer_samples_that_burst_widen_the_allotment() {
         now: Time::from_s(400 * 86_400),
         workload: &"w".into(),
         standing: &standing,
+        workloads: &BTreeMap::new(),
         settings: &settings,
         history: &Fine,
         forecasts: &BTreeMap::new(),
@@ -341,4 +345,65 @@ fn finer_samples_that_burst_widen_the_allotment() {
     };
     let value = assess(&Tracks::default(), &input).wants.remove(0).value;
     assert!((1.59..1.82).contains(&value), "{value}");
+}
+
+/// A copy of each name with the same life, long known, beside "web-9", which began an hour ago.
+struct Copies {
+    values: Vec<f32>,
+    own: f32,
+}
+
+const BEGAN: usize = 8 * DAY;
+
+impl History for Copies {
+    fn series(&self, workload: &WorkloadId, _: &Metric, window: Window) -> Option<Series> {
+        let is_new = workload.as_str() == "web-9";
+        let of = |step: usize| match () {
+            () if is_new && step < BEGAN - 12 => f32::NAN,
+            () if is_new => self.own,
+            () => self.values[step],
+        };
+        Recorded((0..BEGAN).map(of).collect()).series(workload, &Metric::new(name::CPU), window)
+    }
+}
+
+fn first_allotment(names: &[&str], own: f32) -> apportion_core::Want {
+    let state = |id: &str| WorkloadState {
+        workload: Workload { id: id.into(), kind: WorkloadKind::Trace, path: String::new(), labels: BTreeMap::new() },
+        standing: Standing::default(),
+        latest: BTreeMap::new(),
+        settings: BTreeMap::new(),
+        started: None,
+        own: false,
+    };
+    let workloads = names.iter().chain(&["web-9"]).map(|id| ((*id).into(), state(id))).collect();
+    // Two hours a day at 4, else at 1.
+    let values = (0..BEGAN).map(|step| if step % DAY < 24 { 4.0 } else { 1.0 }).collect();
+    let input = AssessInput {
+        now: Time::from_s((i64::try_from(BEGAN).unwrap() - 1) * i64::from(STEP_S)),
+        workload: &"web-9".into(),
+        standing: &Standing::default(),
+        workloads: &workloads,
+        settings: &BTreeMap::from([(Knob::CpuQuota, Setting::Unlimited)]),
+        history: &Copies { values, own },
+        forecasts: &BTreeMap::new(),
+        announced: &|_, _| apportion_core::Announced::default(),
+        margin: &|_| 1.0,
+    };
+    assess(&Tracks::default(), &input).wants.remove(0)
+}
+
+#[test]
+fn a_new_workload_gets_what_its_look_alikes_needed() {
+    let check = |names: &[&str], own: f32, value: f64, binding: Binding| {
+        let want = first_allotment(names, own);
+        assert_eq!(want.reason.binding, binding, "{names:?} {own}");
+        assert!((want.value - value).abs() < 1e-6, "{names:?} {own}: {}", want.value);
+    };
+    // The daily peak that it has not had yet, and the wider the fewer they are.
+    check(&["web-1"], 1.0, 8.0, Binding::LookAlikes { count: 1 });
+    check(&["web-1", "web-2", "web-3", "web-4"], 1.0, 5.0, Binding::LookAlikes { count: 4 });
+    check(&["db-1"], 1.0, first_allotment(&[], 1.0).value, Binding::ColdStart);
+    // One that uses more than they do is not like them.
+    check(&["web-1"], 9.0, first_allotment(&[], 9.0).value, Binding::ColdStart);
 }

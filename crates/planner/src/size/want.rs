@@ -15,10 +15,12 @@
 //!   usual demand: what was announced for a time is taken out of the past of that time, so that an event is neither counted
 //!   twice while it lasts nor remembered as usual when it is over. An announced drop takes nothing away that is in use.
 //! - `asked` is what people reported to lack or to have too much, as a factor and an amount; never below the last hour's use.
+//! - Of a new workload (less than a day seen) look-alikes tell (`kin`) in place of the track, until it uses more than they ever did.
 //! - `burst` is how far the finer samples rise above the steps that are sized for; 1 where there are none.
 //! - `growth`, for the killing memory limit only: what memory grew by over the last hour, again.
 
 use super::{
+    kin::told,
     reason::{NEXT_LOWER, counterfactual, expected, used},
     source::Tracks,
     track::{Track, served_risk},
@@ -97,19 +99,21 @@ fn want(tracks: &Tracks, input: &AssessInput<'_>, knob: Knob) -> Option<Want> {
     let wide = margin * burst(input.history, input.workload, &metric, &past, input.now);
     let enough = |kept: f64| clear_of_use(kept, &past).max(at_limit);
     let usual = round_up(knob, enough(kept) * wide);
-    let kept = enough(announced(kept, &ahead, &past));
+    let is_new = seen as f64 * f64::from(step_s) < NEW_S;
+    let most_used = past.present().map(f64::from).fold(0.0, f64::max);
+    let kin = if is_new { told(input, &metric, risk).filter(|kin| most_used <= kin.greatest) } else { None };
+    let kept = enough(announced(kin.map_or(kept, |kin| kin.enough.max(most_used)), &ahead, &past));
     let needed = kept.max(coming) * wide + if knob == Knob::MemoryMax { growth(&past) } else { 0.0 };
     let asked = input.standing.asked.get(&knob).copied().unwrap_or_default();
     let needed = as_asked(needed, asked, &past);
     let bounds = input.standing.bounds.get(&knob).copied().unwrap_or_default();
     let value = bounds.hold(round_up(knob, needed.min(f64::from(f32::MAX))));
-    let is_new = seen as f64 * f64::from(step_s) < NEW_S;
     let binding = match () {
         () if value > needed && value <= bounds.min => Binding::Floor,
         () if value < needed => Binding::Ceiling,
         () if !ahead.is_empty() => Binding::Announced { usual },
-        () if coming > kept || daily => Binding::Forecast,
-        () if is_new => Binding::ColdStart,
+        () if coming > kept || (daily && kin.is_none()) => Binding::Forecast,
+        () if is_new => kin.map_or(Binding::ColdStart, |kin| Binding::LookAlikes { count: kin.count }),
         () => Binding::Recent,
     };
     let reason = Reason {

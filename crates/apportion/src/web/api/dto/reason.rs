@@ -52,6 +52,7 @@ impl From<&Binding> for BindingShown {
             Binding::Forecast => only("forecast"),
             Binding::Recent => only("recent"),
             Binding::ColdStart => only("cold_start"),
+            Binding::LookAlikes { .. } => only("look_alikes"),
             Binding::Announced { usual } => Self { usual: Some(*usual), ..only("announced") },
             Binding::Floor => only("floor"),
             Binding::Ceiling => only("ceiling"),
