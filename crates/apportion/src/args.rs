@@ -72,6 +72,8 @@ pub enum Command {
     Instructions(Instructions),
     /// Forecast every series of a trace file from its own end.
     Forecast(Forecast),
+    /// Train a telemetry network on recorded series and synthetic ones.
+    Train(crate::commands::train::Train),
     /// Play recorded usage to policies: what each would have allotted, and how well.
     Replay(crate::commands::replay::Replay),
     /// Read operators' sentences (English or Chinese) from standard input, one a line; print what each means as JSON.
@@ -251,7 +253,8 @@ pub struct Forecast {
     /// Steps ahead.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub horizon: u32,
-    /// Forecaster: auto, recent, seasonal-naive, ets, mstl.
+    /// Forecaster: auto, transformer, recent, seasonal-naive, ets, mstl; weights:FILE for a network made by `apportion
+    /// train`; bolt:FOLDER for a Chronos-Bolt model (model.safetensors and config.json).
     #[arg(long, default_value = "auto", value_name = "NAME")]
     pub model: String,
     /// Where to write.

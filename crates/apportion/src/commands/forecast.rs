@@ -25,8 +25,7 @@ pub fn run(args: &args::Forecast) -> anyhow::Result<()> {
     trace::Format::of(&args.out)?;
     let horizon = usize::try_from(args.horizon)?;
     let threads = thread::available_parallelism().map_or(1, usize::from);
-    let forecasters: Vec<_> =
-        (0..threads).map(|_| apportion_planner::forecaster(&args.model)).collect::<Result<_, _>>()?;
+    let forecasters: Vec<_> = (0..threads).map(|_| super::models::forecaster(&args.model)).collect::<Result<_, _>>()?;
     let trace = Trace::read(&args.input)?;
     say_aside(&format!("{}: {} series, {}", args.input.display(), trace.len(), trace.report()));
     let series: Vec<Named<'_>> = trace.iter().collect();

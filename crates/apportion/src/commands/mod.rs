@@ -14,8 +14,12 @@ pub mod rollback;
 pub mod run;
 pub mod status;
 pub mod tell;
+pub mod train;
 
 mod control;
+mod learn;
+mod loss_plot;
+mod models;
 mod page;
 
 use crate::{
@@ -78,6 +82,7 @@ fn carry_out(cli: Cli) -> anyhow::Result<()> {
         Command::Tell(args) => tell::run(global, &args),
         Command::Instructions(args) => instructions::run(global, &args),
         Command::Forecast(args) => forecast::run(&args),
+        Command::Train(args) => train::run(global, &args),
         Command::Replay(args) => replay::run(global, &args),
         Command::Interpret(args) => interpret::run(&args),
         Command::Demo(args) => demo::run(global, &args),

@@ -9,12 +9,14 @@ mod schedule;
 mod synthetic;
 mod trainer;
 mod tune;
+mod validate;
 mod windows;
 
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use schedule::Schedule;
 pub use trainer::{Progress, TrainConfig, Trainer};
 pub use tune::{GroupOutcome, TuneConfig, tune};
+pub use validate::validate;
 pub use windows::Mixture;
 
 /// One series to learn from.

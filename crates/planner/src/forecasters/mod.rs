@@ -18,7 +18,7 @@ pub use past::Past;
 pub use profile::Profile;
 pub use recent::Recent;
 pub use seasonal_naive::SeasonalNaive;
-pub use transformer::Transformer;
+pub use transformer::{Bolt, Transformer};
 pub use walk::Walk;
 
 use apportion_core::{Forecast, Forecaster, traits::ForecastInput};

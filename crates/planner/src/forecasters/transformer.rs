@@ -1,10 +1,13 @@
-//! The telemetry Transformer (`crates/model`) as a forecaster: one batched pass for all inputs.
+//! The networks of `crates/model` as forecasters: one batched pass for all inputs, on the caller's thread.
 
 use super::finish;
 use apportion_core::{Forecast, Forecaster, traits::ForecastInput};
-use apportion_model::telemetry::{SeriesInput, TelemetryModel};
+use apportion_model::{
+    bolt::BoltModel,
+    telemetry::{QuantileForecast, SeriesInput, TelemetryModel},
+};
 
-/// The telemetry Transformer with the weights of this binary.
+/// A telemetry network: the Transformer with the weights of this binary, or what a user has trained.
 #[derive(Clone, Debug)]
 pub struct Transformer(TelemetryModel);
 
@@ -13,6 +16,27 @@ impl Transformer {
     #[must_use]
     pub fn embedded() -> Option<Self> {
         TelemetryModel::embedded().ok().map(Self)
+    }
+    /// A network with weights of the user's own.
+    #[must_use]
+    pub const fn new(model: TelemetryModel) -> Self {
+        Self(model)
+    }
+}
+
+/// Chronos-Bolt with weights that the user has.
+#[derive(Clone, Debug)]
+pub struct Bolt(pub BoltModel);
+
+impl Forecaster for Bolt {
+    fn name(&self) -> &'static str {
+        "bolt"
+    }
+    /// The network knows nothing of what is announced, so that is applied to its forecast.
+    fn forecast(&self, inputs: &[ForecastInput], horizon: usize) -> Vec<Forecast> {
+        let series: Vec<SeriesInput<'_>> = inputs.iter().map(series).collect();
+        let made = self.0.forecast_batch(&series, horizon, 1);
+        inputs.iter().zip(made).map(|(input, made)| finish(input, "bolt", rows(&made), f32::NEG_INFINITY)).collect()
     }
 }
 
@@ -25,7 +49,7 @@ impl Forecaster for Transformer {
     fn forecast(&self, inputs: &[ForecastInput], horizon: usize) -> Vec<Forecast> {
         let series: Vec<SeriesInput<'_>> = inputs.iter().map(series).collect();
         let made = self.0.forecast_batch(&series, horizon, 1);
-        inputs.iter().zip(made).map(|(input, made)| forecast(input, &made.values)).collect()
+        inputs.iter().zip(made).map(|(input, made)| forecast(input, &made)).collect()
     }
 }
 
@@ -40,10 +64,13 @@ fn series(input: &ForecastInput) -> SeriesInput<'_> {
 }
 
 /// The network has seen what is announced, so it is not applied again.
-fn forecast(input: &ForecastInput, values: &[f32]) -> Forecast {
-    let (rows, _) = values.as_chunks::<9>();
+fn forecast(input: &ForecastInput, made: &QuantileForecast) -> Forecast {
     let plain = ForecastInput { announced: Vec::new(), ..input.clone() };
-    finish(&plain, "transformer", rows.to_vec(), f32::NEG_INFINITY)
+    finish(&plain, "transformer", rows(made), f32::NEG_INFINITY)
+}
+
+fn rows(made: &QuantileForecast) -> Vec<super::Row> {
+    made.values.as_chunks::<9>().0.to_vec()
 }
 
 #[cfg(test)]

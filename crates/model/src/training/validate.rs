@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use apportion_model::score::{recent_quantiles, seasonal_naive, weighted_quantile_loss};
-use apportion_model::telemetry::{SeriesInput, TelemetryModel};
-
-use crate::series_file::NamedSeries;
+use super::TrainSeries;
+use crate::score::{recent_quantiles, seasonal_naive, weighted_quantile_loss};
+use crate::telemetry::{SeriesInput, TelemetryModel};
 
 const CUTS_A_GROUP: usize = 60;
 /// (context, horizon) as the benchmark has them.
@@ -20,8 +19,10 @@ struct Cut<'a> {
     end_time_s: Option<i64>,
 }
 
-/// `group (cuts): model, recent 64` and the geometric mean over groups.
-pub(crate) fn report(model: &TelemetryModel, held: &[NamedSeries], threads: usize) -> String {
+/// One line: per group `group context (cuts) model recent 64` and the shares of truths below q0.1 and q0.9, then the
+/// geometric means over groups; `None` where no held-out series is long enough to judge by.
+#[must_use]
+pub fn validate(model: &TelemetryModel, held: &[TrainSeries], threads: usize) -> Option<String> {
     let mut text = String::new();
     let mut all = [Vec::new(), Vec::new()];
     for (context, horizon) in TASKS {
@@ -34,14 +35,17 @@ pub(crate) fn report(model: &TelemetryModel, held: &[NamedSeries], threads: usiz
             all[1].push(recent.ln());
         }
     }
+    if all[0].is_empty() {
+        return None;
+    }
     let [ours, recent] = all.map(|logs| (logs.iter().sum::<f64>() / logs.len().max(1) as f64).exp());
     let _ = write!(text, "mean {ours:.4} recent {recent:.4}");
-    text
+    Some(text)
 }
 
-fn cuts(held: &[NamedSeries], context: usize, horizon: usize) -> BTreeMap<String, Vec<Cut<'_>>> {
+fn cuts(held: &[TrainSeries], context: usize, horizon: usize) -> BTreeMap<String, Vec<Cut<'_>>> {
     let mut by_group = BTreeMap::<String, Vec<Cut<'_>>>::new();
-    for NamedSeries { series, .. } in held {
+    for series in held {
         let n = series.values.len();
         let origins: &[f64] = if n > 3 * (context + horizon) { &[0.5, 1.0] } else { &[1.0] };
         for share in origins.iter().filter(|_| n >= context + horizon) {

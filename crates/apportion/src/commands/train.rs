@@ -1,0 +1,207 @@
+//! `apportion train`: a telemetry network from recorded series and synthetic ones.
+
+use super::{
+    learn::{self, Learnt},
+    say, say_aside,
+};
+use crate::args::Global;
+use anyhow::Context as _;
+use apportion_model::{
+    telemetry::ModelConfig,
+    training::{Checkpoint, Progress, TrainConfig, Trainer, validate},
+};
+use clap::{Args, ValueEnum};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::{
+    fs::{self, OpenOptions},
+    io::Write as _,
+    path::{Path, PathBuf},
+    thread,
+    time::Instant,
+};
+
+/// Steps between two lines of the log.
+const LOG_EVERY: u64 = 25;
+/// Lines of the log between two checkpoints, each with a score on what was held out.
+const CHECKPOINT_EVERY: u64 = 10;
+
+/// What passes information along a series.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Network {
+    /// Causal attention: what is shipped.
+    Transformer,
+    /// A recurrent network of the same size.
+    Gru,
+}
+
+/// Arguments of `train`.
+#[derive(Clone, Debug, Args)]
+#[command(
+    after_help = "Learns from the first nine tenths of each series; one workload in --holdout is kept out to judge by. Series that are made up on
+the way are mixed in. DIR gets weights.safetensors, checkpoint.safetensors (a run that was stopped goes on from it), log.csv,
+loss.svg and conditions.json. The same series, seed and settings give the same weights at any number of threads.
+
+Examples:
+  apportion train usage.parquet more.csv --out trained
+  apportion train --from-store --steps 2000 --out trained
+  apportion forecast usage.parquet --horizon 288 --model weights:trained/weights.safetensors --out forecast.parquet"
+)]
+pub struct Train {
+    /// Recorded usage: columns workload, metric, time, value; Parquet or CSV. Each file is a group of its own.
+    #[arg(value_name = "TRACE")]
+    pub traces: Vec<PathBuf>,
+    /// Learn from the own store too: 90 days of five minutes.
+    #[arg(long)]
+    pub from_store: bool,
+    /// Which network.
+    #[arg(long, value_enum, default_value = "transformer")]
+    pub model: Network,
+    /// Steps of 4,000 predictions each.
+    #[arg(long, value_name = "N", default_value_t = 5_000, value_parser = clap::value_parser!(u64).range(10..=10_000_000))]
+    pub steps: u64,
+    /// Seed of the first weights and of every draw.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Threads; all by default.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512))]
+    pub threads: Option<u16>,
+    /// One workload in so many is kept out to judge by.
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u64).range(2..))]
+    pub holdout: u64,
+    /// Where to write; made where it does not exist.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+}
+
+/// Trains, or goes on with a training that was stopped.
+///
+/// # Errors
+/// A trace or the store cannot be read, DIR holds a checkpoint of another training, or a file cannot be written.
+pub fn run(global: &Global, args: &Train) -> anyhow::Result<()> {
+    let learnt = learn::series(global, &args.traces, args.from_store, args.holdout)?;
+    say_aside(&format!("{} series to learn from, {} held out", learnt.set.series.len(), learnt.held.len()));
+    fs::create_dir_all(&args.out).with_context(|| format!("{}", args.out.display()))?;
+    let threads =
+        args.threads.map_or_else(|| thread::available_parallelism().map_or(1, usize::from), |threads| threads.into());
+    let mut trainer = begin(args, &learnt, threads)?;
+    let conditions = conditions(args, &learnt);
+    fs::write(args.out.join("conditions.json"), conditions)?;
+    let mut log = Log::open(&args.out.join("log.csv"), trainer.checkpoint().step())?;
+    let bar = progress(args.steps, trainer.checkpoint().step())?;
+    while let Some(step) = trainer.step() {
+        let logged = log.note(&step, &bar)?;
+        let last = step.step == step.steps;
+        if last || (logged && (step.step / LOG_EVERY).is_multiple_of(CHECKPOINT_EVERY)) {
+            keep(&args.out, &trainer, &learnt, threads, &bar)?;
+        }
+    }
+    bar.finish_and_clear();
+    fs::write(args.out.join("loss.svg"), super::loss_plot::svg(&log.losses))?;
+    say(&format!("{}", args.out.join("weights.safetensors").display()));
+    Ok(())
+}
+
+/// A training goes on from its checkpoint, if that is of the same network and seed.
+fn begin<'a>(args: &Train, learnt: &'a Learnt, threads: usize) -> anyhow::Result<Trainer<'a>> {
+    let model = if args.model == Network::Gru { ModelConfig::recurrent() } else { ModelConfig::default() };
+    let mut config = TrainConfig { model, seed: args.seed, ..TrainConfig::default() };
+    config.schedule.steps = args.steps;
+    config.schedule.warm_up_steps = config.schedule.warm_up_steps.min(args.steps / 10);
+    let path = args.out.join("checkpoint.safetensors");
+    if !path.exists() {
+        return Ok(Trainer::new(config, &learnt.set, threads));
+    }
+    let checkpoint = Checkpoint::load(&path)?;
+    let (before, now) = (checkpoint.config(), &config);
+    if (before.model, before.seed) != (now.model, now.seed) {
+        anyhow::bail!(
+            "{}: a training of another network or seed; give another --out, or delete it to start afresh",
+            path.display()
+        );
+    }
+    say_aside(&format!("{}: going on from step {}", path.display(), checkpoint.step()));
+    let mut trainer = Trainer::resume(checkpoint, &learnt.set, threads);
+    trainer.set_steps(args.steps);
+    Ok(trainer)
+}
+
+fn conditions(args: &Train, learnt: &Learnt) -> String {
+    let conditions = serde_json::json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "network": format!("{:?}", args.model).to_lowercase(),
+        "steps": args.steps,
+        "seed": args.seed,
+        "series": learnt.set.series.len(),
+        "held_out": learnt.held.len(),
+        "sources": learnt.sources,
+        "sha256_of_series": learnt.digest,
+    });
+    format!("{conditions:#}\n")
+}
+
+/// Weights and checkpoint on disk, and how well the weights do on what was held out.
+fn keep(out: &Path, trainer: &Trainer<'_>, learnt: &Learnt, threads: usize, bar: &ProgressBar) -> anyhow::Result<()> {
+    let model = trainer.model();
+    trainer.checkpoint().save(&out.join("checkpoint.safetensors"))?;
+    fs::write(out.join("weights.safetensors"), model.to_bytes()?)?;
+    if let Some(score) = validate(&model, &learnt.held, threads) {
+        bar.suspend(|| say_aside(&format!("held out, quantile loss relative to seasonal naive: {score}")));
+    }
+    Ok(())
+}
+
+fn progress(steps: u64, done: u64) -> anyhow::Result<ProgressBar> {
+    let style = ProgressStyle::with_template("{bar:30} step {pos}/{len}, {msg}, {eta} left")?;
+    let bar = ProgressBar::new(steps).with_style(style);
+    bar.reset_eta();
+    bar.set_position(done);
+    Ok(bar)
+}
+
+/// Mean loss of every [`LOG_EVERY`] steps, to the file and the bar.
+struct Log {
+    file: fs::File,
+    since: Instant,
+    loss: f64,
+    steps: u64,
+    windows: usize,
+    /// Step and mean loss so far.
+    losses: Vec<(u64, f64)>,
+}
+
+impl Log {
+    /// Goes on with the lines up to `step`; what a run wrote after its last checkpoint is done again.
+    fn open(path: &Path, step: u64) -> anyhow::Result<Self> {
+        let before = fs::read_to_string(path).unwrap_or_default();
+        let parse = |line: &str| {
+            let mut parts = line.split(',');
+            Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+        };
+        let losses: Vec<(u64, f64)> = before.lines().filter_map(parse).filter(|(at, _)| *at <= step).collect();
+        let mut file = OpenOptions::new().create(true).write(true).truncate(true).open(path)?;
+        writeln!(file, "step,loss,rate,windows_per_s")?;
+        for line in before.lines().filter(|line| parse(line).is_some_and(|(at, _)| at <= step)) {
+            writeln!(file, "{line}")?;
+        }
+        Ok(Self { file, since: Instant::now(), loss: 0.0, steps: 0, windows: 0, losses })
+    }
+
+    /// True where a line was written.
+    fn note(&mut self, step: &Progress, bar: &ProgressBar) -> anyhow::Result<bool> {
+        self.loss += step.loss;
+        self.steps += 1;
+        self.windows += step.windows;
+        bar.set_position(step.step);
+        if !step.step.is_multiple_of(LOG_EVERY) && step.step != step.steps {
+            return Ok(false);
+        }
+        #[allow(clippy::cast_precision_loss, reason = "counts of a few thousand")]
+        let (loss, speed) =
+            (self.loss / self.steps as f64, self.windows as f64 / self.since.elapsed().as_secs_f64().max(1e-9));
+        writeln!(self.file, "{},{loss:.5},{:.1e},{speed:.0}", step.step, step.rate)?;
+        bar.set_message(format!("loss {loss:.4}, {speed:.0} windows/s"));
+        self.losses.push((step.step, loss));
+        (self.since, self.loss, self.steps, self.windows) = (Instant::now(), 0.0, 0, 0);
+        Ok(true)
+    }
+}
