@@ -224,6 +224,10 @@ fn every_binding() {
         checkout CPU 上限 2 核 → 1.4 核：试运行
         决策 41，2026年11月22日周日 10:05。checkout 的 CPU 上限将由 2 核降到 1.4 核；试运行，未写入。决定因素：历史太短，在已见用量上留出较大余量。
         checkout CPU limit 2 cores → 1.4 cores: dry run
+        Decision 41, Sunday 22 November 2026 10:05. checkout: the CPU limit would be lowered from 2 cores to 1.4 cores. Dry run: nothing was written. What decided: there is little history yet, so it gets what others like it needed, with a wide margin.
+        checkout CPU 上限 2 核 → 1.4 核：试运行
+        决策 41，2026年11月22日周日 10:05。checkout 的 CPU 上限将由 2 核降到 1.4 核；试运行，未写入。决定因素：历史太短，参照相似负载的用量并留出余量。
+        checkout CPU limit 2 cores → 1.4 cores: dry run
         Decision 41, Sunday 22 November 2026 10:05. checkout: the CPU limit would be lowered from 2 cores to 1.4 cores. Dry run: nothing was written. What decided: what people announced; usual demand would need 4.55 cores.
         checkout CPU 上限 2 核 → 1.4 核：试运行
         决策 41，2026年11月22日周日 10:05。checkout 的 CPU 上限将由 2 核降到 1.4 核；试运行，未写入。决定因素：人工预告的需求；平常需要 4.55 核。

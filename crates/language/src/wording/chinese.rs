@@ -181,9 +181,7 @@ fn binding(told: &Told<'_>, reason: &Reason) -> String {
         Binding::Forecast => format!("决定因素：预测，使需求在 {} 的时间内得到满足{margin}。", share(reason.quantile)),
         Binding::Recent => format!("决定因素：近期用量，暂无更好的依据{margin}。"),
         Binding::ColdStart => format!("决定因素：历史太短，在已见用量上留出较大余量{margin}。"),
-        Binding::LookAlikes { count } => {
-            format!("决定因素：历史太短，参照 {count} 个相似负载的用量并留出余量{margin}。")
-        }
+        Binding::LookAlikes { .. } => format!("决定因素：历史太短，参照相似负载的用量并留出余量{margin}。"),
         Binding::Announced { usual } => {
             format!("决定因素：人工预告的需求；平常需要 {}{margin}。", told.amount(*usual))
         }

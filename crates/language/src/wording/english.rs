@@ -207,10 +207,9 @@ fn binding(told: &Told<'_>, reason: &Reason) -> String {
         Binding::ColdStart => {
             format!("What decided: there is little history yet, so it gets a wide margin on what was seen{margin}.")
         }
-        Binding::LookAlikes { count } => {
-            let like = if *count == 1 { "workload" } else { "workloads" };
+        Binding::LookAlikes { .. } => {
             format!(
-                "What decided: there is little history yet, so it gets what {count} {like} like it needed, with a wide margin{margin}."
+                "What decided: there is little history yet, so it gets what others like it needed, with a wide margin{margin}."
             )
         }
         Binding::Announced { usual } => {
