@@ -57,7 +57,7 @@ pub(crate) fn series(global: &Global, traces: &[PathBuf], from_store: bool, hold
             for metric in store.metrics(&seen.workload.id)? {
                 let window = Window::last(now, STORE_STEP_S, STORE_STEPS);
                 if let Some(series) = store.series_mean(&seen.workload.id, &metric, window)? {
-                    take("store", &seen.workload.id, &metric, begun(series));
+                    take("store", &seen.workload.id, &metric, begun(&series));
                 }
             }
         }
@@ -68,7 +68,7 @@ pub(crate) fn series(global: &Global, traces: &[PathBuf], from_store: bool, hold
 }
 
 /// Without the gap before the first value.
-fn begun(series: Series) -> Series {
+fn begun(series: &Series) -> Series {
     let steps = series.values.iter().position(|value| value.is_finite()).map_or(0, |first| series.len() - first);
     series.tail(steps)
 }

@@ -81,8 +81,7 @@ pub fn run(global: &Global, args: &Train) -> anyhow::Result<()> {
     let learnt = learn::series(global, &args.traces, args.from_store, args.holdout)?;
     say_aside(&format!("{} series to learn from, {} held out", learnt.set.series.len(), learnt.held.len()));
     fs::create_dir_all(&args.out).with_context(|| format!("{}", args.out.display()))?;
-    let threads =
-        args.threads.map_or_else(|| thread::available_parallelism().map_or(1, usize::from), |threads| threads.into());
+    let threads = args.threads.map_or_else(|| thread::available_parallelism().map_or(1, usize::from), usize::from);
     let mut trainer = begin(args, &learnt, threads)?;
     let conditions = conditions(args, &learnt);
     fs::write(args.out.join("conditions.json"), conditions)?;

@@ -162,7 +162,9 @@ fn what_is_announced_multiplies() {
         let made = rule.forecast(&[announced], 3).remove(0);
         for (step, factor) in [(0, 1.0), (1, 3.0), (2, 1.0)] {
             let (a, b) = (plain.quantiles()[step][6] * factor, made.quantiles()[step][6]);
-            assert!((a - b).abs() < 1e-4 * a, "{}: step {step}: {a} {b}", rule.name());
+            // The networks in `auto` read the announcement as one thing among others; rules multiply.
+            let tolerance = if rule.name() == "auto" { 0.05 } else { 1e-4 };
+            assert!((a - b).abs() < tolerance * a, "{}: step {step}: {a} {b}", rule.name());
         }
     }
 }
