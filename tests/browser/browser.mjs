@@ -64,7 +64,11 @@ export class Browser {
     await Promise.race([this.send('Browser.close').catch(() => {}), new Promise((resolve) => setTimeout(resolve, 3000))]);
     this.#process.kill('SIGKILL');
     await gone;
-    rmSync(this.#folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
+    try {
+      rmSync(this.#folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
+    } catch {
+      // A process of the browser may still write there; the folder is a temporary one.
+    }
   }
 }
 
@@ -99,7 +103,7 @@ export class Page {
   }
 
   /** Waits until the expression is true; says what it was when it never was. */
-  async until(expression, within_ms = 15_000) {
+  async until(expression, within_ms = 30_000) {
     const end = Date.now() + within_ms;
     let last;
     while (Date.now() < end) {

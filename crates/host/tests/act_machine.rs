@@ -81,7 +81,9 @@ fn a_cpu_quota_bites() {
     };
     let outcome = route.apply(&admitted(&group(made.path()), Knob::CpuQuota, Unlimited, Value(0.2)));
     assert_eq!(outcome, Outcome::Applied { read_back: Value(0.2) });
-    let (held, throttled, pressure) = used_cores();
+    // Neighbours may leave it less than its quota for a while: then there is nothing to throttle.
+    let (held, throttled, pressure) =
+        (0..10).map(|_| used_cores()).find(|(held, ..)| *held > 0.15).unwrap_or_else(used_cores);
     println!(
         "a busy loop under a quota of 0.2 cores used {held:.3}; throttled {throttled:?} a second, pressure {pressure:?}"
     );

@@ -11,7 +11,7 @@ const PAUSE_MS = 250;
 /** The box, the reading beside it, and the list. */
 export function tellView(app) {
   const box = h('textarea', { id: 'tell', rows: 3, maxlength: 600, placeholder: t('tell.placeholder'), 'aria-describedby': 'reading', oninput: typed });
-  const go = h('button', { class: 'button button-primary', disabled: true, onclick: confirm }, t('tell.go'));
+  const go = h('button', { class: 'button button-primary', disabled: true }, t('tell.go'));
   const reading = h('div', { id: 'reading', class: 'reading', role: 'status', 'aria-live': 'polite' });
   const list = h('ol', { class: 'decisions said' });
   const past = h('input', { type: 'checkbox', onchange: () => app.refresh({ force: true }) });

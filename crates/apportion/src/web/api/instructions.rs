@@ -55,6 +55,7 @@ pub(super) struct Which {
     #[serde(default)]
     all: bool,
     /// Language of the words, en or zh.
+    #[param(inline)]
     language: Option<Lang>,
 }
 
