@@ -19,6 +19,7 @@ use std::{
     net::{Shutdown, TcpListener, TcpStream},
     path::Path,
     process::{Child, Command, Stdio},
+    sync::Mutex,
     thread,
     time::{Duration, Instant},
 };
@@ -28,6 +29,8 @@ const INSIDE: &str = "APPORTION_TEST_INSIDE";
 const OUT: &str = "apptest0";
 const FAR: &str = "10.99.7.2:5001";
 const SEND_FOR: Duration = Duration::from_secs(3);
+/// One test at a time: nft tells groups by inode, and a group of another test may have the same in another hierarchy.
+static ALONE: Mutex<()> = Mutex::new(());
 
 /// Runs the test again in a network namespace of its own; true inside.
 fn inside(test: &str) -> bool {
@@ -46,7 +49,9 @@ fn inside(test: &str) -> bool {
     }
     let mut again = Command::new("unshare");
     again.arg("--net").arg(env::current_exe().unwrap()).args(["--exact", test, "--nocapture"]).env(INSIDE, "1");
+    let alone = ALONE.lock();
     let output = again.output().unwrap();
+    drop(alone);
     let said = String::from_utf8_lossy(&output.stdout);
     print!(
         "{}",
