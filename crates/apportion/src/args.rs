@@ -78,6 +78,8 @@ pub enum Command {
     Replay(crate::commands::replay::Replay),
     /// Read operators' sentences (English or Chinese) from standard input, one a line; print what each means as JSON.
     Interpret(Interpret),
+    /// Serve the Model Context Protocol on standard input and output: programs read, and propose what a person confirms.
+    Mcp,
     /// Start three small workloads and watch the loop size them.
     Demo(Demo),
     /// One workload of the demonstration.
@@ -229,6 +231,11 @@ pub enum InstructionsWhat {
     Show {
         /// Its number.
         id: i64,
+    },
+    /// Take what a program proposed over MCP, or list what waits; asks at the terminal.
+    Confirm {
+        /// Its number; without it, list what waits.
+        id: Option<u32>,
     },
     /// Take one back.
     Revoke {

@@ -15,22 +15,29 @@ const LOOK_BACK: usize = 1_000;
 /// # Errors
 /// There is no store, it cannot be read, or nothing in it answers to that name.
 pub fn run(global: &args::Global, args: &args::Explain) -> anyhow::Result<()> {
-    let store = global.open_to_read()?;
-    let decisions = find(&store, &args.what)?;
-    if decisions.is_empty() {
-        let what = format!("nothing is decided about {:?} yet; `apportion status` lists the workloads", args.what);
-        return Err(NothingFound(what).into());
-    }
-    let zone = jiff::tz::TimeZone::system();
-    for decision in &decisions {
-        let words = || format!("[{}] {}\n", decision.id, wording::explain(decision, global.words(), &zone));
-        say(&if args.json { serde_json::to_string_pretty(decision)? } else { words() });
+    for decision in &find(global, &args.what)? {
+        say(&if args.json { serde_json::to_string_pretty(decision)? } else { words(global, decision) });
     }
     Ok(())
 }
 
+pub(super) fn words(global: &args::Global, decision: &Decision) -> String {
+    let zone = jiff::tz::TimeZone::system();
+    format!("[{}] {}\n", decision.id, wording::explain(decision, global.words(), &zone))
+}
+
+/// The decision of that number, or the newest of each knob of the workload of that name.
+pub(super) fn find(global: &args::Global, what: &str) -> anyhow::Result<Vec<Decision>> {
+    let decisions = look_up(&global.open_to_read()?, what)?;
+    if decisions.is_empty() {
+        let what = format!("nothing is decided about {what:?} yet; `apportion status` lists the workloads");
+        return Err(NothingFound(what).into());
+    }
+    Ok(decisions)
+}
+
 /// A number is a decision's, anything else a workload's name.
-fn find(store: &Store, what: &str) -> anyhow::Result<Vec<Decision>> {
+fn look_up(store: &Store, what: &str) -> anyhow::Result<Vec<Decision>> {
     if let Ok(number) = what.parse() {
         return Ok(store.decision(DecisionId(number))?.into_iter().collect());
     }

@@ -11,6 +11,14 @@ use apportion_language::wording;
 /// # Errors
 /// There is no store, it cannot be read, or it holds no such decision.
 pub fn run(global: &args::Global, args: &args::History) -> anyhow::Result<()> {
+    for decision in &find(global, args)? {
+        say(&if args.json { serde_json::to_string(decision)? } else { line(global, decision)? });
+    }
+    Ok(())
+}
+
+/// The decisions that are asked for, newest first.
+pub(super) fn find(global: &args::Global, args: &args::History) -> anyhow::Result<Vec<Decision>> {
     let store = global.open_to_read()?;
     let workload = args.workload.as_deref().map(Into::into);
     let limit = if args.applied { usize::MAX } else { args.limit };
@@ -20,13 +28,10 @@ pub fn run(global: &args::Global, args: &args::History) -> anyhow::Result<()> {
     if decisions.is_empty() {
         return Err(NothingFound("no decision yet; `apportion run` makes them".to_owned()).into());
     }
-    for decision in &decisions {
-        say(&if args.json { serde_json::to_string(decision)? } else { line(global, decision)? });
-    }
-    Ok(())
+    Ok(decisions)
 }
 
-fn line(global: &args::Global, decision: &Decision) -> anyhow::Result<String> {
+pub(super) fn line(global: &args::Global, decision: &Decision) -> anyhow::Result<String> {
     let time = jiff::Timestamp::from_millisecond(decision.time.0)?.to_zoned(jiff::tz::TimeZone::system());
     let headline = wording::headline(decision, global.words());
     Ok(format!("{:>6}  {}  {headline}", decision.id, time.strftime("%Y-%m-%d %H:%M:%S")))

@@ -1,15 +1,17 @@
 //! `apportion instructions`: what people said, and taking it back.
 
-use super::{NothingFound, control::Control, say};
+use super::{NotTaken, NothingFound, control::Control, desk::Desk, proposals::Proposals, say, tell as ask};
 use crate::{
     args,
     args::{Global, InstructionsWhat},
     daemon, tell, zone,
 };
+use anyhow::bail;
 use apportion_core::{Instructed, InstructionId, Time};
 use apportion_language::Language;
 use apportion_planner::instructions::is_in_force;
 use serde::{Deserialize, Serialize};
+use std::io::IsTerminal as _;
 use utoipa::ToSchema;
 
 /// An instruction as it is listed.
@@ -82,16 +84,21 @@ pub fn run(global: &Global, args: &args::Instructions) -> anyhow::Result<()> {
     match args.what {
         Some(InstructionsWhat::Revoke { id }) => revoke(global, InstructionId(id)),
         Some(InstructionsWhat::Show { id }) => show(global, id),
+        Some(InstructionsWhat::Confirm { id }) => confirm(global, id),
         None => list(global, args),
     }
 }
 
-fn list(global: &Global, args: &args::Instructions) -> anyhow::Result<()> {
+/// What was taken; those that are past or revoked too where `all` are wanted.
+pub(super) fn listed(global: &Global, all: bool) -> anyhow::Result<Vec<Listed>> {
     let (now, language) = (daemon::now(), global.words());
-    let all = global.open_to_read()?.instructions(Time(i64::MIN))?;
-    let listed = all.iter().map(|said| Listed::new(said, now, language));
-    let listed: Vec<Listed> =
-        listed.filter(|said| args.all || matches!(said.state.as_str(), "standing" | "to_come")).collect();
+    let kept = global.open_to_read()?.instructions(Time(i64::MIN))?;
+    let listed = kept.iter().map(|said| Listed::new(said, now, language));
+    Ok(listed.filter(|said| all || matches!(said.state.as_str(), "standing" | "to_come")).collect())
+}
+
+fn list(global: &Global, args: &args::Instructions) -> anyhow::Result<()> {
+    let listed = listed(global, args.all)?;
     if args.json {
         say(&serde_json::to_string(&listed)?);
     } else if listed.is_empty() {
@@ -111,6 +118,33 @@ fn show(global: &Global, id: i64) -> anyhow::Result<()> {
     let listed = Listed::new(&said, daemon::now(), global.words());
     let whole = serde_json::json!({ "listed": listed, "instruction": said.instruction });
     say(&serde_json::to_string_pretty(&whole)?);
+    Ok(())
+}
+
+/// Shows what a program proposed and takes it once a person at a terminal says so; without a number, lists what waits.
+fn confirm(global: &Global, id: Option<u32>) -> anyhow::Result<()> {
+    let proposals = Proposals::beside(&global.store_path());
+    let Some(id) = id else {
+        let waiting = proposals.waiting(daemon::now())?;
+        if waiting.is_empty() {
+            say("nothing waits to be confirmed");
+        }
+        waiting.iter().for_each(|(id, proposal)| say(&format!("{id:>4}  {}", proposal.words)));
+        return Ok(());
+    };
+    let proposal = proposals.get(id, daemon::now())?;
+    if !std::io::stdin().is_terminal() {
+        bail!("a person confirms at a terminal; nothing was taken");
+    }
+    let desk = Desk::open(global)?;
+    let said = proposal.said();
+    let told = desk.read(&said)?;
+    say(&ask::shown(&told));
+    if !told.can_confirm || !ask::ask(&told) {
+        return Err(NotTaken("not confirmed; nothing was taken".to_owned()).into());
+    }
+    say(&desk.take(&said)?);
+    proposals.forget(id);
     Ok(())
 }
 

@@ -9,6 +9,7 @@ pub mod history;
 pub mod hold;
 pub mod instructions;
 pub mod interpret;
+pub mod mcp;
 pub mod replay;
 pub mod rollback;
 pub mod run;
@@ -17,10 +18,12 @@ pub mod tell;
 pub mod train;
 
 mod control;
+mod desk;
 mod learn;
 mod loss_plot;
 mod models;
 mod page;
+mod proposals;
 
 use crate::{
     args::{Cli, Command, Global, LanguageArg},
@@ -85,6 +88,7 @@ fn carry_out(cli: Cli) -> anyhow::Result<()> {
         Command::Train(args) => train::run(global, &args),
         Command::Replay(args) => replay::run(global, &args),
         Command::Interpret(args) => interpret::run(&args),
+        Command::Mcp => mcp::run(global),
         Command::Demo(args) => demo::run(global, &args),
         Command::DemoLoad(args) => {
             args.load.run(args.seconds);

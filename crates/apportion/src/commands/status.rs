@@ -49,15 +49,25 @@ struct Peak {
 /// # Errors
 /// No loop runs on this store, or it does not answer.
 pub fn run(global: &args::Global, args: &args::Status) -> anyhow::Result<()> {
-    let control = Control::find(&global.store_path()).map_err(|_| {
+    let picture = now(global)?;
+    say(&if args.json { serde_json::to_string(&picture)? } else { table(picture, global.words())? });
+    Ok(())
+}
+
+/// The picture that a running loop gives.
+pub(super) fn now(global: &args::Global) -> anyhow::Result<serde_json::Value> {
+    control(global)?.get("/api/v1/workloads")
+}
+
+/// The way to the running loop.
+pub(super) fn control(global: &args::Global) -> anyhow::Result<Control> {
+    Control::find(&global.store_path()).map_err(|_| {
         NothingFound(
             "no loop runs with a page on this store; start `apportion run`, or look once with `apportion run --once`"
                 .to_owned(),
         )
-    })?;
-    let picture = control.get("/api/v1/workloads")?;
-    say(&if args.json { serde_json::to_string(&picture)? } else { table(picture, global.words())? });
-    Ok(())
+        .into()
+    })
 }
 
 /// The picture of one turn as JSON.

@@ -2,29 +2,12 @@
 
 use super::{
     NotTaken,
-    control::{Control, segment},
+    desk::{Desk, Said},
     interpret, say,
 };
-use crate::{
-    args,
-    args::Global,
-    config::Config,
-    daemon,
-    tell::{self, Deed, Scene, Told},
-};
-use anyhow::Context as _;
-use apportion_core::{Capacity, Collector as _, Standing, Time, WorkloadId, time::DAY_S};
-use apportion_host::{cgroupfs::Hierarchy, collect::MachineCollector, store::Store};
-use apportion_language::reading::Reader;
+use crate::{args, args::Global, tell::Told};
 use jiff::Zoned;
-use std::{
-    io::{BufRead as _, Write as _},
-    path::Path,
-    sync::Arc,
-};
-
-/// Workloads that were seen within this time exist.
-const SEEN_WITHIN_S: i64 = DAY_S;
+use std::io::{BufRead as _, Write as _};
 
 /// Reads a sentence, shows what it means, and takes it once confirmed.
 ///
@@ -32,37 +15,9 @@ const SEEN_WITHIN_S: i64 = DAY_S;
 /// It is not understood, not possible or not confirmed ([`NotTaken`]); or neither store nor loop can be reached.
 pub fn run(global: &Global, args: &args::Tell) -> anyhow::Result<()> {
     let now = args.now.as_deref().map(interpret::time).transpose()?.unwrap_or_else(Zoned::now);
-    let text = args.sentence.join(" ");
-    match global.open_to_write()? {
-        Some(store) => {
-            let store = Arc::new(store);
-            let scene = scene(&global.configuration()?, &store, &now, &args.workload)?;
-            let history = daemon::StoreHistory(Arc::clone(&store));
-            let (told, deed) = tell::read(&Reader::embedded()?, &text, &now, &scene, &history);
-            settle(args, &told, || keep(&store, deed.as_ref(), &now))
-        }
-        None => {
-            let way = Control::find(&global.store_path())?;
-            let zone = now.time_zone().iana_name().map_or_else(|| now.strftime("%:z").to_string(), str::to_owned);
-            let told: Told = serde_json::from_value(way.get(&query(&text, &now, &zone, &args.workload))?)
-                .context("the loop is of another version")?;
-            let body = serde_json::json!({
-                "text": text, "at_s": told.at_s, "zone": zone, "also": args.workload,
-            });
-            settle(args, &told, || way.ask("POST", "/api/v1/instructions", Some(&body)))
-        }
-    }
-}
-
-fn query(text: &str, now: &Zoned, zone: &str, also: &[String]) -> String {
-    let at_s = now.timestamp().as_second();
-    let also = segment(&also.join(","));
-    format!("/api/v1/reading?text={}&at_s={at_s}&zone={}&also={also}", segment(text), segment(zone))
-}
-
-fn keep(store: &Store, deed: Option<&Deed>, now: &Zoned) -> anyhow::Result<String> {
-    let deed = deed.context("nothing was understood that could be taken")?;
-    Ok(tell::carry_out(deed, store, Time(now.timestamp().as_millisecond()))?.1)
+    let said = Said { text: args.sentence.join(" "), now, also: args.workload.clone() };
+    let desk = Desk::open(global)?;
+    settle(args, &desk.read(&said)?, || desk.take(&said))
 }
 
 /// Shows, asks, does.
@@ -88,7 +43,7 @@ fn settle(args: &args::Tell, told: &Told, take: impl FnOnce() -> anyhow::Result<
 }
 
 /// What was understood, as a person confirms it.
-fn shown(told: &Told) -> String {
+pub(super) fn shown(told: &Told) -> String {
     let zh = told.language == "zh";
     let mut lines = vec![told.words.clone()];
     if !told.workloads.is_empty() {
@@ -108,7 +63,7 @@ fn shown(told: &Told) -> String {
     lines.join("\n")
 }
 
-fn ask(told: &Told) -> bool {
+pub(super) fn ask(told: &Told) -> bool {
     let question = if told.language == "zh" { "确认执行？[y/N] " } else { "Take it? [y/N] " };
     let mut out = std::io::stdout().lock();
     let _ = write!(out, "{question}");
@@ -117,23 +72,4 @@ fn ask(told: &Told) -> bool {
     // No answer is no.
     let read = std::io::stdin().lock().read_line(&mut answer).unwrap_or(0);
     read > 0 && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes" | "是" | "确认")
-}
-
-/// What there is without a loop: the workloads that the store saw lately, and the machine.
-fn scene(config: &Config, store: &Store, now: &Zoned, also: &[String]) -> anyhow::Result<Scene> {
-    let now = Time(now.timestamp().as_millisecond());
-    let seen = store.workloads()?.into_iter().filter(|seen| now.since_s(seen.last) < SEEN_WITHIN_S as f64);
-    let known = seen.map(|seen| seen.workload.id).filter(|id| !id.is_machine());
-    let configured = |id: WorkloadId| (id.clone(), config.standing(&id, true));
-    let mut configured: std::collections::BTreeMap<_, _> = known.map(configured).collect();
-    configured.extend(also.iter().map(|name| (WorkloadId::new(name), Standing::default())));
-    Ok(Scene { configured, machine: machine(now), said: store.instructions(now)? })
-}
-
-/// What the machine has; nothing where that cannot be read.
-fn machine(now: Time) -> Capacity {
-    let Ok(hierarchy) = Hierarchy::discover(Path::new("/")) else { return Capacity::default() };
-    let mut machine = MachineCollector::new(hierarchy);
-    machine.collect(now);
-    machine.capacity().clone()
 }
