@@ -12,6 +12,7 @@
 )]
 
 pub mod bolt;
+pub mod encoder;
 mod error;
 mod fft;
 mod half;

@@ -63,6 +63,18 @@ pub(crate) fn silu_slope(x: f32) -> f32 {
     s * (1.0 + x * (1.0 - s))
 }
 
+/// `x Φ(x) = x (1 + erf(x / √2)) / 2` within 2e-7 · |x|: the exact GELU of Hendrycks & Gimpel 2016.
+///
+/// The error function by formula 7.1.26 of Abramowitz & Stegun 1964.
+#[inline(always)]
+pub(crate) fn gelu(x: f32) -> f32 {
+    let z = x.abs() * std::f32::consts::FRAC_1_SQRT_2;
+    let t = 1.0 / (1.0 + 0.327_591_1 * z);
+    let p = ((((1.061_405_4 * t - 1.453_152_1) * t + 1.421_413_8) * t - 0.284_496_74) * t + 0.254_829_6) * t;
+    let rest = 0.5 * p * exp(-z * z);
+    x * if x < 0.0 { rest } else { 1.0 - rest }
+}
+
 /// Softmax in place.
 #[inline(always)]
 pub(crate) fn softmax(row: &mut [f32]) {
@@ -106,6 +118,16 @@ mod tests {
             let x = (f64::from(k) * 0.087).exp() as f32;
             let (ours, exact) = (f64::from(ln(x)), f64::from(x).ln());
             assert!((ours - exact).abs() <= 1e-7 + 1.2e-7 * exact.abs(), "ln({x}) = {ours}, not {exact}");
+        }
+    }
+
+    #[test]
+    fn gelu_is_that_of_the_error_function() {
+        // scipy: x * scipy.stats.norm.cdf(x)
+        let cases =
+            [(-4.0, -1.266_849e-4), (-1.0, -0.158_655_25), (-0.2, -0.084_148_06), (0.0, 0.0), (0.5, 0.345_731_23)];
+        for (x, expected) in cases.into_iter().chain([(2.0, 1.954_499_7), (6.0, 6.0)]) {
+            assert!((gelu(x) - expected).abs() < 1e-6, "gelu({x}) = {}, not {expected}", gelu(x));
         }
     }
 
