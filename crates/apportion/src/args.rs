@@ -208,6 +208,25 @@ pub struct Tell {
     /// Print what was understood, and whether it was taken, as JSON. Asks nothing: without --yes nothing is taken.
     #[arg(long)]
     pub json: bool,
+    /// A second opinion.
+    #[command(flatten)]
+    pub second: TextModelArgs,
+}
+
+/// A larger text model that gives a second opinion.
+#[derive(Clone, Debug, Default, Args)]
+pub struct TextModelArgs {
+    /// Have a larger text model read the sentence too: the address of an OpenAI-compatible API (http://127.0.0.1:8080/v1). Names
+    /// are replaced by aliases before anything is sent. Where it reads otherwise a person is asked, whatever --yes says.
+    /// The key, where one is needed, is taken from APPORTION_LLM_KEY.
+    #[arg(long, env = "APPORTION_LLM", value_name = "URL")]
+    pub llm: Option<String>,
+    /// Name of the model at that address.
+    #[arg(long, env = "APPORTION_LLM_MODEL", value_name = "NAME", default_value = "default")]
+    pub llm_model: String,
+    /// How long its answer may take, seconds; without one the reader's result stands.
+    #[arg(long, env = "APPORTION_LLM_TIMEOUT_S", value_name = "S", default_value_t = 20)]
+    pub llm_timeout: u32,
 }
 
 /// Arguments of `instructions`.
@@ -280,6 +299,9 @@ pub struct Interpret {
     /// A workload that exists, so that its name is known; may be given several times.
     #[arg(long, value_name = "NAME")]
     pub workload: Vec<String>,
+    /// A second opinion.
+    #[command(flatten)]
+    pub second: TextModelArgs,
 }
 
 /// Arguments of `demo`.

@@ -6,5 +6,6 @@ pub mod commands;
 pub mod config;
 pub mod daemon;
 pub mod tell;
+pub mod text_model;
 pub mod web;
 pub mod zone;

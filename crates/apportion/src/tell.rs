@@ -168,10 +168,15 @@ pub fn zoned(at: Time, zone: Option<&str>) -> Zoned {
     Timestamp::from_millisecond(at.0).unwrap_or_default().to_zoned(zone)
 }
 
-/// Names by which workloads may be called: whole, their last part, and that without the kind of unit.
 fn catalogue(scene: &Scene) -> Vec<String> {
+    names(scene.configured.keys())
+}
+
+/// Names by which workloads may be called: whole, their last part, and that without the kind of unit.
+#[must_use]
+pub fn names<'a>(workloads: impl IntoIterator<Item = &'a WorkloadId>) -> Vec<String> {
     let mut names = BTreeSet::new();
-    for workload in scene.configured.keys().filter(|workload| !workload.is_machine()) {
+    for workload in workloads.into_iter().filter(|workload| !workload.is_machine()) {
         let last = workload.as_str().rsplit('/').next().unwrap_or_default();
         let plain = last.rsplit_once('.').map_or(last, |(plain, _)| plain);
         names.extend([workload.as_str(), last, plain].map(str::to_owned));

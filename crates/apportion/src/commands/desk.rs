@@ -12,6 +12,7 @@ use apportion_core::{Capacity, Collector as _, Standing, Time, WorkloadId, time:
 use apportion_host::{cgroupfs::Hierarchy, collect::MachineCollector, store::Store};
 use apportion_language::reading::Reader;
 use jiff::Zoned;
+use serde::Deserialize;
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 /// Workloads that were seen within this time exist.
@@ -37,6 +38,17 @@ impl Said {
     fn at(&self) -> Time {
         Time(self.now.timestamp().as_millisecond())
     }
+}
+
+/// What is read of the loop's workloads.
+#[derive(Deserialize)]
+struct Picture {
+    workloads: Vec<Row>,
+}
+
+#[derive(Deserialize)]
+struct Row {
+    id: WorkloadId,
 }
 
 /// Where a sentence is read, and kept once confirmed.
@@ -80,6 +92,22 @@ impl Desk {
         match self {
             Self::Store(store, config) => Ok(read(store, config, said)?.0),
             Self::Loop(way) => serde_json::from_value(way.get(&query(said))?).context("the loop is of another version"),
+        }
+    }
+
+    /// Names by which workloads are known here.
+    ///
+    /// # Errors
+    /// The store or the loop cannot be read.
+    pub(super) fn names(&self, said: &Said) -> anyhow::Result<Vec<String>> {
+        match self {
+            Self::Store(store, config) => Ok(tell::names(scene(config, store, said)?.configured.keys())),
+            Self::Loop(way) => {
+                let picture: Picture = serde_json::from_value(way.get("/api/v1/workloads")?)?;
+                let known: Vec<WorkloadId> = picture.workloads.into_iter().map(|row| row.id).collect();
+                let also: Vec<WorkloadId> = said.also.iter().map(|name| WorkloadId::new(name)).collect();
+                Ok(tell::names(known.iter().chain(&also)))
+            }
         }
     }
 

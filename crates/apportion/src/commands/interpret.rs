@@ -1,7 +1,10 @@
 //! `apportion interpret`.
 
 use super::say;
-use crate::args;
+use crate::{
+    args,
+    text_model::{self, TextModel},
+};
 use anyhow::Context as _;
 use apportion_language::reading::Reader;
 use jiff::Zoned;
@@ -13,12 +16,24 @@ use std::io::BufRead as _;
 /// `--now` is no time, or standard input cannot be read.
 pub fn run(args: &args::Interpret) -> anyhow::Result<()> {
     let now = args.now.as_deref().map(time).transpose()?.unwrap_or_else(Zoned::now);
-    let reader = Reader::embedded()?;
+    let (reader, model) = (Reader::embedded()?, args.second.open()?);
     for line in std::io::stdin().lock().split(b'\n') {
         let line = line.context("standard input cannot be read")?;
-        say(&reader.interpret_line(&String::from_utf8_lossy(&line), &now, &args.workload));
+        let line = String::from_utf8_lossy(&line);
+        let reading = reader.interpret_line(&line, &now, &args.workload);
+        say(&match &model {
+            Some(model) => with_second(model.as_ref(), &line, &reading, &args.workload)?,
+            None => reading,
+        });
     }
     Ok(())
+}
+
+/// A reading with what a larger model says of it as `second`.
+fn with_second(model: &dyn TextModel, line: &str, reading: &str, names: &[String]) -> anyhow::Result<String> {
+    let mut reading: serde_json::Value = serde_json::from_str(reading)?;
+    reading["second"] = serde_json::to_value(text_model::second(model, line, &reading, names)?)?;
+    Ok(reading.to_string())
 }
 
 /// RFC 3339 (an offset), or with a time zone in brackets.

@@ -26,8 +26,9 @@ mod page;
 mod proposals;
 
 use crate::{
-    args::{Cli, Command, Global, LanguageArg},
+    args::{self, Cli, Command, Global, LanguageArg},
     config::{Config, Faults},
+    text_model::{Endpoint, TextModel},
 };
 use apportion_host::store::{Access, OpenError, Options, Store};
 use std::{path::PathBuf, process::ExitCode};
@@ -147,6 +148,19 @@ impl Global {
             LanguageArg::En => apportion_language::Language::En,
             LanguageArg::Zh => apportion_language::Language::Zh,
         }
+    }
+}
+
+impl args::TextModelArgs {
+    /// The larger text model, where one is named.
+    ///
+    /// # Errors
+    /// It cannot be used as it is named.
+    pub fn open(&self) -> anyhow::Result<Option<Box<dyn TextModel>>> {
+        let Some(place) = &self.llm else { return Ok(None) };
+        let key = std::env::var("APPORTION_LLM_KEY").ok().filter(|key| !key.trim().is_empty());
+        let key = key.map(|key| key.trim().to_owned());
+        Ok(Some(Box::new(Endpoint::new(place, &self.llm_model, key, self.llm_timeout)?)))
     }
 }
 

@@ -5,7 +5,7 @@ use super::{
     desk::{Desk, Said},
     interpret, say,
 };
-use crate::{args, args::Global, tell::Told};
+use crate::{args, args::Global, tell::Told, text_model};
 use jiff::Zoned;
 use std::io::{BufRead as _, Write as _};
 
@@ -17,15 +17,26 @@ pub fn run(global: &Global, args: &args::Tell) -> anyhow::Result<()> {
     let now = args.now.as_deref().map(interpret::time).transpose()?.unwrap_or_else(Zoned::now);
     let said = Said { text: args.sentence.join(" "), now, also: args.workload.clone() };
     let desk = Desk::open(global)?;
-    settle(args, &desk.read(&said)?, || desk.take(&said))
+    let mut told = desk.read(&said)?;
+    let second = match args.second.open()? {
+        Some(model) => text_model::weigh(model.as_ref(), &mut told, &desk.names(&said)?)?,
+        None => None,
+    };
+    let unasked = args.yes && !second.is_some_and(|second| second.asks());
+    settle(args, &told, unasked, || desk.take(&said))
 }
 
-/// Shows, asks, does.
-fn settle(args: &args::Tell, told: &Told, take: impl FnOnce() -> anyhow::Result<String>) -> anyhow::Result<()> {
+/// Shows, asks unless it may be taken unasked, does.
+fn settle(
+    args: &args::Tell,
+    told: &Told,
+    unasked: bool,
+    take: impl FnOnce() -> anyhow::Result<String>,
+) -> anyhow::Result<()> {
     if !args.json {
         say(&shown(told));
     }
-    let confirmed = told.can_confirm && (args.yes || (!args.json && ask(told)));
+    let confirmed = told.can_confirm && (unasked || (!args.json && ask(told)));
     let done = if confirmed { Some(take()?) } else { None };
     if args.json {
         let mut answer = serde_json::to_value(told)?;

@@ -1,0 +1,248 @@
+//! The second opinion of a larger text model: what leaves the machine, every way in which a server can fail, and that what is kept
+//! is the same whatever the model does.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
+
+use apportion::text_model::{Endpoint, Second, TextModel as _, second};
+use serde_json::{Value, json};
+use std::{
+    io::{BufRead as _, BufReader, Read as _, Write},
+    net::{TcpListener, TcpStream},
+    path::Path,
+    process::{Command, Stdio},
+    sync::{Arc, Mutex},
+    thread,
+    time::{Duration, Instant},
+};
+
+const KEY: &str = "sk-very-secret-42";
+const SENTENCE: &str = "expect 3x traffic on checkout tonight 20:00-22:00";
+const RIGHT: &str = r#"{"kind":"event","workloads":["workload-1"],"resource":"requests","effect":"multiply","direction":null,"level":null}"#;
+const WRONG: &str =
+    r#"{"kind":"rule","workloads":[],"resource":"cpu","effect":"at_most","direction":null,"level":null}"#;
+
+/// How a server answers, given the connection after the request was read.
+type Behaviour = Box<dyn Fn(&mut TcpStream) -> std::io::Result<()> + Send>;
+
+struct Server {
+    url: String,
+    /// Heads and bodies of the requests.
+    asked: Arc<Mutex<Vec<(String, String)>>>,
+}
+
+impl Server {
+    fn start(behaviour: impl Fn(&mut TcpStream) -> std::io::Result<()> + Send + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/v1", listener.local_addr().unwrap());
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let (heard, behaviour): (_, Behaviour) = (Arc::clone(&asked), Box::new(behaviour));
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                heard.lock().unwrap().push(request(&stream));
+                let _ = behaviour(&mut stream);
+            }
+        });
+        Self { url, asked }
+    }
+
+    fn says(content: &str) -> Self {
+        Self::completes(&json!({ "choices": [{ "message": { "content": content }, "finish_reason": "stop" }] }))
+    }
+
+    fn completes(completion: &Value) -> Self {
+        let body = completion.to_string();
+        Self::start(move |stream| respond(stream, "200 OK", &body))
+    }
+
+    fn fails(status: &'static str, body: &'static str) -> Self {
+        Self::start(move |stream| respond(stream, status, body))
+    }
+}
+
+fn request(stream: &TcpStream) -> (String, String) {
+    let mut reader = BufReader::new(stream);
+    let (mut head, mut line) = (String::new(), String::new());
+    while reader.read_line(&mut line).unwrap() > 2 {
+        head += &std::mem::take(&mut line).to_lowercase();
+    }
+    let length = head.split("content-length: ").nth(1).unwrap().lines().next().unwrap().parse().unwrap();
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).unwrap();
+    (head, String::from_utf8(body).unwrap())
+}
+
+fn respond(stream: &mut TcpStream, status: &str, body: &str) -> std::io::Result<()> {
+    let length = body.len();
+    write!(stream, "HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}")
+}
+
+fn hang(_: &mut TcpStream) -> std::io::Result<()> {
+    thread::sleep(Duration::from_secs(30));
+    Ok(())
+}
+
+/// A head, then `chunk` again and again.
+fn forever(stream: &mut TcpStream, chunk: &[u8], pause: Duration) -> std::io::Result<()> {
+    write!(stream, "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n")?;
+    loop {
+        stream.write_all(chunk)?;
+        thread::sleep(pause);
+    }
+}
+
+fn ask(url: &str) -> Second {
+    let endpoint = Endpoint::new(url, "m", Some(KEY.to_owned()), 1).unwrap();
+    let reading = json!({
+        "kind": "event", "workloads": ["checkout"], "resource": "requests", "effect": "multiply", "direction": null, "level": null,
+    });
+    second(&endpoint, SENTENCE, &reading, &["checkout".to_owned()]).unwrap().unwrap()
+}
+
+#[test]
+fn every_fault_ends_in_a_clear_message_within_the_time() {
+    let refused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let cut = "HTTP/1.1 200 OK\r\ncontent-length: 500\r\n\r\n{\"choices\": [{\"mess";
+    let moved = "HTTP/1.1 302 Found\r\nlocation: http://example.com/\r\ncontent-length: 0\r\n\r\n";
+    let cases: Vec<(&str, Server, &str)> = vec![
+        ("hangs", Server::start(hang), "no whole answer within 1 s"),
+        ("drips", Server::start(|s| forever(s, b" ", Duration::from_millis(50))), "no whole answer within 1 s"),
+        ("floods", Server::start(|s| forever(s, &[b' '; 8_192], Duration::ZERO)), "does not end within 256 KiB"),
+        ("closes", Server::start(|_| Ok(())), "check --llm, and that the server runs"),
+        ("cut", Server::start(move |s| s.write_all(cut.as_bytes())), "check --llm, and that the server runs"),
+        ("moved", Server::start(move |s| s.write_all(moved.as_bytes())), "HTTP 302: it points elsewhere"),
+        ("401", Server::fails("401 Unauthorized", "bad key sk-very-secret-42"), "says \"bad key [key]\""),
+        ("404", Server::fails("404 Not Found", "{}"), "give the address up to /v1"),
+        ("429", Server::fails("429 Too Many Requests", "slow down"), "HTTP 429: too many requests or no credit left"),
+        ("500", Server::fails("500 Oops", "trace"), "HTTP 500: the server failed"),
+        ("400", Server::fails("400 Bad Request", "no schema"), "HTTP 400: the request is not accepted"),
+        ("html", Server::fails("200 OK", "<html>log in</html>"), "is not that of a chat completion"),
+        ("broken", Server::fails("200 OK", "{\"choices\": [{\"message\": "), "breaks off"),
+        ("empty", Server::fails("200 OK", ""), "breaks off"),
+        ("none", Server::completes(&json!({ "choices": [] })), "holds no choice"),
+        ("silent", Server::completes(&json!({ "choices": [{ "message": {} }] })), "said nothing"),
+        (
+            "long",
+            Server::completes(&json!({ "choices": [{ "message": { "content": "{" }, "finish_reason": "length" }] })),
+            "256 tokens",
+        ),
+        ("talk", Server::says("Sure! Here it is:"), "is not JSON of the schema"),
+        ("half", Server::says(&RIGHT[..50]), "is not JSON of the schema"),
+        ("invented", Server::says(&RIGHT.replace("workload-1", "billing")), "names \"billing\""),
+        ("kind", Server::says(&RIGHT.replace("event", "shutdown")), "is not JSON of the schema"),
+        ("refused", Server { url: format!("http://{refused}/v1"), asked: Arc::default() }, "that the server runs"),
+    ];
+    for (name, server, says) in cases {
+        let begin = Instant::now();
+        let answer = ask(&server.url);
+        assert!(begin.elapsed() < Duration::from_secs(3), "{name} took {:?}", begin.elapsed());
+        let Second::Fails(why) = &answer else { panic!("{name}: {answer:?}") };
+        assert!(why.contains(says) && !why.contains(KEY), "{name}: {why}");
+    }
+}
+
+#[test]
+fn an_opinion_agrees_or_differs_in_what_was_learnt() {
+    assert_eq!(ask(&Server::says(RIGHT).url), Second::Agrees);
+    let Second::Differs(differences) = ask(&Server::says(WRONG).url) else { panic!() };
+    let fields: Vec<&str> = differences.iter().map(|difference| difference.field).collect();
+    assert_eq!(fields, ["kind", "workloads", "resource", "effect"]);
+}
+
+#[test]
+fn names_stay_here_and_the_older_schema_is_tried() {
+    let server = Server::start(|stream| respond(stream, "422 Unprocessable", "json_schema is not known"));
+    let endpoint = Endpoint::new(&server.url, "m", Some(KEY.to_owned()), 5).unwrap();
+    let reading = json!({ "kind": "hold", "workloads": ["checkout"], "resource": "all" });
+    let text = "leave Checkout and billing-db on db7.example.com alone";
+    let names = ["checkout".to_owned(), "billing-db".to_owned()];
+    second(&endpoint, text, &reading, &names).unwrap().unwrap();
+    let asked = server.asked.lock().unwrap();
+    assert_eq!(asked.len(), 2);
+    for (head, body) in asked.iter() {
+        assert!(head.contains(&format!("authorization: bearer {KEY}")), "{head}");
+        assert!(body.contains("leave workload-1 and workload-2 on host-1 alone"), "{body}");
+        for name in ["heckout", "billing", "db7", KEY] {
+            assert!(!body.contains(name), "{name} left in {body}");
+        }
+    }
+    let format = |at: usize| serde_json::from_str::<Value>(&asked[at].1).unwrap()["response_format"].clone();
+    assert_eq!(format(0)["json_schema"]["schema"], format(1)["schema"]);
+    assert_eq!(format(1)["schema"]["properties"]["workloads"]["items"]["enum"], json!(["workload-1", "workload-2"]));
+}
+
+#[test]
+fn a_key_travels_encrypted_or_not_at_all() {
+    let open = |url: &str, key: Option<&str>| Endpoint::new(url, "m", key.map(str::to_owned), 1).map(|_| ());
+    assert!(open("http://api.example.com/v1", Some(KEY)).unwrap_err().to_string().contains("unencrypted"));
+    for (url, key) in [
+        ("http://api.example.com/v1", None),
+        ("https://api.example.com/v1", Some(KEY)),
+        ("http://[::1]:80/v1", Some(KEY)),
+        ("http://localhost:80/v1", Some(KEY)),
+    ] {
+        assert!(open(url, key).is_ok(), "{url}");
+    }
+    for url in ["api.example.com", "ftp://x/v1", "", "/v1"] {
+        assert!(open(url, None).unwrap_err().to_string().contains("give http://HOST"), "{url}");
+    }
+}
+
+/// Tells the sentence with `--yes` in a store of its own; the exit status, what was said, and what is kept.
+fn told(folder: &Path, llm: Option<&str>) -> (Option<i32>, String, Value) {
+    let run = |args: &[&str], llm: Option<&str>| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_apportion"));
+        command.args(args).env("APPORTION_STORE", folder.join("apportion.db")).env_remove("APPORTION_CONFIG");
+        command.env("APPORTION_LLM_KEY", KEY).env("APPORTION_LLM_TIMEOUT_S", "1").env("APPORTION_LOG", "trace");
+        llm.map(|url| command.env("APPORTION_LLM", url));
+        command.stdin(Stdio::null()).output().unwrap()
+    };
+    let now = "2026-11-23T09:00:00+08:00";
+    let output = run(&["tell", SENTENCE, "--yes", "--workload", "checkout", "--now", now], llm);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let kept = run(&["instructions", "show", "1"], None).stdout;
+    let kept = serde_json::from_slice::<Value>(&kept).unwrap_or_default()["instruction"].clone();
+    (output.status.code(), said, kept)
+}
+
+#[test]
+fn what_is_kept_is_the_same_whatever_the_model_does() {
+    let check = |llm: Option<&str>| {
+        let folder = tempfile::tempdir().unwrap();
+        let (status, said, kept) = told(folder.path(), llm);
+        assert!(!said.contains(KEY), "{said}");
+        (status, said, kept)
+    };
+    let (status, _, alone) = check(None);
+    assert_eq!((status, &alone["kind"]), (Some(0), &json!("event")));
+    let failing = [
+        (Server::says(RIGHT), ""),
+        (Server::start(hang), "no whole answer within 1 s"),
+        (Server::start(|s| forever(s, b" ", Duration::from_millis(50))), "no whole answer within 1 s"),
+        (Server::says("rm -rf /"), "no second opinion"),
+        (Server::fails("500 Oops", ""), "HTTP 500"),
+        (Server { url: "http://127.0.0.1:9/v1".to_owned(), asked: Arc::default() }, "no second opinion"),
+    ];
+    for (server, says) in failing {
+        let (status, said, kept) = check(Some(&server.url));
+        assert_eq!((status, &kept), (Some(0), &alone), "{said}");
+        assert!(said.contains(says), "{said}");
+    }
+    // One that lies can have a person asked, and nothing else.
+    let (status, said, kept) = check(Some(&Server::says(WRONG).url));
+    assert_eq!((status, kept), (Some(4), Value::Null), "{said}");
+    assert!(said.contains("kind rule, not event"), "{said}");
+}
+
+#[test]
+fn a_real_llama_cpp_server_answers_in_the_schema() {
+    let Ok(url) = std::env::var("APPORTION_TEST_LLM") else {
+        println!("LEFT OUT: no llama.cpp server (tests/llm/run.sh starts one and sets APPORTION_TEST_LLM)");
+        return;
+    };
+    let endpoint = Endpoint::new(&url, "default", None, 120).unwrap();
+    let aliases = apportion_language::opinion::Aliases::of(SENTENCE, &["checkout".to_owned()], &[]);
+    let schema = apportion_language::opinion::schema(&aliases);
+    let answer = endpoint.answer(apportion_language::opinion::TASK, aliases.text(), &schema).unwrap();
+    // A small model is wrong more often than not; the form is what is held to here.
+    apportion_language::opinion::Opinion::parse(&answer, &aliases).unwrap_or_else(|error| panic!("{error}"));
+}
