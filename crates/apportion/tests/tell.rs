@@ -84,8 +84,11 @@ fn what_is_confirmed_is_kept_replaced_and_undone_by_words() {
     // Across a restart.
     assert_eq!(say("limit crawler to 3 cores"), "taken as instruction 2, in the place of instruction 1");
     assert_eq!(say("别动 mysql-main"), "taken as instruction 3");
-    let (told, _) = told("取消刚才的规则", &open());
-    assert_eq!((told.undoes, told.can_confirm), (Some(3), true), "{}", told.words);
+    let undone = |sentence| told(sentence, &open()).0;
+    let (rule, hold) = (undone("取消刚才的规则"), undone("undo the hold"));
+    assert_eq!((rule.undoes, rule.can_confirm), (Some(2), true), "{}", rule.words);
+    assert_eq!((hold.undoes, hold.can_confirm), (Some(3), true), "{}", hold.words);
+    assert_eq!(undone("undo the last priority").undoes, None);
     assert_eq!(say("undo the last change"), "instruction 3 is revoked");
     let standing: Vec<f64> =
         open().instructions(at()).unwrap().iter().filter_map(|said| said.instruction.amount).collect();

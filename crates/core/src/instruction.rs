@@ -154,6 +154,9 @@ pub struct Instruction {
     pub end: Option<Time>,
     /// Whether the window repeats.
     pub repeat: Option<Repeat>,
+    /// Which kind an undo takes back, where one was named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undoes: Option<InstructionKind>,
     /// The zone in which a repeated window keeps its hours: an IANA name or an offset (`+08:00`); `None` for the machine's.
     #[serde(default)]
     pub zone: Option<String>,
@@ -177,6 +180,7 @@ impl Instruction {
             start: None,
             end: None,
             repeat: None,
+            undoes: None,
             zone: None,
             text: text.to_owned(),
         }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+use apportion_core::instruction::InstructionKind;
 use apportion_language::{
     Language,
     reading::{Direction, Effect, Kind, Level, Reader, Reading, Repeat, Topic, Unit},
@@ -89,6 +90,9 @@ fn readings(language: Language) -> Vec<Reading> {
         }
     }
     found.push(plain(Kind::Undo, language));
+    for undoes in [InstructionKind::Event, InstructionKind::Rule, InstructionKind::Hold, InstructionKind::Priority] {
+        found.push(Reading { undoes: Some(undoes), ..plain(Kind::Undo, language) });
+    }
     found
 }
 

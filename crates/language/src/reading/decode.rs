@@ -10,7 +10,7 @@ use super::{
     text::Text,
     time::{self, TimeReading},
     token::{Token, TokenKind, tokens},
-    veto,
+    undo, veto,
 };
 use crate::Language;
 use jiff::Zoned;
@@ -43,7 +43,8 @@ pub(super) fn decode(model: &Model, text: &Text, now: &Zoned, catalogue: &[Strin
         Kind::Report => seen.report(&mut reading),
         Kind::Hold => seen.hold(&mut reading),
         Kind::Priority => seen.priority(&mut reading),
-        Kind::Undo | Kind::Question | Kind::None => {}
+        Kind::Undo => reading.undoes = undo::named(text),
+        Kind::Question | Kind::None => {}
     }
     if kind.acts() {
         seen.doubts(&mut reading);

@@ -18,6 +18,7 @@ mod sense;
 mod text;
 mod time;
 mod token;
+mod undo;
 mod veto;
 
 pub use fields::{Direction, Effect, Kind, Labels, Level, Repeat, Topic, Unit};
@@ -72,6 +73,9 @@ pub struct Reading {
     pub unread: Vec<String>,
     /// The language it was written in.
     pub language: Language,
+    /// Which kind an undo takes back, where the sentence names one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub undoes: Option<InstructionKind>,
 }
 
 /// Reads sentences. Costs nothing to keep; holds the embedded weights.
@@ -133,6 +137,7 @@ impl Reading {
             sure: true,
             unread: vec![reason.to_owned()],
             language,
+            undoes: None,
         }
     }
 
@@ -152,6 +157,7 @@ impl Reading {
             start: time(&self.start),
             end: time(&self.end),
             repeat: self.repeat,
+            undoes: self.undoes,
             zone: self.start.as_ref().map(zone_name),
             text: sentence.to_owned(),
         })
@@ -176,6 +182,7 @@ impl Reading {
             end: time(instruction.end),
             repeat: instruction.repeat,
             level: instruction.level,
+            undoes: instruction.undoes,
             unread: Vec::new(),
             ..Self::nothing(language, "")
         }

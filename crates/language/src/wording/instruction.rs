@@ -6,6 +6,7 @@ use crate::{
     Language,
     reading::{Direction, Effect, Kind, Level, Reading, Repeat, Topic, Unit},
 };
+use apportion_core::instruction::InstructionKind;
 use jiff::Zoned;
 
 /// What a reading means, in the language of the sentence: `From 2026-11-23 20:00 until 2026-11-23 22:00, expect 3x the
@@ -38,8 +39,8 @@ fn english(reading: &Reading) -> String {
         Kind::Hold => format!("{when}do not change the {topic} of {names}."),
         Kind::Priority => format!("{when}{names} has {} priority.", english_level(reading.level)),
         Kind::Report => english_report(reading, &when, &names, topic),
-        Kind::Undo if reading.workloads.is_empty() => "undo the last instruction.".to_owned(),
-        Kind::Undo => format!("undo the last instruction for {names}."),
+        Kind::Undo if reading.workloads.is_empty() => format!("undo the last {}.", english_kind(reading.undoes)),
+        Kind::Undo => format!("undo the last {} for {names}.", english_kind(reading.undoes)),
         Kind::Question => "this is a question; nothing changes.".to_owned(),
         Kind::None => "this is no instruction; nothing changes.".to_owned(),
     }
@@ -134,8 +135,8 @@ fn chinese(reading: &Reading) -> String {
         Kind::Hold => format!("{when}不要调整 {names} 的{topic}。"),
         Kind::Priority => format!("{when}{names} 为{}优先级。", chinese_level(reading.level)),
         Kind::Report => chinese_report(reading, &when, &names, topic),
-        Kind::Undo if reading.workloads.is_empty() => "撤销上一条指令。".to_owned(),
-        Kind::Undo => format!("撤销 {names} 的上一条指令。"),
+        Kind::Undo if reading.workloads.is_empty() => format!("撤销上一条{}。", chinese_kind(reading.undoes)),
+        Kind::Undo => format!("撤销 {names} 的上一条{}。", chinese_kind(reading.undoes)),
         Kind::Question => "这是提问，不做改动。".to_owned(),
         Kind::None => "这不是指令，不做改动。".to_owned(),
     }
@@ -212,6 +213,29 @@ fn chinese_window(reading: &Reading) -> String {
         (Some(start), None) => format!("从 {} 起，", moment(start)),
         (None, Some(end)) => format!("到 {} 为止，", moment(end)),
         (None, None) => String::new(),
+    }
+}
+
+/// What an undo takes back.
+const fn english_kind(kind: Option<InstructionKind>) -> &'static str {
+    match kind {
+        Some(InstructionKind::Event) => "event",
+        Some(InstructionKind::Rule) => "rule",
+        Some(InstructionKind::Hold) => "hold",
+        Some(InstructionKind::Priority) => "priority",
+        Some(InstructionKind::Report) => "report",
+        Some(InstructionKind::Undo) | None => "instruction",
+    }
+}
+
+const fn chinese_kind(kind: Option<InstructionKind>) -> &'static str {
+    match kind {
+        Some(InstructionKind::Event) => "事件",
+        Some(InstructionKind::Rule) => "规则",
+        Some(InstructionKind::Hold) => "冻结",
+        Some(InstructionKind::Priority) => "优先级",
+        Some(InstructionKind::Report) => "反馈",
+        Some(InstructionKind::Undo) | None => "指令",
     }
 }
 

@@ -89,11 +89,13 @@ impl<'a> AtWork<'a> {
         self.said.iter().filter(move |said| is_in_force(said, now, offset))
     }
 
-    /// What an undo means: the newest instruction that is not past and is for one of the workloads named, or for any.
+    /// What an undo means: the newest instruction that is not past, of the kind that was named where one was, and for one of
+    /// the workloads named, or for any.
     #[must_use]
     pub fn undone(&self, undo: &Instruction) -> Option<&'a Instructed> {
         let meant = |said: &&Instructed| {
-            undo.workloads.is_empty() || said.instruction.workloads.iter().any(|name| undo.workloads.contains(name))
+            let named = said.instruction.workloads.iter().any(|name| undo.workloads.contains(name));
+            (undo.workloads.is_empty() || named) && undo.undoes.is_none_or(|kind| kind == said.instruction.kind)
         };
         self.said.iter().rev().filter(|said| !said.is_past(self.now)).find(meant)
     }

@@ -189,6 +189,8 @@ fn an_undo_means_the_newest_for_its_workloads() {
     assert_eq!(meant(&all, &[]), Some(3));
     assert_eq!(meant(&all, &["db"]), Some(1));
     assert_eq!(meant(&all, &["cache"]), None);
+    let named = Instruction { undoes: Some(InstructionKind::Event), ..of(InstructionKind::Undo, &[]) };
+    assert_eq!(AtWork::new(&all, hour(1.0), &utc).undone(&named).map(|said| said.id.0), Some(2));
     all[2].revoked = Some(hour(0.5));
     assert_eq!(meant(&all, &[]), Some(2));
 }
