@@ -13,6 +13,7 @@ use std::path::PathBuf;
   apportion status                      what each workload uses, is forecast and would be allotted
   apportion explain nginx.service       why its numbers are what they are
   apportion tell 'tonight 20:00-22:00 expect 3x traffic on checkout'
+  apportion ask 'why was nginx throttled last night?'
   apportion rollback --all              put every knob back to what it was before Apportion
 
 Exit status: 0 done, 1 failed, 2 wrong arguments or configuration, 3 nothing found, 4 sentence not taken.")]
@@ -68,6 +69,8 @@ pub enum Command {
     Release(Release),
     /// Say in English or Chinese what will change, what must hold or what is wrong; shown back before it is taken.
     Tell(Tell),
+    /// Ask in English or Chinese why something was decided, what is used, forecast, allotted, changed, saved or said.
+    Ask(Ask),
     /// What people said: list, show or revoke.
     Instructions(Instructions),
     /// Forecast every series of a trace file from its own end.
@@ -227,6 +230,28 @@ pub struct TextModelArgs {
     /// How long its answer may take, seconds; without one the reader's result stands.
     #[arg(long, env = "APPORTION_LLM_TIMEOUT_S", value_name = "S", default_value_t = 20)]
     pub llm_timeout: u32,
+}
+
+/// Arguments of `ask`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:
+  apportion ask \"why was nginx throttled last night?\"
+  apportion ask 昨晚 nginx 为什么被限流？
+  apportion ask \"would search have been throttled with 1 core?\"
+  apportion ask \"what can you do?\"
+
+Answers come from store and ledger; every number in them is in the records that are named. Exit status 3: nothing is known, or
+not understood.")]
+pub struct Ask {
+    /// The question.
+    #[arg(required = true)]
+    pub question: Vec<String>,
+    /// What the time is, RFC 3339; its zone is that of the question. Default: now, here.
+    #[arg(long, value_name = "TIME")]
+    pub now: Option<String>,
+    /// Print the answer with the typed question and the records as JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Arguments of `instructions`.

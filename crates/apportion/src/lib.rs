@@ -2,6 +2,7 @@
 //! other crates.
 
 pub mod args;
+pub mod ask;
 pub mod commands;
 pub mod config;
 pub mod daemon;

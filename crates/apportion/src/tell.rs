@@ -9,7 +9,10 @@ use apportion_core::{
 use apportion_host::store::{Store, WriteError};
 use apportion_language::{
     Language,
-    reading::{Reader, Reading, SURE},
+    reading::{
+        Reader, Reading, SURE,
+        question::{About, Question},
+    },
     wording::{self, Clock},
 };
 use apportion_planner::{AtWork, instructions::World};
@@ -66,6 +69,9 @@ pub struct Told {
     pub notes: Vec<Note>,
     /// The instruction that an undo would take back.
     pub undoes: Option<i64>,
+    /// What is asked, where it is a question: as `apportion ask --json` gives it.
+    #[schema(value_type = Option<Object>)]
+    pub question: Option<serde_json::Value>,
     /// The reading as `apportion interpret` prints it.
     #[schema(value_type = Object)]
     pub reading: serde_json::Value,
@@ -83,7 +89,8 @@ pub enum Deed {
 /// Reads a sentence at `now`, whose zone is the operator's: what it means, and what is to be done where it can be confirmed.
 #[must_use]
 pub fn read(reader: &Reader, text: &str, now: &Zoned, scene: &Scene, history: &dyn History) -> (Told, Option<Deed>) {
-    let reading = reader.interpret(text, now, &catalogue(scene));
+    let names = names(scene.configured.keys());
+    let reading = reader.interpret(text, now, &names);
     let at = Time::from_s(now.timestamp().as_second());
     let clock = Clock::new(reading.language, now.time_zone().clone(), at);
     let world = World {
@@ -109,6 +116,7 @@ pub fn read(reader: &Reader, text: &str, now: &Zoned, scene: &Scene, history: &d
         unread: reading.unread.clone(),
         notes: objections.iter().map(|found| note(found, &clock)).collect(),
         undoes: undone.map(|said| said.id.0),
+        question: (!reading.kind.acts()).then(|| reader.question(text, now, &names)).and_then(typed),
         reading: serde_json::to_value(&reading).unwrap_or_default(),
     };
     let deed = instruction.filter(|_| told.can_confirm).map(|instruction| deed(instruction, undone, &objections));
@@ -168,10 +176,6 @@ pub fn zoned(at: Time, zone: Option<&str>) -> Zoned {
     Timestamp::from_millisecond(at.0).unwrap_or_default().to_zoned(zone)
 }
 
-fn catalogue(scene: &Scene) -> Vec<String> {
-    names(scene.configured.keys())
-}
-
 /// Names by which workloads may be called: whole, their last part, and that without the kind of unit.
 #[must_use]
 pub fn names<'a>(workloads: impl IntoIterator<Item = &'a WorkloadId>) -> Vec<String> {
@@ -220,6 +224,11 @@ fn words(reading: &Reading, undone: Option<&Instructed>) -> String {
         (false, _) => format!("{said} ({unread})"),
         _ => said,
     }
+}
+
+/// A question that can be answered.
+fn typed(question: Question) -> Option<serde_json::Value> {
+    (question.about != About::Unclear).then(|| serde_json::to_value(question).ok()).flatten()
 }
 
 fn note(objection: &Objection, clock: &Clock) -> Note {

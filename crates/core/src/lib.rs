@@ -38,4 +38,4 @@ pub use tick::{LoopState, TickReport, roll_back, tick};
 pub use time::{Time, Window};
 pub use traits::{Collector, Executor, Forecaster, History, Policy};
 pub use watch::{Harm, Margins, Watch};
-pub use workload::{Mode, Standing, Workload, WorkloadId, WorkloadKind, matches};
+pub use workload::{Mode, Standing, Workload, WorkloadId, WorkloadKind, edits, matches};

@@ -155,7 +155,7 @@ fn scene(config: &Config, store: &Store, said: &Said) -> anyhow::Result<Scene> {
 }
 
 /// What the machine has; nothing where that cannot be read.
-fn machine(now: Time) -> Capacity {
+pub(super) fn machine(now: Time) -> Capacity {
     let Ok(hierarchy) = Hierarchy::discover(Path::new("/")) else { return Capacity::default() };
     let mut machine = MachineCollector::new(hierarchy);
     machine.collect(now);

@@ -1,5 +1,6 @@
 //! One file a command. Each turns its arguments into what it needs, once, and does it.
 
+pub mod ask;
 pub mod check;
 pub mod demo;
 pub mod explain;
@@ -84,6 +85,7 @@ fn carry_out(cli: Cli) -> anyhow::Result<()> {
         Command::Hold(args) => hold::hold(global, &args),
         Command::Release(args) => hold::release(global, &args),
         Command::Tell(args) => tell::run(global, &args),
+        Command::Ask(args) => ask::run(global, &args),
         Command::Instructions(args) => instructions::run(global, &args),
         Command::Forecast(args) => forecast::run(&args),
         Command::Train(args) => train::run(global, &args),

@@ -1,8 +1,9 @@
 //! What the page asks for: answered from the store, or by the loop between two turns.
 
 use super::{control::Request, glue::StoreHistory};
+use crate::ask::{Answered, StoreSources, ask};
 use crate::tell::{self, Deed, Scene, Told};
-use crate::web::{Action, ActionError, ActionErrorKind, Backend, DecisionQuery, ForecasterScore, Language};
+use crate::web::{Action, ActionError, ActionErrorKind, Backend, DecisionQuery, ForecasterScore, Language, View};
 use apportion_core::{
     Decision, DecisionId, Forecast, History as _, Instructed, LoopState, Metric, Series, Standing, Time, Window,
     WorkloadId,
@@ -105,6 +106,12 @@ impl Backend for StoreBackend {
 
     fn read(&self, text: &str, at: Time, zone: Option<&str>, also: &[String]) -> Told {
         self.read_here(text, &tell::zoned(at, zone), also).0
+    }
+
+    fn ask(&self, text: &str, at: Time, zone: Option<&str>, view: &View) -> Answered {
+        let forecast = |workload: &WorkloadId, metric: &Metric| self.forecast(workload, metric);
+        let sources = StoreSources { store: Arc::clone(&self.store), forecast };
+        Answered::new(text, &ask(&self.reader, text, &tell::zoned(at, zone), view, &sources))
     }
 
     fn instructions(&self) -> Vec<Instructed> {

@@ -2,7 +2,7 @@
 
 pub use apportion_language::Language;
 
-use crate::tell::Told;
+use crate::{ask::Answered, tell::Told};
 use apportion_core::{
     Decision, DecisionId, Forecast, Instructed, InstructionId, Metric, Series, Time, Window, WorkloadId,
 };
@@ -108,6 +108,8 @@ pub trait Backend: Send + Sync {
     fn explain(&self, decision: &Decision, language: Language) -> String;
     /// What a sentence would do, read at a time in a zone (the machine's where none); `also` are workloads that will exist.
     fn read(&self, text: &str, at: Time, zone: Option<&str>, also: &[String]) -> Told;
+    /// An answer to a question, asked at a time in a zone, about what `view` shows and what is recorded. Changes nothing.
+    fn ask(&self, text: &str, at: Time, zone: Option<&str>, view: &super::View) -> Answered;
     /// Every instruction that is kept, newest first, those that are past or revoked among them.
     fn instructions(&self) -> Vec<Instructed>;
     /// Does what a person asked for; gives what was done, in words. Called only with the token.

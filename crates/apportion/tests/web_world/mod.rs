@@ -12,12 +12,14 @@
     reason = "made-up data"
 )]
 
+mod asked;
 pub mod client;
 mod load;
 mod parts;
 mod said;
 
 use apportion::{
+    ask::{Answered, ask},
     tell::Told,
     web::{
         Action, ActionError, ActionErrorKind, Backend, DecisionQuery, ForecasterScore, Language, Publisher, Ticked,
@@ -30,6 +32,7 @@ use apportion_core::{
     metric::name,
     tick::{Cadence, Parts, Resolution},
 };
+use apportion_language::reading::Reader;
 use load::{GIB, Load, MIB};
 use parts::{Ahead, Generous, Past, Turned};
 use std::{
@@ -304,6 +307,11 @@ impl Backend for WorldBackend {
 
     fn read(&self, text: &str, at: Time, zone: Option<&str>, _also: &[String]) -> Told {
         self.0.lock().unwrap().read(text, at, zone).0
+    }
+
+    fn ask(&self, text: &str, at: Time, zone: Option<&str>, view: &View) -> Answered {
+        let reader = Reader::embedded().unwrap();
+        Answered::new(text, &ask(&reader, text, &apportion::tell::zoned(at, zone), view, self))
     }
 
     fn instructions(&self) -> Vec<Instructed> {

@@ -14,6 +14,7 @@ pub mod learn;
 mod lexicon;
 mod model;
 mod number;
+pub mod question;
 mod sense;
 mod text;
 mod time;

@@ -1,6 +1,7 @@
 //! Chinese sentences for a decision.
 
-use super::{Direction, Told, figure, share};
+use super::{Clock, Direction, Told, amount, duration, figure, resource_amount, share};
+use crate::Language::Zh;
 use apportion_core::{
     Binding, Counterfactual, Knob, Outcome, Reason, Refusal, Resource, Verdict,
     plan::{Expected, Used},
@@ -17,16 +18,21 @@ pub(super) fn explain(told: &Told<'_>) -> String {
         vec![format!("决策 {}，{}。", told.decision.id, told.clock.full(told.decision.time)), what(told)];
     sentences.extend(told.proposed().map(|asked| format!("计划原本提出 {asked}，护栏按其限度作了调整。")));
     sentences.extend(reason.used.as_ref().map(|used| used_words(told, used)));
-    sentences.extend(reason.expected.as_ref().map(|expected| expected_words(told, expected)));
+    sentences.extend(reason.expected.as_ref().map(|expected| {
+        let ahead = format!("未来 {}将在", told.duration(expected.horizon_s));
+        expected_words(told.resource(), &ahead, expected, &told.clock)
+    }));
     sentences.push(binding(told, reason));
-    sentences.extend(reason.counterfactual.as_ref().map(|lower| counterfactual(told, lower)));
+    sentences.extend(
+        reason.counterfactual.as_ref().map(|lower| counterfactual(told.decision.change.knob, lower, &told.clock)),
+    );
     if told.decision.is_applied() {
         sentences.push(format!("撤销命令：apportion rollback {}。", told.decision.id));
     }
     sentences.concat()
 }
 
-fn knob(knob: Knob) -> &'static str {
+pub(super) fn knob(knob: Knob) -> &'static str {
     match knob {
         Knob::CpuQuota => "CPU 上限",
         Knob::MemoryHigh => "内存软上限",
@@ -155,17 +161,16 @@ fn used_words(told: &Told<'_>, used: &Used) -> String {
     )
 }
 
-fn expected_words(told: &Told<'_>, expected: &Expected) -> String {
-    let [low, middle, high] = expected.peak.map(|value| told.amount(value));
-    let peak_at = told.clock.moment(expected.peak_at);
+pub(super) fn expected_words(of: Resource, when: &str, expected: &Expected, clock: &Clock) -> String {
+    let [low, middle, high] = expected.peak.map(|value| resource_amount(of, value, Zh));
+    let peak_at = clock.moment(expected.peak_at);
     let trust = expected.score.map_or_else(
         || "历史太短，尚无法回测".to_owned(),
         |score| format!("回测损失为季节重复法的 {} 倍", figure(score)),
     );
     format!(
-        "{} 预测未来 {}将在{}达到峰值 {middle}，p10 到 p90 为 {low}{}到 {high}；{trust}。",
+        "{} 预测{when}{}达到峰值 {middle}，p10 到 p90 为 {low}{}到 {high}；{trust}。",
         expected.by,
-        told.duration(expected.horizon_s),
         padded(&peak_at),
         gap(&low)
     )
@@ -200,21 +205,21 @@ fn binding(told: &Told<'_>, reason: &Reason) -> String {
     }
 }
 
-fn counterfactual(told: &Told<'_>, lower: &Counterfactual) -> String {
-    let (size, window) = (told.amount(lower.value), told.duration(lower.window_s));
-    let harm = harm(told.decision.change.knob);
+pub(super) fn counterfactual(knob: Knob, lower: &Counterfactual, clock: &Clock) -> String {
+    let (size, window) = (amount(knob, lower.value, Zh), duration(lower.window_s, Zh));
+    let harm = harm(knob);
     if lower.over_s <= 0.0 {
         return format!("若为 {size}，最近 {window}内也不会{harm}。");
     }
-    let over = told.duration(lower.over_s);
-    match lower.worst_day.map(|day| told.clock.utc_day(day)) {
+    let over = duration(lower.over_s, Zh);
+    match lower.worst_day.map(|day| clock.utc_day(day)) {
         Some(day) if lower.over_s - lower.worst_day_over_s < 1.0 => {
             format!("若为 {size}，{}会{harm} {over}。", padded(&day))
         }
         Some(day) => format!(
             "若为 {size}，最近 {window}内会{harm} {over}，其中{}占 {}。",
             padded(&day),
-            told.duration(lower.worst_day_over_s)
+            duration(lower.worst_day_over_s, Zh)
         ),
         None => format!("若为 {size}，最近 {window}内会{harm} {over}。"),
     }
@@ -229,12 +234,12 @@ fn harm(knob: Knob) -> &'static str {
 }
 
 /// A space between Chinese and a Latin word, none between Chinese words.
-fn spaced(words: &str) -> String {
+pub(super) fn spaced(words: &str) -> String {
     if words.starts_with(|first: char| first.is_ascii()) { format!(" {words}") } else { words.to_owned() }
 }
 
 /// The same on both sides.
-fn padded(words: &str) -> String {
+pub(super) fn padded(words: &str) -> String {
     format!("{}{}", spaced(words), gap(words))
 }
 

@@ -1,6 +1,7 @@
 //! English sentences for a decision.
 
-use super::{Direction, Told, figure, share};
+use super::{Clock, Direction, Told, amount, duration, figure, resource_amount, share};
+use crate::Language::En;
 use apportion_core::{
     Binding, Counterfactual, Knob, Outcome, Reason, Refusal, Resource, Verdict,
     plan::{Expected, Used},
@@ -20,16 +21,21 @@ pub(super) fn explain(told: &Told<'_>) -> String {
             .map(|asked| format!("The plan had asked for {asked}; the guard moved it to stay within its bounds.")),
     );
     sentences.extend(reason.used.as_ref().map(|used| used_words(told, used)));
-    sentences.extend(reason.expected.as_ref().map(|expected| expected_words(told, expected)));
+    sentences.extend(reason.expected.as_ref().map(|expected| {
+        let ahead = format!("for the next {}", told.duration(expected.horizon_s));
+        expected_words(told.resource(), &ahead, expected, &told.clock)
+    }));
     sentences.push(binding(told, reason));
-    sentences.extend(reason.counterfactual.as_ref().map(|lower| counterfactual(told, lower)));
+    sentences.extend(
+        reason.counterfactual.as_ref().map(|lower| counterfactual(told.decision.change.knob, lower, &told.clock)),
+    );
     if told.decision.is_applied() {
         sentences.push(format!("To undo it: apportion rollback {}.", told.decision.id));
     }
     sentences.join(" ")
 }
 
-fn knob(knob: Knob) -> &'static str {
+pub(super) fn knob(knob: Knob) -> &'static str {
     match knob {
         Knob::CpuQuota => "CPU limit",
         Knob::MemoryHigh => "soft memory limit",
@@ -168,7 +174,7 @@ fn used_words(told: &Told<'_>, used: &Used) -> String {
     };
     format!(
         "In the {}{gaps} it used {} at the median, {} at p95 and {} at most, on {}.",
-        last(told, used.window_s),
+        last(used.window_s),
         told.amount(used.p50),
         told.amount(used.p95),
         told.amount(used.max),
@@ -176,17 +182,16 @@ fn used_words(told: &Told<'_>, used: &Used) -> String {
     )
 }
 
-fn expected_words(told: &Told<'_>, expected: &Expected) -> String {
-    let [low, middle, high] = expected.peak.map(|value| told.amount(value));
+pub(super) fn expected_words(of: Resource, when: &str, expected: &Expected, clock: &Clock) -> String {
+    let [low, middle, high] = expected.peak.map(|value| resource_amount(of, value, En));
     let trust = expected.score.map_or_else(
         || "too little history to test it on".to_owned(),
         |score| format!("its back-test loss is {} times that of repeating the season", figure(score)),
     );
     format!(
-        "The {} forecast for the next {} peaks on {} at {middle}, from {low} (p10) to {high} (p90); {trust}.",
+        "The {} forecast {when} peaks on {} at {middle}, from {low} (p10) to {high} (p90); {trust}.",
         expected.by,
-        told.duration(expected.horizon_s),
-        told.clock.moment(expected.peak_at)
+        clock.moment(expected.peak_at)
     )
 }
 
@@ -230,29 +235,29 @@ fn binding(told: &Told<'_>, reason: &Reason) -> String {
     }
 }
 
-fn counterfactual(told: &Told<'_>, lower: &Counterfactual) -> String {
-    let (size, window) = (told.amount(lower.value), last(told, lower.window_s));
-    let harm = harm(told.decision.change.knob);
+pub(super) fn counterfactual(knob: Knob, lower: &Counterfactual, clock: &Clock) -> String {
+    let (size, window) = (amount(knob, lower.value, En), last(lower.window_s));
+    let harm = harm(knob);
     if lower.over_s <= 0.0 {
         return format!("At {size} it would not have been {harm} in the {window} either.");
     }
-    let over = told.duration(lower.over_s);
-    let day = lower.worst_day.map(|day| told.clock.utc_day(day));
+    let over = duration(lower.over_s, En);
+    let day = lower.worst_day.map(|day| clock.utc_day(day));
     match day {
         Some(day) if lower.over_s - lower.worst_day_over_s < 1.0 => {
             format!("At {size} it would have been {harm} for {over} on {day}.")
         }
         Some(day) => format!(
             "At {size} it would have been {harm} for {over} in the {window}, {} of that on {day}.",
-            told.duration(lower.worst_day_over_s)
+            duration(lower.worst_day_over_s, En)
         ),
         None => format!("At {size} it would have been {harm} for {over} in the {window}."),
     }
 }
 
 /// "last day", "last 7 days".
-fn last(told: &Told<'_>, seconds: f64) -> String {
-    let span = told.duration(seconds);
+fn last(seconds: f64) -> String {
+    let span = duration(seconds, En);
     format!("last {}", span.strip_prefix("1 ").unwrap_or(&span))
 }
 

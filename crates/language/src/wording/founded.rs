@@ -2,7 +2,10 @@
 //! the decision it is about, within the precision that it is printed with. Shares no code with the printing.
 
 use super::moment::{MONTHS, zoned};
-use apportion_core::{Binding, Decision, Outcome, Refusal, Resource, Setting, Time, Verdict};
+use apportion_core::{
+    Binding, Counterfactual, Decision, Outcome, Refusal, Resource, Setting, Time, Verdict,
+    plan::{Expected, Used},
+};
 use jiff::{Zoned, tz::TimeZone};
 use std::ops::Range;
 
@@ -10,7 +13,11 @@ use std::ops::Range;
 /// that may be shown. Names of percentiles (`p95`) are names.
 #[must_use]
 pub fn unfounded(text: &str, decision: &Decision, zone: &TimeZone) -> Vec<String> {
-    let facts = Facts::of(decision, zone);
+    unfounded_by(text, &Facts::of(decision, zone))
+}
+
+/// The same against facts that were put together.
+pub(super) fn unfounded_by(text: &str, facts: &Facts) -> Vec<String> {
     let mut rest = facts.without_quotations(text);
     let mut missing = Vec::new();
     for read in READERS {
@@ -27,7 +34,8 @@ pub fn unfounded(text: &str, decision: &Decision, zone: &TimeZone) -> Vec<String
 type Reader = fn(&str) -> Option<(Range<usize>, Found)>;
 
 /// Tried in this order: what a reader has read is gone for the next one.
-const READERS: [Reader; 5] = [read_time, read_english_date, read_chinese_date, read_weekday, read_number];
+const READERS: [Reader; 6] =
+    [read_time, read_iso_date, read_english_date, read_chinese_date, read_weekday, read_number];
 
 /// Something in a text that has to be in the record.
 enum Found {
@@ -51,7 +59,7 @@ enum Found {
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Dimension {
+pub(super) enum Dimension {
     Cores,
     Bytes,
     BytesPerSecond,
@@ -61,43 +69,58 @@ enum Dimension {
 }
 
 /// What a record holds, by dimension.
-struct Facts {
+#[derive(Default)]
+pub(super) struct Facts {
     numbers: Vec<(Dimension, f64)>,
     times: Vec<Zoned>,
     quotations: Vec<String>,
 }
 
 impl Facts {
-    fn of(decision: &Decision, zone: &TimeZone) -> Self {
-        let mut facts = Self { numbers: Vec::new(), times: Vec::new(), quotations: Vec::new() };
+    pub(super) fn of(decision: &Decision, zone: &TimeZone) -> Self {
+        let mut facts = Self::default();
         facts.quote(decision.change.workload.as_str());
         facts.count(decision.id.0);
         facts.time(decision.time, zone);
         facts.add_reason(decision, zone);
         facts.add_verdict(decision);
-        facts.quotations.sort_by_key(|quotation| std::cmp::Reverse(quotation.len()));
         facts
+    }
+
+    /// What was used, with its times.
+    pub(super) fn add_used(&mut self, used: &Used, amount: Dimension, zone: &TimeZone) {
+        self.numbers.extend([used.p50, used.p95, used.max].map(|value| (amount, value)));
+        self.numbers.extend([(Dimension::Seconds, used.window_s), (Dimension::Share, used.present_share)]);
+        self.time(used.max_at, zone);
+    }
+
+    /// What is expected, with its times.
+    pub(super) fn add_expected(&mut self, expected: &Expected, amount: Dimension, zone: &TimeZone) {
+        self.quote(&expected.by);
+        self.numbers.extend(expected.peak.map(|value| (amount, value)));
+        self.numbers.push((Dimension::Seconds, expected.horizon_s));
+        self.numbers.extend(expected.score.map(|score| (Dimension::Plain, score)));
+        self.time(expected.peak_at, zone);
+    }
+
+    /// What a lower size would have cost.
+    pub(super) fn add_lower(&mut self, lower: &Counterfactual, amount: Dimension) {
+        self.numbers.push((amount, lower.value));
+        let spans = [lower.window_s, lower.over_s, lower.worst_day_over_s];
+        self.numbers.extend(spans.map(|span| (Dimension::Seconds, span)));
+        self.times.extend(lower.worst_day.map(|day| zoned(day, &TimeZone::UTC)));
     }
 
     fn add_reason(&mut self, decision: &Decision, zone: &TimeZone) {
         let (reason, amount) = (&decision.change.reason, dimension(decision));
         if let Some(used) = &reason.used {
-            self.numbers.extend([used.p50, used.p95, used.max].map(|value| (amount, value)));
-            self.numbers.extend([(Dimension::Seconds, used.window_s), (Dimension::Share, used.present_share)]);
-            self.time(used.max_at, zone);
+            self.add_used(used, amount, zone);
         }
         if let Some(expected) = &reason.expected {
-            self.quote(&expected.by);
-            self.numbers.extend(expected.peak.map(|value| (amount, value)));
-            self.numbers.push((Dimension::Seconds, expected.horizon_s));
-            self.numbers.extend(expected.score.map(|score| (Dimension::Plain, score)));
-            self.time(expected.peak_at, zone);
+            self.add_expected(expected, amount, zone);
         }
         if let Some(lower) = &reason.counterfactual {
-            self.numbers.push((amount, lower.value));
-            let spans = [lower.window_s, lower.over_s, lower.worst_day_over_s];
-            self.numbers.extend(spans.map(|span| (Dimension::Seconds, span)));
-            self.times.extend(lower.worst_day.map(|day| zoned(day, &TimeZone::UTC)));
+            self.add_lower(lower, amount);
         }
         self.numbers.extend([(Dimension::Share, reason.quantile), (Dimension::Plain, reason.margin)]);
         self.add_binding(&reason.binding, amount);
@@ -151,21 +174,32 @@ impl Facts {
         }
     }
 
-    fn quote(&mut self, words: &str) {
+    /// With all that other facts hold.
+    pub(super) fn join(&mut self, other: Self) {
+        self.numbers.extend(other.numbers);
+        self.times.extend(other.times);
+        self.quotations.extend(other.quotations);
+    }
+    pub(super) fn number(&mut self, dimension: Dimension, value: f64) {
+        self.numbers.push((dimension, value));
+    }
+    pub(super) fn quote(&mut self, words: &str) {
         self.quotations.push(words.trim_end_matches('.').to_owned());
     }
     #[allow(clippy::cast_precision_loss, reason = "a count beyond 2^53 does not occur")]
-    fn count(&mut self, value: u64) {
+    pub(super) fn count(&mut self, value: u64) {
         self.numbers.push((Dimension::Plain, value as f64));
     }
-    fn time(&mut self, time: Time, zone: &TimeZone) {
+    pub(super) fn time(&mut self, time: Time, zone: &TimeZone) {
         self.times.push(zoned(time, zone));
     }
 
     /// The text with the record's own strings blanked. A string that is nothing but a number stays, and counts as one.
     fn without_quotations(&self, text: &str) -> String {
         let mut rest = text.to_owned();
-        for quotation in self.quotations.iter().filter(|words| words.chars().any(char::is_alphabetic)) {
+        let mut quotations: Vec<&String> = self.quotations.iter().collect();
+        quotations.sort_by_key(|quotation| std::cmp::Reverse(quotation.len()));
+        for quotation in quotations.into_iter().filter(|words| words.chars().any(char::is_alphabetic)) {
             rest = rest.replace(quotation.as_str(), &" ".repeat(quotation.len()));
         }
         rest
@@ -174,7 +208,7 @@ impl Facts {
     fn knows(&self, found: &Found) -> bool {
         match found {
             Found::Time { hour, minute } => {
-                self.times.iter().any(|time| (time.hour(), time.minute()) == (*hour, *minute))
+                self.times.iter().any(|time| (time.hour(), time.minute()) == (*hour % 24, *minute))
             }
             Found::Date { year, month, day } => self.times.iter().any(|time| {
                 (time.month(), time.day()) == (*month, *day) && year.is_none_or(|year| year == time.year())
@@ -192,7 +226,12 @@ impl Facts {
 }
 
 fn dimension(decision: &Decision) -> Dimension {
-    match decision.change.knob.resource() {
+    dimension_of(decision.change.knob.resource())
+}
+
+/// What an amount of a resource is counted in.
+pub(super) const fn dimension_of(resource: Resource) -> Dimension {
+    match resource {
         Resource::Cpu => Dimension::Cores,
         Resource::Memory => Dimension::Bytes,
         Resource::Storage | Resource::Network => Dimension::BytesPerSecond,
@@ -230,6 +269,20 @@ fn read_time(text: &str) -> Option<(Range<usize>, Found)> {
         let touching = minute.start == hour.end + 1 && minute.len() == 2;
         let found = Found::Time { hour: parse(text, hour.clone())?, minute: parse(text, minute.clone())? };
         touching.then_some((hour.start..minute.end, found))
+    })
+}
+
+fn read_iso_date(text: &str) -> Option<(Range<usize>, Found)> {
+    all_digits(text).find_map(|year| {
+        let part = |from: usize| text.get(from..)?.strip_prefix('-').and_then(|_| digits(text, from + 1));
+        let month = part(year.end).filter(|month| month.start == year.end + 1 && year.len() == 4)?;
+        let day = part(month.end).filter(|day| day.start == month.end + 1)?;
+        let found = Found::Date {
+            year: Some(parse(text, year.clone())?),
+            month: parse(text, month)?,
+            day: parse(text, day.clone())?,
+        };
+        Some((year.start..day.end, found))
     })
 }
 

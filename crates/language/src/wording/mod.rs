@@ -1,6 +1,7 @@
 //! Words for decisions, rendered from the typed record and from nothing else. [`unfounded`] proves it for any text,
 //! ours or a text model's: it names the numbers and times that are not in the record.
 
+pub mod answer;
 mod chinese;
 mod english;
 mod founded;
@@ -16,7 +17,7 @@ pub use objection::objection;
 pub use quantity::{amount, duration, figure, resource_amount, setting, share};
 
 use crate::Language;
-use apportion_core::{Decision, Setting, Verdict};
+use apportion_core::{Decision, Resource, Setting, Verdict};
 use jiff::tz::TimeZone;
 
 /// One decision in words: what changed or was refused, what was used, what is forecast, what decided the number, what the
@@ -59,6 +60,9 @@ impl<'a> Told<'a> {
     }
     fn duration(&self, seconds: f64) -> String {
         duration(seconds, self.language)
+    }
+    const fn resource(&self) -> Resource {
+        self.decision.change.knob.resource()
     }
     fn from(&self) -> String {
         self.setting(self.decision.change.from)

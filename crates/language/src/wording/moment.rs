@@ -49,6 +49,12 @@ impl Clock {
         self.language
     }
 
+    /// The zone that it tells times in.
+    #[must_use]
+    pub const fn zone(&self) -> &TimeZone {
+        &self.zone
+    }
+
     /// Day and time: `Tuesday 14:00`, `周二 14:00`; further than six days away `3 November 14:00`, `11月3日 14:00`.
     #[must_use]
     pub fn moment(&self, time: Time) -> String {

@@ -2,7 +2,7 @@
 
 use super::{AtWork, UNSIZED, bound_on, demand, is_in_force, is_of_total, knobs, names, spans};
 use apportion_core::{
-    Capacity, History, Instructed, Instruction, Knob, Mode, Objection, Resource, Standing, WorkloadId,
+    Capacity, History, Instructed, Instruction, Knob, Mode, Objection, Resource, Standing, WorkloadId, edits,
     instruction::{Effect, InstructionKind, Topic, Unit},
     time::DAY_S,
 };
@@ -23,6 +23,22 @@ pub struct World<'a> {
     pub machine: &'a Capacity,
     /// The past.
     pub history: &'a dyn History,
+}
+
+/// The workloads that are called nearly so, nearest first.
+#[must_use]
+pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a WorkloadId>) -> Vec<String> {
+    let distance = |workload: &WorkloadId| {
+        let whole = workload.as_str().to_lowercase();
+        let last = whole.rsplit('/').next().unwrap_or_default();
+        edits(name, last.split('.').next().unwrap_or_default()).min(edits(name, &whole))
+    };
+    let most = (name.chars().count() / 2).max(2);
+    let mut near: Vec<(usize, &WorkloadId)> =
+        known.filter(|known| !known.is_machine()).map(|known| (distance(known), known)).collect();
+    near.retain(|(distance, _)| *distance <= most);
+    near.sort();
+    near.into_iter().take(NEAREST_MOST).map(|(_, known)| known.to_string()).collect()
 }
 
 impl World<'_> {
@@ -56,21 +72,12 @@ impl World<'_> {
     fn unknown_names(&self, new: &Instruction) -> Vec<Objection> {
         let known = |name: &&String| !self.configured.keys().any(|workload| workload.answers_to(name));
         let unknown = new.workloads.iter().filter(known);
-        unknown.map(|name| Objection::NoSuchWorkload { name: name.clone(), nearest: self.nearest(name) }).collect()
-    }
-
-    fn nearest(&self, name: &str) -> Vec<String> {
-        let distance = |workload: &WorkloadId| {
-            let whole = workload.as_str().to_lowercase();
-            let last = whole.rsplit('/').next().unwrap_or_default();
-            edits(name, last.split('.').next().unwrap_or_default()).min(edits(name, &whole))
-        };
-        let most = (name.chars().count() / 2).max(2);
-        let mut near: Vec<(usize, &WorkloadId)> =
-            self.configured.keys().filter(|known| !known.is_machine()).map(|known| (distance(known), known)).collect();
-        near.retain(|(distance, _)| *distance <= most);
-        near.sort();
-        near.into_iter().take(NEAREST_MOST).map(|(_, known)| known.to_string()).collect()
+        unknown
+            .map(|name| Objection::NoSuchWorkload {
+                name: name.clone(),
+                nearest: nearest(name, self.configured.keys()),
+            })
+            .collect()
     }
 
     fn is_over(&self, new: &Instruction) -> Option<Objection> {
@@ -251,23 +258,4 @@ fn is_void(new: &Instruction) -> bool {
         };
     };
     true
-}
-
-/// Insertions, deletions, replacements and swaps of neighbours that make one word of another.
-fn edits(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let mut before: Vec<usize> = Vec::new();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for i in 0..a.len() {
-        let mut next = vec![i + 1];
-        for j in 0..b.len() {
-            let mut least = (row[j] + usize::from(a[i] != b[j])).min(row[j + 1] + 1).min(next[j] + 1);
-            if i > 0 && j > 0 && a[i] == b[j - 1] && a[i - 1] == b[j] {
-                least = least.min(before[j - 1] + 1);
-            }
-            next.push(least);
-        }
-        before = std::mem::replace(&mut row, next);
-    }
-    row[b.len()]
 }

@@ -14,7 +14,7 @@ mod check;
 mod demand;
 mod window;
 
-pub use check::World;
+pub use check::{World, nearest};
 pub use demand::UNSIZED;
 pub use window::{Offset, REPEAT_LASTS_S, REPORT_LASTS_MOST_S, REPORT_LASTS_S, is_in_force, spans};
 

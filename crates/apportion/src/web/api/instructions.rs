@@ -7,6 +7,7 @@ use super::{
     extract::{Asked, Named, Sent},
 };
 use crate::{
+    ask::Answered,
     commands::instructions::Listed,
     tell::Told,
     web::{backend::Action, problem::Problem},
@@ -44,6 +45,32 @@ pub(super) async fn read(State(shared): State<Shared>, Asked(asked): Asked<ToRea
         asked.also.unwrap_or_default().split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect();
     let read = move |backend: &dyn crate::web::Backend| backend.read(&asked.text, at, asked.zone.as_deref(), &also);
     shared.ask(read).await.map(Json)
+}
+
+/// An answer to a question, with the records that it rests on. Nothing is done.
+#[utoipa::path(get, path = "/api/v1/answer", tag = "instructions", params(Question),
+    responses((status = 200, body = Answered), (status = 400, body = Problem)))]
+pub(super) async fn answer(
+    State(shared): State<Shared>,
+    Asked(asked): Asked<Question>,
+) -> Result<Json<Answered>, Problem> {
+    short_enough(&asked.text)?;
+    let at = asked.at_s.map_or_else(crate::daemon::now, Time::from_s);
+    let view = shared.view();
+    shared.ask(move |backend| backend.ask(&asked.text, at, asked.zone.as_deref(), &view)).await.map(Json)
+}
+
+/// A question.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Question {
+    /// In English or Chinese.
+    text: String,
+    /// At which time, seconds since 1970; now where left out.
+    at_s: Option<i64>,
+    /// The zone of its times, an IANA name or an offset; the machine's where left out.
+    zone: Option<String>,
 }
 
 /// Which instructions.

@@ -8,9 +8,11 @@ mod day;
 mod length;
 mod moment;
 mod open;
+mod past;
 mod repeat;
 #[cfg(test)]
 mod tests;
 mod window;
 
+pub(crate) use past::past;
 pub(crate) use window::{TimeReading, read};

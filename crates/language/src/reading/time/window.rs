@@ -391,7 +391,7 @@ fn next_such(days: &Days, after: Date) -> Option<Date> {
 }
 
 /// An hour in a part of the day: "下午3点" is 15:00, "晚上12点" the midnight to come, "今晚1点" after it.
-fn clock_minutes(clock: Clock, part: Option<Part>, begins: bool) -> i32 {
+pub(super) fn clock_minutes(clock: Clock, part: Option<Part>, begins: bool) -> i32 {
     let hour = i32::from(clock.hour);
     let moved = match part {
         Some(Part::Afternoon) if !clock.fixed && hour < 12 => hour + 12,

@@ -1,0 +1,66 @@
+//! Where answers come from.
+
+use crate::daemon::StoreHistory;
+use apportion_core::{
+    Decision, DecisionId, Forecast, Harm, History as _, Instructed, Metric, Series, Time, Window, WorkloadId,
+};
+use apportion_host::store::{Filter, ReadError, Store};
+use std::sync::Arc;
+
+/// What is measured, decided and said, and what is forecast. Reads only.
+pub trait Sources {
+    /// A metric as it was measured.
+    fn used(&self, workload: &WorkloadId, metric: &Metric, window: Window) -> Option<Series>;
+    /// The same as it was wanted: CPU use corrected for throttling.
+    fn wanted(&self, workload: &WorkloadId, metric: &Metric, window: Window) -> Option<Series>;
+    /// The newest forecast; `None` where no loop has made one.
+    fn forecast(&self, workload: &WorkloadId, metric: &Metric) -> Option<Forecast>;
+    /// Decisions, newest first.
+    fn decisions(&self, filter: &Filter) -> Vec<Decision>;
+    /// One decision.
+    fn decision(&self, id: DecisionId) -> Option<Decision>;
+    /// What hurt, newest first.
+    fn harms(&self, filter: &Filter) -> Vec<(Time, Harm)>;
+    /// Every instruction that is kept, in the order in which they were given.
+    fn instructions(&self) -> Vec<Instructed>;
+}
+
+/// The store and ledger, and the forecasts of a running loop.
+pub struct StoreSources<F> {
+    /// The store.
+    pub store: Arc<Store>,
+    /// The newest forecast of a workload's metric.
+    pub forecast: F,
+}
+
+impl<F: Fn(&WorkloadId, &Metric) -> Option<Forecast>> Sources for StoreSources<F> {
+    fn used(&self, workload: &WorkloadId, metric: &Metric, window: Window) -> Option<Series> {
+        self.store.series(workload, metric, window)
+    }
+    fn wanted(&self, workload: &WorkloadId, metric: &Metric, window: Window) -> Option<Series> {
+        StoreHistory(Arc::clone(&self.store)).series(workload, metric, window)
+    }
+    fn forecast(&self, workload: &WorkloadId, metric: &Metric) -> Option<Forecast> {
+        (self.forecast)(workload, metric)
+    }
+    fn decisions(&self, filter: &Filter) -> Vec<Decision> {
+        read(self.store.decisions(filter))
+    }
+    fn decision(&self, id: DecisionId) -> Option<Decision> {
+        read(self.store.decision(id))
+    }
+    fn harms(&self, filter: &Filter) -> Vec<(Time, Harm)> {
+        read(self.store.harms(filter))
+    }
+    fn instructions(&self) -> Vec<Instructed> {
+        read(self.store.instructions(Time(i64::MIN)))
+    }
+}
+
+/// What cannot be read is not there, and the trouble is in the log.
+fn read<T: Default>(found: Result<T, ReadError>) -> T {
+    found.unwrap_or_else(|error| {
+        tracing::warn!("{error}");
+        T::default()
+    })
+}

@@ -1,0 +1,103 @@
+//! `apportion ask`: of a running loop through its API, else of the store itself.
+
+use super::{
+    NothingFound,
+    control::{Control, segment},
+    desk::machine,
+    interpret, say,
+};
+use crate::{
+    args,
+    args::Global,
+    ask::{Answered, StoreSources, ask},
+    web::{Footing, View, WorkloadNow},
+};
+use apportion_core::{Knob, Setting, Time, WorkloadState, time::DAY_S};
+use apportion_host::store::{Filter, Seen, Store};
+use apportion_language::reading::Reader;
+use jiff::Zoned;
+use std::{collections::BTreeMap, sync::Arc};
+
+/// Workloads that were seen within this time can be asked about without a loop.
+const SEEN_WITHIN_S: i64 = 30 * DAY_S;
+/// Decisions that are looked through for what a workload has.
+const LOOK_BACK: usize = 1_000;
+
+/// Answers a question.
+///
+/// # Errors
+/// Nothing is known of it, or it is not understood ([`NothingFound`], with what is missing); or neither loop nor store can be read.
+pub fn run(global: &Global, args: &args::Ask) -> anyhow::Result<()> {
+    let now = args.now.as_deref().map(interpret::time).transpose()?.unwrap_or_else(Zoned::now);
+    let text = args.question.join(" ");
+    let answer = match of_loop(global, &text, &now) {
+        Some(answer) => answer,
+        None => of_store(global, &text, &now)?,
+    };
+    if args.json {
+        say(&serde_json::to_string_pretty(&answer)?);
+        return if answer.answered { Ok(()) } else { Err(NothingFound("nothing was found".to_owned()).into()) };
+    }
+    if !answer.answered {
+        return Err(NothingFound(answer.words).into());
+    }
+    say(&answer.words);
+    let rests = if answer.language == "zh" { "依据" } else { "Rests on" };
+    say(&format!("{rests}: {}", answer.cited.join("; ")));
+    Ok(())
+}
+
+/// The loop's answer; `None` where none runs that can be asked.
+fn of_loop(global: &Global, text: &str, now: &Zoned) -> Option<Answered> {
+    let way = Control::find(&global.store_path()).ok()?;
+    let zone = now.time_zone().iana_name().map_or_else(|| now.strftime("%:z").to_string(), str::to_owned);
+    let at_s = now.timestamp().as_second();
+    let path = format!("/api/v1/answer?text={}&at_s={at_s}&zone={}", segment(text), segment(&zone));
+    serde_json::from_value(way.get(&path).ok()?).ok()
+}
+
+fn of_store(global: &Global, text: &str, now: &Zoned) -> anyhow::Result<Answered> {
+    let store = Arc::new(global.open_to_read()?);
+    let view = view(global, &store, Time(now.timestamp().as_millisecond()))?;
+    let sources = StoreSources { store, forecast: |_: &_, _: &_| None };
+    Ok(Answered::new(text, &ask(&Reader::embedded()?, text, now, &view, &sources)))
+}
+
+/// What the store knows of the present.
+fn view(global: &Global, store: &Store, now: Time) -> anyhow::Result<View> {
+    let config = global.configuration()?;
+    let seen = store.workloads()?.into_iter().filter(|seen| now.since_s(seen.last) < SEEN_WITHIN_S as f64);
+    let mut view = View { now, capacity: machine(now), ..View::default() };
+    for Seen { workload, .. } in seen.filter(|seen| !seen.workload.id.is_machine()) {
+        let id = workload.id.clone();
+        let (settings, allotted) = has(store, &id)?;
+        let (standing, latest) = (config.standing(&id, true), store.latest(&id));
+        let state = WorkloadState { workload, standing, latest, settings, started: None, own: false };
+        let sparks = (Vec::new(), Vec::new());
+        let now = WorkloadNow {
+            state,
+            footing: Footing::Recommend,
+            wants: Vec::new(),
+            allotted,
+            cpu_spark_cores: sparks.0,
+            memory_spark_bytes: sparks.1,
+        };
+        view.workloads.insert(id, now);
+    }
+    Ok(view)
+}
+
+type Has = (BTreeMap<Knob, Setting>, BTreeMap<Knob, f64>);
+
+/// What a workload's knobs were at its newest decisions, and what was proposed.
+fn has(store: &Store, workload: &apportion_core::WorkloadId) -> anyhow::Result<Has> {
+    let filter = Filter { workload: Some(workload.clone()), since: None, limit: LOOK_BACK };
+    let (mut settings, mut allotted) = Has::default();
+    for decision in store.decisions(&filter)? {
+        let (knob, change) = (decision.change.knob, &decision.change);
+        let is = decision.admitted_to().filter(|_| decision.is_applied()).unwrap_or(change.from);
+        settings.entry(knob).or_insert(is);
+        change.to.value().map(|value| allotted.entry(knob).or_insert(value));
+    }
+    Ok((settings, allotted))
+}
