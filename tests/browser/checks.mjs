@@ -114,6 +114,20 @@ export const checks = {
     await page.until('document.querySelectorAll(".said [data-id]").length === 0');
   },
 
+  async 'a question is read as it is typed, answered on a click, and changes nothing'({ open, keep }) {
+    const page = await open('/#/tell');
+    await page.until('document.querySelector("#tell") !== null');
+    await page.type('#tell', 'which services use the most memory?');
+    await page.until(`${text('#reading')}.includes('who uses most')`);
+    holds((await page.evaluate(text('#reading'))).includes('memory'), 'of what');
+    await page.click('.tell .button-primary');
+    await page.until('!document.querySelector("#answer").hidden');
+    const answer = await page.evaluate(text('#answer'));
+    holds(answer.includes('1. ') && answer.includes('Rests on'), answer);
+    equal(await page.evaluate('document.querySelectorAll(".said [data-id]").length'), 0, 'nothing taken');
+    await keep(page, 'ask');
+  },
+
   async 'a hold needs the token, says why, and ends'({ open, keep }) {
     const page = await open(`/#/workload/${encodeURIComponent('redis-server.service')}`);
     await page.until(`${text('.standing .chip')} === 'managed'`);

@@ -23,16 +23,9 @@ fn words(night: &Night, question: &str) -> Answer {
     answer
 }
 
-#[test]
-fn questions_are_answered_from_store_and_ledger() {
-    let night = Night::new();
-    let check = |question: &str, says: &[&str]| {
-        let answer = words(&night, question);
-        for said in says {
-            assert!(answer.words.contains(said), "{question}: {said} is not in\n{}", answer.words);
-        }
-    };
-    check(
+/// What is asked, and what the answer says.
+const CASES: &[(&str, &[&str])] = &[
+    (
         "why was nginx throttled last night?",
         &[
             "nginx.service was throttled between Wednesday 18:00 and Thursday 06:00 for 30 minutes in all",
@@ -42,8 +35,8 @@ fn questions_are_answered_from_store_and_ledger() {
             "At 1 core it would have been throttled for 38 minutes",
             "decision 40 hurt nginx.service",
         ],
-    );
-    check(
+    ),
+    (
         "昨晚 nginx 为什么被限流？",
         &[
             "nginx.service 共被限流 30 分钟",
@@ -52,50 +45,58 @@ fn questions_are_answered_from_store_and_ledger() {
             "若为 1 核",
             "决策 40 影响了 nginx.service",
         ],
-    );
-    check(
+    ),
+    (
         "why was redis killed last night?",
         &["was killed for want of memory once", "last at Thursday 03:12", "not measured"],
-    );
-    check("昨晚 redis 为什么被OOM？", &["因内存不足被杀 1 次"]);
-    check("how much memory did redis use yesterday?", &["redis.service used 1 GiB of memory on average"]);
-    check("redis 昨天用了多少内存？", &["redis.service 平均使用内存 1 GiB"]);
-    check(
-        "what was the p95 of web yesterday afternoon",
-        &["web used 0.5 cores of CPU on average between Wednesday 12:00"],
-    );
-    check("why does nginx have this limit?", &["Decision 41", "decision 40 hurt and is taken back"]);
-    check("explain decision 40", &["Decision 40", "lowered from 2 cores to 1.4 cores"]);
-    check("what is the cpu limit of nginx?", &["the CPU limit is 2 cores since Thursday 02:05 (decision 41)"]);
-    check("nginx 的CPU上限是多少？", &["为 2 核，自 周四 02:05 起（决策 41）"]);
-    check(
+    ),
+    ("昨晚 redis 为什么被OOM？", &["因内存不足被杀 1 次"]),
+    ("how much memory did redis use yesterday?", &["redis.service used 1 GiB of memory on average"]),
+    ("redis 昨天用了多少内存？", &["redis.service 平均使用内存 1 GiB"]),
+    ("what was the p95 of web yesterday afternoon", &["web used 0.5 cores of CPU on average between Wednesday 12:00"]),
+    ("why does nginx have this limit?", &["Decision 41", "decision 40 hurt and is taken back"]),
+    ("explain decision 40", &["Decision 40", "lowered from 2 cores to 1.4 cores"]),
+    ("what is the cpu limit of nginx?", &["the CPU limit is 2 cores since Thursday 02:05 (decision 41)"]),
+    ("nginx 的CPU上限是多少？", &["为 2 核，自 周四 02:05 起（决策 41）"]),
+    (
         "what changed since yesterday 6pm?",
         &[
             "3 decisions",
             "2 applied, 1 of these to take back what hurt, 1 only recommended",
             "by Apportion, since decision 40 hurt",
         ],
-    );
-    check("昨天下午6点以来改了什么？", &["共有 3 个决策", "因为决策 40 造成了影响"]);
-    check("which services use the most memory?", &["1. redis.service: 1 GiB of memory"]);
-    check("哪些服务用内存最多？", &["1. redis.service：内存平均 1 GiB"]);
-    check("which workloads waste the most cpu?", &["1. web: 3.5 cores of CPU beyond the 0.5 cores"]);
-    check("is redis at its memory limit?", &["100% of its limit of 1 GiB"]);
-    check(
+    ),
+    ("昨天下午6点以来改了什么？", &["共有 3 个决策", "因为决策 40 造成了影响"]),
+    ("which services use the most memory?", &["1. redis.service: 1 GiB of memory"]),
+    ("哪些服务用内存最多？", &["1. redis.service：内存平均 1 GiB"]),
+    ("which workloads waste the most cpu?", &["1. web: 3.5 cores of CPU beyond the 0.5 cores"]),
+    ("is redis at its memory limit?", &["100% of its limit of 1 GiB"]),
+    (
         "how much was saved since yesterday 6pm?",
         &["2 applied changes of the CPU limit on 1 workload", "2 cores in all before"],
-    );
-    check(
+    ),
+    (
         "what instructions stand?",
         &["Instruction 1, in force", "do not change vault", "Instruction 2, to come", "3x the usual"],
-    );
-    check("有哪些指令？", &["指令 1，生效中"]);
-    check("would web have been throttled with 0.25 cores?", &["At 0.25 cores it would have been throttled for"]);
-    check("web 只给0.25核会被限流吗？", &["若为 0.25 核"]);
-    check("could web run with half the cpu?", &["At 2 cores it would not have been throttled"]);
-    check("what is forecast for web?", &["peaks on", "newest one in the ledger, of decision 42"]);
-    check("how many cores are free?", &["Of the machine's 16 cores of CPU"]);
-    check("还有几个核空着？", &["机器共有CPU 16 核"]);
+    ),
+    ("有哪些指令？", &["指令 1，生效中"]),
+    ("would web have been throttled with 0.25 cores?", &["At 0.25 cores it would have been throttled for"]),
+    ("web 只给0.25核会被限流吗？", &["若为 0.25 核"]),
+    ("could web run with half the cpu?", &["At 2 cores it would not have been throttled"]),
+    ("what is forecast for web?", &["peaks on", "newest one in the ledger, of decision 42"]),
+    ("how many cores are free?", &["Of the machine's 16 cores of CPU"]),
+    ("还有几个核空着？", &["机器共有CPU 16 核"]),
+];
+
+#[test]
+fn questions_are_answered_from_store_and_ledger() {
+    let night = Night::new();
+    for (question, says) in CASES {
+        let answer = words(&night, question);
+        for said in *says {
+            assert!(answer.words.contains(said), "{question}: {said} is not in\n{}", answer.words);
+        }
+    }
 }
 
 #[test]

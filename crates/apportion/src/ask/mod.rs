@@ -138,8 +138,8 @@ fn put(found: &mut Findings, record: Result<Record, Missing>) {
 fn grid(span: Span) -> Window {
     let length_s = span.to.s() - span.from.s();
     let step_s: u32 = match length_s {
-        ..=10_800 => 10,
-        ..=172_800 => 60,
+        ..10_801 => 10,
+        10_801..172_801 => 60,
         _ => 300,
     };
     let step = i64::from(step_s);

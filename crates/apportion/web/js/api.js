@@ -46,6 +46,7 @@ export const api = {
   rollBackWorkload: (id) => ask('POST', `${workload(id)}/rollback`),
   rollBackDecision: (id) => ask('POST', `/api/v1/decisions/${id}/rollback`),
   reading: (text, zone, signal) => ask('GET', `/api/v1/reading?${query({ text, zone })}`, undefined, signal),
+  answer: (text, zone) => ask('GET', `/api/v1/answer?${query({ text, zone })}`),
   instruct: (text, at_s, zone) => ask('POST', '/api/v1/instructions', { text, at_s, zone }),
   instructions: (all, signal) => ask('GET', `/api/v1/instructions?${query({ all, language: language() })}`, undefined, signal),
   revoke: (id) => ask('DELETE', `/api/v1/instructions/${id}`),

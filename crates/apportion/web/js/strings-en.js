@@ -1,7 +1,7 @@
 // English words of the page.
 
 export const EN = {
-  'nav.workloads': 'Workloads', 'nav.machine': 'Machine', 'nav.decisions': 'Decisions', 'nav.tell': 'Tell', 'nav.api': 'API',
+  'nav.workloads': 'Workloads', 'nav.machine': 'Machine', 'nav.decisions': 'Decisions', 'nav.tell': 'Tell and ask', 'nav.api': 'API',
   'live': 'Live', 'reconnecting': 'Reconnecting', 'connecting': 'Connecting', 'ago': '{time} ago',
   'disconnected': 'Connection lost. Showing what was known at {time}; trying again.',
   'overdue': 'No tick for {time}. Showing what was known at {at}.',
@@ -72,9 +72,16 @@ export const EN = {
   'act.rollback.text': 'Every limit goes back to what it was before Apportion changed it.',
   'act.rollback.one': 'This limit goes back to {from}.', 'act.failed': 'Not done: {what}',
 
-  'tell.title': 'Tell', 'tell.label': 'What will change, what must hold, what is wrong', 'tell.go': 'Take it',
+  'tell.title': 'Tell and ask', 'tell.label': 'What will change, what must hold, what is wrong; or a question', 'tell.go': 'Take it',
+  'ask.go': 'Ask', 'ask.rests': 'Rests on:',
+  'ask.about.why': 'why', 'ask.about.throttled': 'time throttled', 'ask.about.killed': 'killed for want of memory', 'ask.about.used': 'how much was used',
+  'ask.about.forecast': 'what is forecast', 'ask.about.allotted': 'what is allotted', 'ask.about.changed': 'what changed', 'ask.about.most_used': 'who uses most',
+  'ask.about.most_wasted': 'who wastes most', 'ask.about.at_risk': 'who is at risk', 'ask.about.saved': 'what was saved', 'ask.about.said': 'what instructions stand',
+  'ask.about.smaller': 'what another size would have cost', 'ask.about.free': 'what is free', 'ask.about.state': 'how it stands', 'ask.about.help': 'what can be asked',
+  'ask.about.other_demand': 'other demand',
+  'ask.resource.cpu': 'CPU', 'ask.resource.memory': 'memory', 'ask.resource.storage': 'disk', 'ask.resource.network': 'network',
   'tell.placeholder': 'Tonight 20:00-22:00 flash sale, expect 3x traffic on checkout',
-  'tell.help': 'What is understood is shown here as you type. Nothing is taken before you confirm it.', 'tell.for': 'For {count} now:',
+  'tell.help': 'What is understood is shown here as you type. Nothing is taken before you confirm it; a question changes nothing.', 'tell.for': 'For {count} now:',
   'said.title': 'What people said', 'said.past': 'past and revoked too', 'said.none': 'Nothing stands.',
   'said.revoke': 'Revoke', 'said.revoke.title': 'Revoke instruction {id}?',
   'said.kind.event': 'event', 'said.kind.rule': 'rule', 'said.kind.hold': 'hold', 'said.kind.priority': 'priority', 'said.kind.report': 'report',

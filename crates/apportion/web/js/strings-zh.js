@@ -1,7 +1,7 @@
 // 页面的中文文字。
 
 export const ZH = {
-  'nav.workloads': '工作负载', 'nav.machine': '主机', 'nav.decisions': '决策', 'nav.tell': '告知', 'nav.api': '接口',
+  'nav.workloads': '工作负载', 'nav.machine': '主机', 'nav.decisions': '决策', 'nav.tell': '告知与提问', 'nav.api': '接口',
   'live': '实时', 'reconnecting': '重新连接中', 'connecting': '连接中', 'ago': '{time}前',
   'disconnected': '连接已断开。当前显示 {time} 的数据，正在重试。',
   'overdue': '已有 {time} 没有新的周期。当前显示 {at} 的数据。',
@@ -72,9 +72,16 @@ export const ZH = {
   'act.rollback.text': '每一项上限恢复为 Apportion 更改之前的值。',
   'act.rollback.one': '此上限恢复为 {from}。', 'act.failed': '未执行：{what}',
 
-  'tell.title': '告知', 'tell.label': '将会发生什么、必须保证什么、哪里不对', 'tell.go': '确认执行',
+  'tell.title': '告知与提问', 'tell.label': '将会发生什么、必须保证什么、哪里不对；或提问', 'tell.go': '确认执行',
+  'ask.go': '提问', 'ask.rests': '依据：',
+  'ask.about.why': '原因', 'ask.about.throttled': '限流时间', 'ask.about.killed': '因内存不足被杀', 'ask.about.used': '用量',
+  'ask.about.forecast': '预测', 'ask.about.allotted': '分配', 'ask.about.changed': '改动', 'ask.about.most_used': '谁用得最多',
+  'ask.about.most_wasted': '谁浪费最多', 'ask.about.at_risk': '谁有风险', 'ask.about.saved': '节省', 'ask.about.said': '有哪些指令',
+  'ask.about.smaller': '换个大小会怎样', 'ask.about.free': '空闲', 'ask.about.state': '状态', 'ask.about.help': '能问什么',
+  'ask.about.other_demand': '其他需求',
+  'ask.resource.cpu': 'CPU', 'ask.resource.memory': '内存', 'ask.resource.storage': '磁盘', 'ask.resource.network': '网络',
   'tell.placeholder': '今晚8点到10点秒杀，checkout 流量预计3倍',
-  'tell.help': '边输入边显示理解的内容。确认之前什么都不会执行。', 'tell.for': '目前涉及 {count} 个：',
+  'tell.help': '边输入边显示理解的内容。确认之前什么都不会执行；提问不做改动。', 'tell.for': '目前涉及 {count} 个：',
   'said.title': '已告知的内容', 'said.past': '包括过期和撤销的', 'said.none': '没有生效的内容。',
   'said.revoke': '撤销', 'said.revoke.title': '撤销指令 {id}？',
   'said.kind.event': '事件', 'said.kind.rule': '规则', 'said.kind.hold': '冻结', 'said.kind.priority': '优先级', 'said.kind.report': '反映',

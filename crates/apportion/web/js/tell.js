@@ -1,7 +1,9 @@
-// Telling: a sentence, what it was understood as, and what was taken before. Nothing is taken that was not confirmed.
+// Telling and asking in one box: what a sentence was understood as, while it is typed; a question is answered, an instruction is
+// taken once confirmed; and what was taken before.
 
 import { api } from './api.js';
 import { h, replace } from './dom.js';
+import { amount, fullTime } from './format.js';
 import { t, word } from './i18n.js';
 import { ask, withToken } from './session.js';
 
@@ -13,13 +15,15 @@ export function tellView(app) {
   const box = h('textarea', { id: 'tell', rows: 3, maxlength: 600, placeholder: t('tell.placeholder'), 'aria-describedby': 'reading', oninput: typed });
   const go = h('button', { class: 'button button-primary', disabled: true }, t('tell.go'));
   const reading = h('div', { id: 'reading', class: 'reading', role: 'status', 'aria-live': 'polite' });
+  const answer = h('div', { id: 'answer', class: 'reading answer', role: 'status', 'aria-live': 'polite', hidden: true });
   const list = h('ol', { class: 'decisions said' });
   const past = h('input', { type: 'checkbox', onchange: () => app.refresh({ force: true }) });
   const element = h('div', { class: 'page' },
     h('div', { class: 'toolbar' }, h('h1', {}, t('tell.title'))),
     h('div', { class: 'tell' },
-      h('form', { onsubmit: (event) => { event.preventDefault(); confirm(); } }, h('label', { for: 'tell' }, t('tell.label')), box, h('div', { class: 'form-end' }, go)),
+      h('form', { onsubmit: (event) => { event.preventDefault(); told?.question ? answerIt() : confirm(); } }, h('label', { for: 'tell' }, t('tell.label')), box, h('div', { class: 'form-end' }, go)),
       reading),
+    answer,
     h('div', { class: 'toolbar' }, h('h2', {}, t('said.title')), h('label', { class: 'muted' }, past, ' ', t('said.past'))), list);
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
   let told = null;
@@ -42,10 +46,22 @@ export function tellView(app) {
       if (mine.signal.aborted) return;
       told = answer;
       replace(reading, shown(told));
-      go.disabled = !told.can_confirm || !app.status?.writable;
+      go.textContent = t(told.question ? 'ask.go' : 'tell.go');
+      go.disabled = !told.question && (!told.can_confirm || !app.status?.writable);
     } catch (problem) {
       if (!mine.signal.aborted) replace(reading, h('p', { class: 'form-error', role: 'alert' }, problem.message));
     }
+  }
+
+  async function answerIt() {
+    go.disabled = true;
+    try {
+      replace(answer, answered(await api.answer(told.text, zone)));
+    } catch (problem) {
+      replace(answer, h('p', { class: 'form-error', role: 'alert' }, problem.message));
+    }
+    answer.hidden = false;
+    go.disabled = false;
   }
 
   async function confirm() {
@@ -75,10 +91,30 @@ export function tellView(app) {
 }
 
 function shown(told) {
+  if (told.question) return asked(told.question);
   return [
     h('p', { class: 'reading-words' }, h('span', { class: `chip said-${told.kind}` }, word('said.kind', told.kind)), ' ', told.words),
     told.workloads.length > 0 && h('p', {}, t('tell.for', { count: told.workloads.length }), ' ', told.workloads.map((name) => [h('code', {}, name), ' '])),
     told.notes.map((note) => h('p', { class: note.blocks ? 'form-error' : 'muted', role: note.blocks && 'alert' }, note.words)),
+  ];
+}
+
+/** A question as it is understood: what is asked, of whom, of what, when. */
+function asked(question) {
+  const size = question.size && ('part' in question.size ? `× ${Number(question.size.part.toFixed(3))}` : amount(question.size.amount, SIZES[question.resource]));
+  const when = question.when && `${fullTime(question.when.from / 1000)} – ${fullTime(question.when.to / 1000)}`;
+  const rest = [question.resource && word('ask.resource', question.resource), size, when, question.decision !== null && t('decisions.number', { id: question.decision })];
+  return h('p', { class: 'reading-words' },
+    h('span', { class: 'chip said-question' }, t('said.kind.question')), ' ', h('b', {}, word('ask.about', question.about)), ' ',
+    question.workloads.map((name) => [h('code', {}, name), ' ']), rest.filter(Boolean).map((words) => [h('span', { class: 'chip' }, words), ' ']));
+}
+
+const SIZES = { cpu: 'cores', memory: 'bytes', storage: 'bytes_per_s', network: 'bytes_per_s' };
+
+function answered(found) {
+  return [
+    found.words.split('\n').map((line) => h('p', {}, line)),
+    found.cited.length > 0 && h('p', { class: 'faint' }, t('ask.rests'), ' ', found.cited.join('; ')),
   ];
 }
 

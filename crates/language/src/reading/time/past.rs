@@ -67,7 +67,7 @@ fn lasting(text: &Text, now: &Zoned, taken: &[(usize, usize)]) -> Option<Past> {
         let after = text.slice(atom.end, (atom.end + 10).min(text.len()));
         let after = after.trim_start();
         if ["ago", "前", "之前", "以前"].iter().any(|word| after.starts_with(word)) {
-            return around(now.checked_sub(span).ok()?);
+            return around(&now.checked_sub(span).ok()?);
         }
         let led = LAST.iter().any(|word| before.trim_end().ends_with(word) && *word != "the");
         if led || ["来", "以来", "内", "里", "之内"].iter().any(|word| after.starts_with(word)) {
@@ -84,7 +84,7 @@ fn spoken(text: &Text, now: &Zoned, taken: &[(usize, usize)]) -> Option<Past> {
     let moments = moments(text, &atoms);
     let first = moments.iter().find(|moment| !moment.role.ends()).or(moments.first())?;
     let rest = || moments.iter().filter(|moment| moment.start != first.start);
-    let begin = rest().filter(|moment| moment.role == Role::Plain).fold(*first, |begin, rest| begin.filled_from(rest));
+    let begin = rest().filter(|moment| moment.role == Role::Plain).fold(*first, Moment::filled_from);
     let end = rest().find(|moment| moment.role.ends());
     let begin = end
         .filter(|_| begin.days.is_none() && begin.part.is_none())
@@ -110,7 +110,7 @@ fn span(now: &Zoned, begin: &Moment, end: Option<&Moment>) -> Option<Past> {
     let minutes = clock_minutes(clock, begin.part, true);
     let from = at(now, days.first, minutes)?;
     let Some(end_clock) = end.and_then(|end| end.clock) else {
-        return around(latest(from, now, begin)?);
+        return around(&latest(from, now, begin)?);
     };
     let end_part = end.and_then(|end| end.part).or(begin.part);
     let to_minutes = clock_minutes(end_clock, end_part, false);
@@ -147,7 +147,7 @@ fn so_far(text: &Text, now: &Zoned) -> Option<Past> {
     Some(Past { from: at(now, now.date(), 0).filter(|_| said)?, to: now.clone() })
 }
 
-fn around(hour: Zoned) -> Option<Past> {
+fn around(hour: &Zoned) -> Option<Past> {
     let side = AROUND_MINUTES.minutes();
     Some(Past { from: hour.checked_sub(side).ok()?, to: hour.checked_add(side).ok()? })
 }
