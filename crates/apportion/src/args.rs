@@ -77,6 +77,8 @@ pub enum Command {
     Forecast(Forecast),
     /// Train a telemetry network on recorded series and synthetic ones.
     Train(crate::commands::train::Train),
+    /// Fine-tune the telemetry network on your own series; kept only for the metrics where it wins.
+    Tune(crate::commands::tune::Tune),
     /// Play recorded usage to policies: what each would have allotted, and how well.
     Replay(crate::commands::replay::Replay),
     /// Read operators' sentences (English or Chinese) from standard input, one a line; print what each means as JSON.
@@ -105,6 +107,10 @@ pub struct Run {
     /// Write the knobs of workloads whose configuration says `apply = true`. Without it nothing is changed.
     #[arg(long)]
     pub apply: bool,
+    /// Tune the telemetry network on the store's own series once a day, and when its forecasts become worse: in the background, on
+    /// one thread at the lowest priority. Weights are kept only for the metrics where they win (`apportion tune --list`).
+    #[arg(long, conflicts_with = "once")]
+    pub tune: bool,
     /// One tick, then end.
     #[arg(long)]
     pub once: bool,
@@ -294,13 +300,20 @@ pub enum InstructionsWhat {
     after_help = "IN has the columns workload, metric, time (seconds since 1970) and value; OUT has workload, metric, time,
 q0.1 ... q0.9. Parquet or CSV by the file's ending.
 
-Example:
-  apportion forecast usage.parquet --horizon 288 --out forecast.parquet"
+Examples:
+  apportion forecast usage.parquet --horizon 288 --out forecast.parquet
+  apportion forecast --from-store --horizon 288 --out forecast.csv"
 )]
 pub struct Forecast {
     /// Trace to forecast.
-    #[arg(value_name = "IN")]
-    pub input: PathBuf,
+    #[arg(value_name = "IN", required_unless_present = "from_store", conflicts_with = "from_store")]
+    pub input: Option<PathBuf>,
+    /// Forecast what the own store holds, in steps of five minutes, as `run` does: with the weights that were tuned on it.
+    #[arg(long)]
+    pub from_store: bool,
+    /// Use the weights tuned on the own store for a trace too (`apportion tune --list`).
+    #[arg(long)]
+    pub tuned: bool,
     /// Steps ahead.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub horizon: u32,

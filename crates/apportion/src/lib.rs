@@ -8,5 +8,8 @@ pub mod config;
 pub mod daemon;
 pub mod tell;
 pub mod text_model;
+pub mod tuning;
 pub mod web;
 pub mod zone;
+
+mod learn;

@@ -31,9 +31,24 @@ pub fn quantile(values: &[f32], level: f32) -> Option<f32> {
     quantile_sorted(&sorted, level)
 }
 
+/// FNV-1a, 64 bits (Fowler, Noll, Vo): a number that follows from bytes and is the same on every machine and in every version.
+#[must_use]
+pub fn fnv1a(bytes: impl IntoIterator<Item = u8>) -> u64 {
+    let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    bytes.into_iter().fold(0xcbf2_9ce4_8422_2325, step)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Test vectors of the authors' own list.
+    #[test]
+    fn hashes_as_published() {
+        assert_eq!(fnv1a(*b""), 0xcbf2_9ce4_8422_2325);
+        assert_eq!(fnv1a(*b"a"), 0xaf63_dc4c_8601_ec8c);
+        assert_eq!(fnv1a(*b"foobar"), 0x8594_4171_f739_67e8);
+    }
 
     #[test]
     fn quantiles_interpolate() {

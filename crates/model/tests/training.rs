@@ -1,10 +1,12 @@
 //! Training: the same seed gives the same weights, a killed run goes on as if it had not been, and the loss falls.
 
-use std::path::Path;
+use std::{ops::ControlFlow, path::Path};
 
 use apportion_model::Rng;
 use apportion_model::telemetry::{ModelConfig, TelemetryModel};
-use apportion_model::training::{Checkpoint, Schedule, TrainConfig, TrainSeries, TrainSet, Trainer, TuneConfig, tune};
+use apportion_model::training::{
+    Checkpoint, Progress, Schedule, TrainConfig, TrainSeries, TrainSet, Trainer, TuneConfig, judge, tune,
+};
 
 fn config(steps: u64) -> TrainConfig {
     TrainConfig {
@@ -30,7 +32,7 @@ fn set() -> TrainSet {
             start_time_s: None,
         }
     });
-    TrainSet { series: series.collect() }
+    TrainSet { series: series.collect(), replay: Vec::new() }
 }
 
 fn train(config: TrainConfig, set: &TrainSet, threads: usize) -> Vec<f32> {
@@ -87,15 +89,45 @@ fn the_loss_falls_with_and_without_real_series() {
     }
 }
 
+fn go_on(_: &Progress) -> ControlFlow<()> {
+    ControlFlow::Continue(())
+}
+
 #[test]
-fn tuning_on_a_fleet_wins_on_its_last_tenth() {
-    let set = set();
+fn tuning_wins_where_the_last_tenth_is_as_the_rest_and_only_there() {
+    let mut set = set();
+    // Group g1 learns the same waves, but its last tenth is a walk without any: what was learnt must not win there.
+    let mut rng = Rng::new(9);
+    for series in set.series.iter_mut().filter(|series| series.group == "g1") {
+        let mut level = 500.0;
+        series.values[2250..].iter_mut().for_each(|x| {
+            level += 40.0 * rng.normal();
+            *x = level;
+        });
+    }
+    let shipped = TelemetryModel::embedded().unwrap();
+    let config = TuneConfig { steps: 8, peak: 5e-4, replay: 0.0, ..TuneConfig::default() };
+    let tuned = tune(&shipped, &set, &config, go_on).unwrap();
+    let outcomes = judge(&set, &|_| &shipped, &tuned, 2);
+    let found: Vec<_> = outcomes.iter().map(|o| (o.group.as_str(), o.series, o.forecasts, o.is_won())).collect();
+    assert_eq!(found, [("g0", 6, 24, true), ("g1", 6, 24, false)], "{outcomes:?}");
+    assert!(outcomes.iter().all(|o| o.ratio_low < o.ratio && o.ratio < o.ratio_high), "{outcomes:?}");
+    assert!((outcomes[0].after / outcomes[0].before - outcomes[0].ratio).abs() < 1e-9);
+    assert!(judge(&set, &|_| &shipped, &shipped, 2).iter().all(|same| !same.is_won() && same.ratio == 1.0));
+}
+
+#[test]
+fn tuning_breaks_off_when_told_to_replays_what_it_is_given_and_follows_from_the_seed() {
     let untrained = TelemetryModel::untrained(ModelConfig::tiny(), 1);
-    let mut steps = 0;
-    let config = TuneConfig { steps: 12, peak: 3e-3, ..TuneConfig::default() };
-    let (tuned, outcomes) = tune(&untrained, &set, &config, |_| steps += 1);
-    assert_eq!(steps, 12);
-    assert_ne!(tuned.to_bytes().unwrap(), untrained.to_bytes().unwrap());
-    assert_eq!(outcomes.iter().map(|o| (o.group.as_str(), o.forecasts)).collect::<Vec<_>>(), [("g0", 6), ("g1", 6)]);
-    assert!(outcomes.iter().all(|o| o.ratio < 1.0), "{outcomes:?}");
+    let config = TuneConfig { steps: 3, ..TuneConfig::default() };
+    let mut seen = 0;
+    let stop = |_: &Progress| {
+        seen += 1;
+        ControlFlow::Break(())
+    };
+    assert!(tune(&untrained, &set(), &config, stop).is_none() && seen == 1);
+    let replay = TrainSet { replay: set().series.split_off(6), ..set() };
+    let [without, with] =
+        [set(), replay].map(|set| tune(&untrained, &set, &config, go_on).unwrap().to_bytes().unwrap());
+    assert!(without != with);
 }

@@ -45,3 +45,18 @@ pub fn forecaster(name: &str) -> Result<Box<dyn Forecaster + Send + Sync>, Unkno
         _ => Err(UnknownForecaster { name: name.to_owned() }),
     }
 }
+
+/// The same with a Transformer whose weights are given.
+///
+/// # Errors
+/// Where no forecaster has that name.
+pub fn forecaster_with(
+    name: &str,
+    transformer: Transformer,
+) -> Result<Box<dyn Forecaster + Send + Sync>, UnknownForecaster> {
+    match name {
+        "auto" => Ok(Box::new(Auto::new(choose::candidates_with(Some(transformer))))),
+        "transformer" => Ok(Box::new(transformer)),
+        _ => forecaster(name),
+    }
+}

@@ -10,10 +10,7 @@ impl Rng {
     }
     /// A seed of its own for each named thing, so that no result depends on the order of work.
     pub(crate) fn named(seed: u64, name: &str) -> Self {
-        let hash = name
-            .bytes()
-            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
-        Self::new(seed ^ hash)
+        Self::new(seed ^ apportion_core::stats::fnv1a(name.bytes()))
     }
     pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);

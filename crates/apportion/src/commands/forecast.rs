@@ -1,12 +1,19 @@
 //! `apportion forecast`.
 
 use super::say_aside;
-use crate::args;
+use crate::{
+    args::{self, Global},
+    daemon, learn,
+    tuning::Versions,
+};
 use anyhow::Context as _;
-use apportion_core::{Forecast, Forecaster, Metric, WorkloadId, traits::ForecastInput};
+use apportion_core::{Forecast, Forecaster, Metric, Series, WorkloadId, traits::ForecastInput};
 use apportion_host::trace::{self, Trace, TraceSeries};
 use indicatif::{ProgressBar, ProgressStyle};
-use std::{sync::Mutex, thread};
+use std::{
+    sync::{Arc, Mutex},
+    thread,
+};
 
 /// Steps of history that are looked at: a week of minutes, a month of five minutes.
 const CONTEXT: usize = 10_080;
@@ -15,23 +22,41 @@ const BLOCK: usize = 256;
 /// Series that a thread takes at a time.
 const BATCH: usize = 16;
 
-type Named<'a> = (&'a WorkloadId, &'a Metric, &'a TraceSeries);
+type Named<'a> = (&'a WorkloadId, &'a Metric, Past<'a>);
 
-/// Forecasts every series of a trace from its own end.
+/// The past of one series.
+#[derive(Clone, Copy)]
+enum Past<'a> {
+    /// Readings of a trace, put on a grid when they are needed.
+    Readings(&'a TraceSeries),
+    /// From the store.
+    Grid(&'a Series),
+}
+
+/// Forecasts every series of a trace, or of the store, from its own end.
 ///
 /// # Errors
-/// The trace cannot be read, no forecaster has that name, or the result cannot be written.
-pub fn run(args: &args::Forecast) -> anyhow::Result<()> {
+/// The trace or the store cannot be read, no forecaster has that name, or the result cannot be written.
+pub fn run(global: &Global, args: &args::Forecast) -> anyhow::Result<()> {
     trace::Format::of(&args.out)?;
+    let versions = (args.tuned || args.from_store).then(|| Versions::of(&global.store_path()));
+    let forecaster = super::models::forecaster(&args.model, versions.as_ref())?;
+    let Some(input) = &args.input else {
+        let found = learn::from_store(&Arc::new(global.open_to_read()?), daemon::now())?;
+        let series = found.iter().map(|found| (&found.workload, &found.metric, Past::Grid(&found.series))).collect();
+        return write(args, forecaster.as_ref(), series);
+    };
+    let trace = Trace::read(input)?;
+    say_aside(&format!("{}: {} series, {}", input.display(), trace.len(), trace.report()));
+    let series = trace.iter().map(|(workload, metric, series)| (workload, metric, Past::Readings(series))).collect();
+    write(args, forecaster.as_ref(), series)
+}
+
+fn write(args: &args::Forecast, forecaster: Forecasts<'_>, series: Vec<Named<'_>>) -> anyhow::Result<()> {
     let horizon = usize::try_from(args.horizon)?;
-    let threads = thread::available_parallelism().map_or(1, usize::from);
-    let forecasters: Vec<_> = (0..threads).map(|_| super::models::forecaster(&args.model)).collect::<Result<_, _>>()?;
-    let trace = Trace::read(&args.input)?;
-    say_aside(&format!("{}: {} series, {}", args.input.display(), trace.len(), trace.report()));
-    let series: Vec<Named<'_>> = trace.iter().collect();
     let bar = progress(series.len())?;
     let made = series.chunks(BLOCK).flat_map(|block| {
-        let made = forecast_all(&forecasters, block, horizon);
+        let made = forecast_all(forecaster, block, horizon);
         bar.inc(block.len() as u64);
         block
             .iter()
@@ -50,16 +75,16 @@ fn progress(series: usize) -> anyhow::Result<ProgressBar> {
     Ok(ProgressBar::new(series as u64).with_style(style))
 }
 
-/// Forecasts a block, each thread with a forecaster of its own; the order and the bytes do not depend on the threads.
-fn forecast_all(
-    forecasters: &[Box<dyn Forecaster + Send + Sync>],
-    block: &[Named<'_>],
-    horizon: usize,
-) -> Vec<Forecast> {
+type Forecasts<'a> = &'a (dyn Forecaster + Send + Sync);
+
+/// Forecasts a block on all threads with one forecaster, whose weights are in memory once; what it remembers is per series, so
+/// that the order and the bytes do not depend on the threads.
+fn forecast_all(forecaster: Forecasts<'_>, block: &[Named<'_>], horizon: usize) -> Vec<Forecast> {
+    let threads = thread::available_parallelism().map_or(1, usize::from);
     let work = Mutex::new(block.chunks(BATCH).enumerate());
     let done = Mutex::new(Vec::new());
     thread::scope(|scope| {
-        for forecaster in forecasters {
+        for _ in 0..threads {
             scope.spawn(|| {
                 while let Some((index, batch)) = take(&work) {
                     let inputs: Vec<ForecastInput> = batch.iter().map(|named| input(*named)).collect();
@@ -81,6 +106,9 @@ fn take<I: Iterator>(work: &Mutex<I>) -> Option<I::Item> {
 }
 
 fn input((workload, metric, series): Named<'_>) -> ForecastInput {
-    let past = series.series().tail(CONTEXT);
+    let past = match series {
+        Past::Readings(readings) => readings.series().tail(CONTEXT),
+        Past::Grid(series) => series.tail(CONTEXT),
+    };
     ForecastInput { workload: workload.clone(), metric: metric.clone(), past, announced: Vec::new() }
 }

@@ -17,10 +17,10 @@ pub mod run;
 pub mod status;
 pub mod tell;
 pub mod train;
+pub mod tune;
 
 mod control;
 mod desk;
-mod learn;
 mod loss_plot;
 mod models;
 mod page;
@@ -87,8 +87,9 @@ fn carry_out(cli: Cli) -> anyhow::Result<()> {
         Command::Tell(args) => tell::run(global, &args),
         Command::Ask(args) => ask::run(global, &args),
         Command::Instructions(args) => instructions::run(global, &args),
-        Command::Forecast(args) => forecast::run(&args),
+        Command::Forecast(args) => forecast::run(global, &args),
         Command::Train(args) => train::run(global, &args),
+        Command::Tune(args) => tune::run(global, &args),
         Command::Replay(args) => replay::run(global, &args),
         Command::Interpret(args) => interpret::run(&args),
         Command::Mcp => mcp::run(global),
@@ -164,6 +165,11 @@ impl args::TextModelArgs {
         let key = key.map(|key| key.trim().to_owned());
         Ok(Some(Box::new(Endpoint::new(place, &self.llm_model, key, self.llm_timeout)?)))
     }
+}
+
+/// As many threads as asked for, or all.
+fn threads(asked: Option<u16>) -> usize {
+    asked.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from)
 }
 
 fn default_store() -> PathBuf {

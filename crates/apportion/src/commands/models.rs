@@ -1,17 +1,18 @@
 //! What `--model` may name: a forecaster of this program, or weights in files of the user's own.
 
+use crate::tuning::{Versions, shipped};
 use anyhow::Context as _;
 use apportion_core::Forecaster;
 use apportion_model::{bolt::BoltModel, telemetry::TelemetryModel};
 use apportion_planner::forecasters::{Bolt, Transformer};
 use std::{fs, path::Path};
 
-/// The forecaster of a name; `weights:FILE` is a network made by `apportion train`, `bolt:FOLDER` a Chronos-Bolt model
+/// The forecaster of a name, the Transformer with the weights in force in `versions`, if those are asked for; `weights:FILE` is a network made by `apportion train`, `bolt:FOLDER` a Chronos-Bolt model
 /// (`model.safetensors` and `config.json`).
 ///
 /// # Errors
 /// No forecaster has that name, or the files are not what they should be.
-pub(crate) fn forecaster(name: &str) -> anyhow::Result<Box<dyn Forecaster + Send + Sync>> {
+pub(crate) fn forecaster(name: &str, versions: Option<&Versions>) -> anyhow::Result<Box<dyn Forecaster + Send + Sync>> {
     if let Some(file) = name.strip_prefix("weights:") {
         let model = TelemetryModel::from_bytes(&read(Path::new(file))?).with_context(|| file.to_owned())?;
         return Ok(Box::new(Transformer::new(model)));
@@ -29,7 +30,9 @@ pub(crate) fn forecaster(name: &str) -> anyhow::Result<Box<dyn Forecaster + Send
              `apportion train TRACE --model gru --out DIR`, then give --model weights:DIR/weights.safetensors"
         );
     }
-    Ok(apportion_planner::forecaster(name)?)
+    let Some(versions) = versions else { return Ok(apportion_planner::forecaster(name)?) };
+    let transformer = versions.transformer(versions.current()?, shipped()?)?;
+    Ok(apportion_planner::forecaster_with(name, transformer)?)
 }
 
 fn read(path: &Path) -> anyhow::Result<Vec<u8>> {

@@ -1,14 +1,11 @@
 //! `apportion train`: a telemetry network from recorded series and synthetic ones.
 
-use super::{
-    learn::{self, Learnt},
-    say, say_aside,
-};
-use crate::args::Global;
+use super::{say, say_aside};
+use crate::{args::Global, daemon, learn};
 use anyhow::Context as _;
 use apportion_model::{
     telemetry::ModelConfig,
-    training::{Checkpoint, Progress, TrainConfig, Trainer, validate},
+    training::{Checkpoint, Progress, TrainConfig, TrainSeries, TrainSet, Trainer, validate},
 };
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -16,7 +13,7 @@ use std::{
     fs::{self, OpenOptions},
     io::Write as _,
     path::{Path, PathBuf},
-    thread,
+    sync::Arc,
     time::Instant,
 };
 
@@ -78,13 +75,12 @@ pub struct Train {
 /// # Errors
 /// A trace or the store cannot be read, DIR holds a checkpoint of another training, or a file cannot be written.
 pub fn run(global: &Global, args: &Train) -> anyhow::Result<()> {
-    let learnt = learn::series(global, &args.traces, args.from_store, args.holdout)?;
+    let learnt = Learnt::read(global, args)?;
     say_aside(&format!("{} series to learn from, {} held out", learnt.set.series.len(), learnt.held.len()));
     fs::create_dir_all(&args.out).with_context(|| format!("{}", args.out.display()))?;
-    let threads = args.threads.map_or_else(|| thread::available_parallelism().map_or(1, usize::from), usize::from);
+    let threads = super::threads(args.threads);
     let mut trainer = begin(args, &learnt, threads)?;
-    let conditions = conditions(args, &learnt);
-    fs::write(args.out.join("conditions.json"), conditions)?;
+    fs::write(args.out.join("conditions.json"), format!("{:#}\n", conditions(args, &learnt)))?;
     let mut log = Log::open(&args.out.join("log.csv"), trainer.checkpoint().step())?;
     let bar = progress(args.steps, trainer.checkpoint().step())?;
     while let Some(step) = trainer.step() {
@@ -100,7 +96,34 @@ pub fn run(global: &Global, args: &Train) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A training goes on from its checkpoint, if that is of the same network and seed.
+/// What was found to learn from.
+struct Learnt {
+    set: TrainSet,
+    /// To judge by.
+    held: Vec<TrainSeries>,
+    sources: Vec<String>,
+    digest: String,
+}
+
+impl Learnt {
+    fn read(global: &Global, args: &Train) -> anyhow::Result<Self> {
+        let mut found = learn::from_traces(&args.traces)?;
+        if args.from_store {
+            found.extend(learn::from_store(&Arc::new(global.open_to_read()?), daemon::now())?);
+        }
+        let digest = learn::digest(&found);
+        let (held, own): (Vec<_>, Vec<_>) = found.into_iter().partition(|found| found.is_held_out(args.holdout));
+        let by_source = |found: learn::Found| {
+            let source = found.source.clone();
+            found.into_train(source)
+        };
+        let [held, series] = [held, own].map(|part| part.into_iter().map(by_source).collect());
+        let set = TrainSet { series, replay: Vec::new() };
+        Ok(Self { set, held, sources: learn::names(&args.traces, args.from_store), digest })
+    }
+}
+
+/// A training goes on from its checkpoint, if that is of the same network, seed and series.
 fn begin<'a>(args: &Train, learnt: &'a Learnt, threads: usize) -> anyhow::Result<Trainer<'a>> {
     let model = if args.model == Network::Gru { ModelConfig::recurrent() } else { ModelConfig::default() };
     let mut config = TrainConfig { model, seed: args.seed, ..TrainConfig::default() };
@@ -118,24 +141,45 @@ fn begin<'a>(args: &Train, learnt: &'a Learnt, threads: usize) -> anyhow::Result
             path.display()
         );
     }
+    same_series(args, learnt)?;
     say_aside(&format!("{}: going on from step {}", path.display(), checkpoint.step()));
     let mut trainer = Trainer::resume(checkpoint, &learnt.set, threads);
     trainer.set_steps(args.steps);
     Ok(trainer)
 }
 
-fn conditions(args: &Train, learnt: &Learnt) -> String {
-    let conditions = serde_json::json!({
+/// A checkpoint goes on only with what it began with: other series would give weights that nobody could repeat.
+fn same_series(args: &Train, learnt: &Learnt) -> anyhow::Result<()> {
+    let path = args.out.join("conditions.json");
+    let text =
+        fs::read_to_string(&path).with_context(|| format!("{}: what the checkpoint learnt from", path.display()))?;
+    let before: serde_json::Value = serde_json::from_str(&text).with_context(|| format!("{}", path.display()))?;
+    let now = conditions(args, learnt);
+    if let Some(key) = ["sha256_of_series", "holdout"].into_iter().find(|key| before[*key] != now[*key]) {
+        anyhow::bail!(
+            "{}: the training in this folder has {key} {}, these series have {}; name the traces it began with ({}), or \
+             give another --out",
+            path.display(),
+            before[key],
+            now[key],
+            before["sources"],
+        );
+    }
+    Ok(())
+}
+
+fn conditions(args: &Train, learnt: &Learnt) -> serde_json::Value {
+    serde_json::json!({
         "version": env!("CARGO_PKG_VERSION"),
         "network": format!("{:?}", args.model).to_lowercase(),
         "steps": args.steps,
         "seed": args.seed,
         "series": learnt.set.series.len(),
+        "holdout": args.holdout,
         "held_out": learnt.held.len(),
         "sources": learnt.sources,
         "sha256_of_series": learnt.digest,
-    });
-    format!("{conditions:#}\n")
+    })
 }
 
 /// Weights and checkpoint on disk, and how well the weights do on what was held out.

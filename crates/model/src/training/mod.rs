@@ -5,6 +5,8 @@
 
 mod adamw;
 mod checkpoint;
+mod drift;
+mod judge;
 mod schedule;
 mod synthetic;
 mod trainer;
@@ -13,9 +15,11 @@ mod validate;
 mod windows;
 
 pub use checkpoint::{Checkpoint, CheckpointError};
+pub use drift::{GroupDrift, drift};
+pub use judge::{GroupOutcome, is_enough, judge};
 pub use schedule::Schedule;
 pub use trainer::{Progress, TrainConfig, Trainer};
-pub use tune::{GroupOutcome, TuneConfig, tune};
+pub use tune::{TuneConfig, tune};
 pub use validate::validate;
 pub use windows::Mixture;
 
@@ -38,4 +42,13 @@ pub struct TrainSeries {
 pub struct TrainSet {
     /// In any order; the order is part of what decides the weights.
     pub series: Vec<TrainSeries>,
+    /// General series, drawn for a share of the windows ([`Mixture::replay`]) so that a fine-tuning does not forget them.
+    pub replay: Vec<TrainSeries>,
+}
+
+impl TrainSet {
+    /// One of all series, the set's own first.
+    pub(crate) fn at(&self, index: usize) -> &TrainSeries {
+        self.series.get(index).unwrap_or_else(|| &self.replay[index - self.series.len()])
+    }
 }

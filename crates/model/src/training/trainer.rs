@@ -130,7 +130,7 @@ impl<'a> Trainer<'a> {
         };
         Self {
             set,
-            groups: Groups::of(set),
+            groups: Groups::of(set, state.config.mixture.replay),
             decay_mask: network.layout.decay_mask(),
             network,
             shards: (0..state.config.shards.max(1)).map(|_| shard()).collect(),

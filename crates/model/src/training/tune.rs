@@ -1,9 +1,9 @@
-//! Fine-tuning: a short training on a user's own series, judged on the last tenth of their time, which it does not see.
+//! Fine-tuning: a short training on a user's own series. What it is worth is for [`judge`](super::judge()) to say.
 
-use super::windows::TRAINED_SHARE;
-use super::{Mixture, Progress, Schedule, TrainConfig, TrainSeries, TrainSet, Trainer};
-use crate::score::weighted_quantile_loss;
-use crate::telemetry::{SeriesInput, TelemetryModel};
+use std::ops::ControlFlow;
+
+use super::{Mixture, Progress, Schedule, TrainConfig, TrainSet, Trainer};
+use crate::telemetry::TelemetryModel;
 
 /// How to fine-tune.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -12,7 +12,8 @@ pub struct TuneConfig {
     pub steps: u64,
     /// The highest learning rate.
     pub peak: f32,
-    /// Share of windows from synthetic series, so that what is general is not forgotten.
+    /// Share of windows that are not the user's own, so that what is general is not forgotten: synthetic, and half of them
+    /// from [`TrainSet::replay`] where there is any.
     pub replay: f32,
     /// Seed of every draw.
     pub seed: u64,
@@ -26,83 +27,60 @@ impl Default for TuneConfig {
     }
 }
 
-/// What fine-tuning changed for one group of series, on the last tenth of their time.
-#[derive(Clone, Debug, PartialEq)]
-pub struct GroupOutcome {
-    /// The group, as in [`TrainSeries::group`].
-    pub group: String,
-    /// Forecasts compared.
-    pub forecasts: usize,
-    /// Geometric mean of (weighted quantile loss after / before); below 1 the tuned weights win.
-    pub ratio: f64,
+impl TuneConfig {
+    fn mixture(&self, set: &TrainSet) -> Mixture {
+        let traces = if set.replay.is_empty() { 0.0 } else { self.replay / 2.0 };
+        let synthetic = self.replay - traces;
+        Mixture {
+            synthetic,
+            replay: traces / (1.0 - synthetic).max(traces).max(f32::MIN_POSITIVE),
+            ..Mixture::default()
+        }
+    }
 }
 
-/// Most steps forecast in judging.
-const HORIZON: usize = 64;
-/// Most values of history in judging.
-const CONTEXT: usize = 2016;
-/// Bounds of one ratio, so that one series cannot decide alone.
-const BOUNDS: (f64, f64) = (0.1, 10.0);
+/// Weight that the running average keeps at each step: over some 50, so that a short training does not end half way back at
+/// where it began.
+const AVERAGE_KEEP: f32 = 0.98;
 
-/// Trains `model` further on `set` and compares the result with it, group by group (in the order of their names). The
-/// caller keeps the tuned weights for the groups where they win and the old ones elsewhere.
+/// Trains `model` further on `set`; `None` where `progress`, told of each step, says to break off.
 pub fn tune(
     model: &TelemetryModel,
     set: &TrainSet,
     config: &TuneConfig,
-    mut progress: impl FnMut(&Progress),
-) -> (TelemetryModel, Vec<GroupOutcome>) {
+    mut progress: impl FnMut(&Progress) -> ControlFlow<()>,
+) -> Option<TelemetryModel> {
     let schedule =
         Schedule { peak: config.peak, end: 0.0, steps: config.steps, warm_up_steps: config.steps / 20 + 1, decay: 0.5 };
-    let mixture = Mixture { synthetic: config.replay, ..Mixture::default() };
-    let train = TrainConfig { model: model.config(), schedule, mixture, seed: config.seed, ..TrainConfig::default() };
+    let mixture = config.mixture(set);
+    let average_keep = AVERAGE_KEEP;
+    let train = TrainConfig { schedule, mixture, seed: config.seed, average_keep, ..TrainConfig::default() };
     let mut trainer = Trainer::from_model(model, &train, set, config.threads);
     while let Some(step) = trainer.step() {
-        progress(&step);
-    }
-    let tuned = trainer.model();
-    let outcomes = compare(model, &tuned, set, config.threads);
-    (tuned, outcomes)
-}
-
-/// The weighted quantile loss of `new` over that of `old` on the last tenth of every series.
-fn compare(old: &TelemetryModel, new: &TelemetryModel, set: &TrainSet, threads: usize) -> Vec<GroupOutcome> {
-    let cuts: Vec<(&TrainSeries, usize)> =
-        set.series.iter().filter_map(|series| Some((series, cut(series)?))).collect();
-    let inputs: Vec<SeriesInput<'_>> = cuts.iter().map(|(series, origin)| input(series, *origin)).collect();
-    let [before, after] = [old, new].map(|model| model.forecast_batch(&inputs, HORIZON, threads));
-    let mut by_group = std::collections::BTreeMap::<&str, (usize, f64)>::new();
-    for ((series, origin), (before, after)) in cuts.iter().zip(before.iter().zip(&after)) {
-        let truth = &series.values[*origin..series.values.len().min(origin + HORIZON)];
-        let loss = |forecast: &crate::telemetry::QuantileForecast| {
-            weighted_quantile_loss(truth, |step| std::array::from_fn(|level| forecast.at(step)[level]))
-        };
-        if let (Some(before), Some(after)) = (loss(before).filter(|loss| *loss > 0.0), loss(after)) {
-            let entry = by_group.entry(&series.group).or_default();
-            entry.0 += 1;
-            entry.1 += (after / before).clamp(BOUNDS.0, BOUNDS.1).ln();
+        if progress(&step).is_break() {
+            return None;
         }
     }
-    let outcome = |(group, (forecasts, sum)): (&str, (usize, f64))| GroupOutcome {
-        group: group.to_owned(),
-        forecasts,
-        ratio: (sum / forecasts as f64).exp(),
-    };
-    by_group.into_iter().map(outcome).collect()
+    Some(trainer.model())
 }
 
-/// Where the judged part of a series begins; `None` for one too short to judge by.
-fn cut(series: &TrainSeries) -> Option<usize> {
-    let origin = (series.values.len() as f32 * TRAINED_SHARE) as usize;
-    (series.values.len() >= origin + 8 && origin >= 64).then_some(origin)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::training::TrainSeries;
 
-fn input(series: &TrainSeries, origin: usize) -> SeriesInput<'_> {
-    SeriesInput {
-        values: &series.values[origin.saturating_sub(CONTEXT)..origin],
-        step_s: series.step_s,
-        end_time_s: series.start_time_s.map(|start| start + (origin as i64 - 1) * i64::from(series.step_s)),
-        season_steps: None,
-        future_multiplier: None,
+    #[test]
+    fn half_of_what_is_replayed_comes_from_traces_where_there_are_any() {
+        let check = |replay: f32, traces: bool, expected: (f32, f32)| {
+            let series = TrainSeries { group: String::new(), values: Vec::new(), step_s: 300, start_time_s: None };
+            let set = TrainSet { series: Vec::new(), replay: vec![series; usize::from(traces)] };
+            let mixture = TuneConfig { replay, ..TuneConfig::default() }.mixture(&set);
+            assert_eq!((mixture.synthetic, mixture.replay), expected, "{replay} {traces}");
+        };
+        check(0.5, false, (0.5, 0.0));
+        check(0.5, true, (0.25, 0.25 / 0.75));
+        check(0.0, true, (0.0, 0.0));
+        check(1.0, true, (0.5, 1.0));
+        check(1.0, false, (1.0, 0.0));
     }
 }

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::TrainSet;
 use super::synthetic::{Generator, Synthetic, deviation};
+use super::{TrainSeries, TrainSet};
 use crate::rng::Rng;
 use crate::telemetry::PATCH;
 use crate::telemetry::features::FeatureMaker;
@@ -22,18 +22,26 @@ pub struct Mixture {
     pub gaps: f32,
     /// Share with announced events.
     pub events: f32,
+    /// Share of the real windows that come from [`TrainSet::replay`], where there is any.
+    #[serde(default)]
+    pub replay: f32,
 }
 
 impl Default for Mixture {
     fn default() -> Self {
-        Self { synthetic: 0.45, downsampled: 0.4, mixed: 0.08, gaps: 0.15, events: 0.12 }
+        Self { synthetic: 0.45, downsampled: 0.4, mixed: 0.08, gaps: 0.15, events: 0.12, replay: 0.0 }
     }
 }
 
 /// Tries to find a window with something in it before taking a made one.
 const TRIES: usize = 6;
-/// Windows end in the first 90 % of a series: what follows is kept aside for judging, as is done in fine-tuning.
-pub(crate) const TRAINED_SHARE: f32 = 0.9;
+/// Windows end in this part of a series: what follows is kept aside for judging, as is done in fine-tuning.
+const TRAINED_SHARE: f32 = 0.9;
+
+/// Values of a series of `len` that are learnt from; the rest is to judge by.
+pub(crate) fn trained_len(len: usize) -> usize {
+    ((len as f32 * TRAINED_SHARE) as usize).max(3 * PATCH).min(len)
+}
 
 /// Draws windows into token rows; holds all buffers.
 #[derive(Clone, Debug)]
@@ -62,24 +70,20 @@ pub(crate) struct Groups {
 }
 
 impl Groups {
-    pub(crate) fn of(set: &TrainSet) -> Self {
-        let mut by_name = std::collections::BTreeMap::<&str, (Vec<usize>, f32)>::new();
-        for (index, series) in set.series.iter().enumerate() {
-            let seen = series.values.iter().filter(|x| x.is_finite()).count();
-            if seen >= 3 * PATCH {
-                let entry = by_name.entry(&series.group).or_default();
-                entry.0.push(index);
-                entry.1 += seen as f32;
-            }
+    /// Those of the set's own series, and those replayed, scaled so that `replay` of all draws are theirs.
+    pub(crate) fn of(set: &TrainSet, replay: f32) -> Self {
+        let own = weighed(&set.series, 0);
+        let replayed = weighed(&set.replay, set.series.len());
+        let sum = |groups: &[(Vec<usize>, f32)]| groups.iter().map(|(_, weight)| weight).sum::<f32>();
+        let scale = if own.is_empty() { 1.0 } else { replay / (1.0 - replay).max(1e-6) * sum(&own) };
+        let scale = scale / sum(&replayed).max(f32::MIN_POSITIVE);
+        let replayed = replayed.into_iter().map(|(indices, weight)| (indices, weight * scale));
+        let mut groups = Self { members: Vec::new(), cumulative: Vec::new() };
+        for (indices, weight) in own.into_iter().chain(replayed).filter(|(_, weight)| *weight > 0.0) {
+            groups.members.push(indices);
+            groups.cumulative.push(groups.cumulative.last().unwrap_or(&0.0) + weight);
         }
-        let mut sum = 0.0;
-        let (mut members, mut cumulative) = (Vec::new(), Vec::new());
-        for (indices, points) in by_name.into_values() {
-            sum += points.sqrt();
-            members.push(indices);
-            cumulative.push(sum);
-        }
-        Self { members, cumulative }
+        groups
     }
 
     fn draw(&self, rng: &mut Rng) -> Option<usize> {
@@ -87,6 +91,20 @@ impl Groups {
         let group = self.cumulative.partition_point(|sum| *sum <= place).min(self.members.len() - 1);
         Some(self.members[group][rng.below(self.members[group].len())])
     }
+}
+
+/// Per group the places of its series, counted from `first`, and the square root of the number of its values.
+fn weighed(series: &[TrainSeries], first: usize) -> Vec<(Vec<usize>, f32)> {
+    let mut by_name = std::collections::BTreeMap::<&str, (Vec<usize>, f32)>::new();
+    for (index, series) in series.iter().enumerate() {
+        let seen = series.values.iter().filter(|x| x.is_finite()).count();
+        if seen >= 3 * PATCH {
+            let entry = by_name.entry(&series.group).or_default();
+            entry.0.push(first + index);
+            entry.1 += seen as f32;
+        }
+    }
+    by_name.into_values().map(|(indices, points)| (indices, points.sqrt())).collect()
 }
 
 impl WindowMaker {
@@ -153,8 +171,8 @@ impl WindowMaker {
     /// A stretch of a real series at its own or a coarser step; padded in front where the series is short. `None` where
     /// the stretch is mostly missing or constant.
     fn cut(&mut self, set: &TrainSet, index: usize, mixture: &Mixture, len: usize, rng: &mut Rng) -> Option<Origin> {
-        let series = &set.series[index];
-        let usable = ((series.values.len() as f32 * TRAINED_SHARE) as usize).max(3 * PATCH).min(series.values.len());
+        let series = set.at(index);
+        let usable = trained_len(series.values.len());
         let coarser = rng.chance(mixture.downsampled);
         let factor = if coarser { rng.between(2, 12).min(usable / (3 * PATCH)).max(1) } else { 1 };
         let end = if usable > len * factor { rng.between(len * factor, usable) } else { usable };

@@ -15,7 +15,7 @@ pub use calibrate::Calibration;
 use crate::forecasters::{
     Direct, Ets, Mstl, Past, Profile, Recent, Row, SeasonalNaive, Simple, Transformer, Walk, finish,
 };
-use apportion_core::{Forecast, Forecaster, Metric, WorkloadId, time::DAY_S, traits::ForecastInput};
+use apportion_core::{Forecast, Forecaster, Metric, WorkloadId, stats::fnv1a, time::DAY_S, traits::ForecastInput};
 use backtest::{Tried, origins};
 use std::{
     collections::BTreeMap,
@@ -65,7 +65,13 @@ pub fn simple_candidates() -> Vec<Candidate> {
 /// The simple ones and the telemetry Transformer.
 #[must_use]
 pub fn all_candidates() -> Vec<Candidate> {
-    let transformer = Transformer::embedded().map(|model| Candidate::cheap(model, -0.8));
+    candidates_with(Transformer::embedded())
+}
+
+/// The simple ones and a telemetry Transformer whose weights are given.
+#[must_use]
+pub fn candidates_with(transformer: Option<Transformer>) -> Vec<Candidate> {
+    let transformer = transformer.map(|model| Candidate::cheap(model, -0.8));
     simple_candidates().into_iter().chain(transformer).collect()
 }
 
@@ -289,9 +295,7 @@ fn key(input: &ForecastInput) -> Key {
 
 /// A time of day that follows from the series' name, so that choices do not all fall due at once.
 fn stagger_s(input: &ForecastInput) -> i64 {
-    let bytes = input.workload.as_str().bytes().chain(input.metric.as_str().bytes());
-    let hash =
-        bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
+    let hash = fnv1a(input.workload.as_str().bytes().chain(input.metric.as_str().bytes()));
     i64::try_from(hash % CHOICE_LASTS_S.unsigned_abs()).unwrap_or(0)
 }
 

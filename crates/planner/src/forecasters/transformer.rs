@@ -1,26 +1,46 @@
 //! The networks of `crates/model` as forecasters: one batched pass for all inputs, on the caller's thread.
 
 use super::finish;
-use apportion_core::{Forecast, Forecaster, traits::ForecastInput};
+use apportion_core::{Forecast, Forecaster, Metric, traits::ForecastInput};
 use apportion_model::{
     bolt::BoltModel,
     telemetry::{QuantileForecast, SeriesInput, TelemetryModel},
 };
+use std::{collections::BTreeMap, sync::Arc};
 
-/// A telemetry network: the Transformer with the weights of this binary, or what a user has trained.
+/// A telemetry network: the Transformer with the weights of this binary, or what a user has trained; for some metrics perhaps
+/// with weights that were tuned on a user's own series. Clones share the weights.
 #[derive(Clone, Debug)]
-pub struct Transformer(TelemetryModel);
+pub struct Transformer {
+    general: Arc<TelemetryModel>,
+    tuned: BTreeMap<Metric, Arc<TelemetryModel>>,
+}
 
 impl Transformer {
     /// `None` where the weights are not those that were committed, which the model's tests rule out.
     #[must_use]
     pub fn embedded() -> Option<Self> {
-        TelemetryModel::embedded().ok().map(Self)
+        TelemetryModel::embedded().ok().map(Self::new)
     }
     /// A network with weights of the user's own.
     #[must_use]
-    pub const fn new(model: TelemetryModel) -> Self {
-        Self(model)
+    pub fn new(model: TelemetryModel) -> Self {
+        Self { general: Arc::new(model), tuned: BTreeMap::new() }
+    }
+    /// The same with other weights for some metrics.
+    #[must_use]
+    pub fn with_tuned(self, tuned: BTreeMap<Metric, Arc<TelemetryModel>>) -> Self {
+        Self { tuned, ..self }
+    }
+    /// The weights for metrics that have none of their own.
+    #[must_use]
+    pub fn general(&self) -> &TelemetryModel {
+        &self.general
+    }
+    /// The weights for a metric.
+    #[must_use]
+    pub fn model(&self, metric: &Metric) -> &TelemetryModel {
+        self.tuned.get(metric).unwrap_or(&self.general)
     }
 }
 
@@ -47,9 +67,22 @@ impl Forecaster for Transformer {
 
     /// On the caller's thread: whoever has more of them gives each its own batch.
     fn forecast(&self, inputs: &[ForecastInput], horizon: usize) -> Vec<Forecast> {
-        let series: Vec<SeriesInput<'_>> = inputs.iter().map(series).collect();
-        let made = self.0.forecast_batch(&series, horizon, 1);
-        inputs.iter().zip(made).map(|(input, made)| forecast(input, &made)).collect()
+        let mut batches: Vec<(&TelemetryModel, Vec<usize>)> = Vec::new();
+        for (place, input) in inputs.iter().enumerate() {
+            let model = self.model(&input.metric);
+            match batches.iter_mut().find(|(known, _)| std::ptr::eq(*known, model)) {
+                Some((_, places)) => places.push(place),
+                None => batches.push((model, vec![place])),
+            }
+        }
+        let mut made = vec![None; inputs.len()];
+        for (model, places) in batches {
+            let series: Vec<SeriesInput<'_>> = places.iter().map(|place| series(&inputs[*place])).collect();
+            for (place, rows) in places.into_iter().zip(model.forecast_batch(&series, horizon, 1)) {
+                made[place] = Some(forecast(&inputs[place], &rows));
+            }
+        }
+        made.into_iter().flatten().collect()
     }
 }
 
@@ -101,6 +134,19 @@ mod tests {
         let made = Transformer::embedded().unwrap().forecast(&[input(past, announced)], 64).remove(0);
         let mean = |from: usize| (from..from + 16).map(|step| made.at(step, 0.5).unwrap()).sum::<f32>() / 16.0;
         assert!(mean(40) > 1.8 * mean(8), "{} then {}", mean(8), mean(40));
+    }
+
+    #[test]
+    fn tuned_weights_serve_their_metrics_and_no_others() {
+        let past: Vec<f32> = (0..300).map(|step| ((step * 7) % 5) as f32).collect();
+        let inputs: Vec<ForecastInput> = ["memory_bytes", "cpu_cores", "memory_bytes"]
+            .map(|metric| ForecastInput { metric: metric.into(), ..input(past.clone(), Vec::new()) })
+            .into();
+        let shipped = Transformer::embedded().unwrap();
+        let other = Arc::new(TelemetryModel::untrained(apportion_model::telemetry::ModelConfig::tiny(), 1));
+        let tuned = shipped.clone().with_tuned([(Metric::new("cpu_cores"), other)].into());
+        let (before, after) = (shipped.forecast(&inputs, 16), tuned.forecast(&inputs, 16));
+        assert!(after[0] == before[0] && after[1] != before[1] && after[2] == before[2]);
     }
 
     #[test]

@@ -1,0 +1,133 @@
+//! Series to learn from: trace files and the own store.
+
+use crate::daemon::StoreHistory;
+use anyhow::bail;
+use apportion_core::{History as _, Metric, Series, Time, Window, WorkloadId, knob, stats::fnv1a};
+use apportion_host::{store::Store, trace::Trace};
+use apportion_model::training::TrainSeries;
+use sha2::{Digest as _, Sha256};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// Shorter series teach nothing.
+const LEAST_STEPS: usize = 96;
+/// Step of what is read from the store, seconds, and how far back.
+const STORE_STEP_S: u32 = 300;
+const STORE_STEPS: usize = 90 * 288;
+/// Workloads beyond so many are thinned out, to bound memory: 90 days of five metrics of each are 125 MiB in all.
+const MOST_WORKLOADS: usize = 256;
+/// Times before this are counted from a trace's own start, not from 1970.
+const CALENDAR_FROM_S: i64 = 315_532_800;
+
+/// A series that was found, and whose it is.
+pub(crate) struct Found {
+    /// The file, or the store.
+    pub(crate) source: String,
+    /// Whose.
+    pub(crate) workload: WorkloadId,
+    /// Of what.
+    pub(crate) metric: Metric,
+    /// The series, beginning with its first value.
+    pub(crate) series: Series,
+}
+
+impl Found {
+    /// As the trainer takes it.
+    pub(crate) fn into_train(self, group: String) -> TrainSeries {
+        let Series { start_s, step_s, values } = self.series;
+        TrainSeries { group, values, step_s, start_time_s: (start_s >= CALENDAR_FROM_S).then_some(start_s) }
+    }
+
+    /// One workload in `every` is held out, by a hash of its name, so that all its metrics go the same way.
+    pub(crate) fn is_held_out(&self, every: u64) -> bool {
+        fnv1a(format!("{}|{}", self.source, self.workload).bytes()).is_multiple_of(every)
+    }
+
+    fn is_enough(&self) -> bool {
+        self.series.present().count() >= LEAST_STEPS
+    }
+}
+
+/// Every series of trace files.
+///
+/// # Errors
+/// A file cannot be read.
+pub(crate) fn from_traces(traces: &[PathBuf]) -> anyhow::Result<Vec<Found>> {
+    let mut all = Vec::new();
+    for path in traces {
+        let trace = Trace::read(path)?;
+        let found = trace.iter().map(|(workload, metric, series)| Found {
+            source: source_of(path),
+            workload: workload.clone(),
+            metric: metric.clone(),
+            series: series.series(),
+        });
+        all.extend(found.filter(Found::is_enough));
+    }
+    Ok(all)
+}
+
+/// What the loop forecasts, as it sees it: 90 days of five minutes of the metrics that decide a knob, of every workload.
+///
+/// # Errors
+/// The store cannot be read.
+pub(crate) fn from_store(store: &Arc<Store>, now: Time) -> anyhow::Result<Vec<Found>> {
+    let history = StoreHistory(Arc::clone(store));
+    let window = Window::last(now, STORE_STEP_S, STORE_STEPS);
+    let workloads = store.workloads()?;
+    let every = workloads.len().div_ceil(MOST_WORKLOADS).max(1) as u64;
+    let mut all = Vec::new();
+    for id in workloads.into_iter().map(|seen| seen.workload.id) {
+        if id.is_machine() || !fnv1a(id.as_str().bytes()).is_multiple_of(every) {
+            continue;
+        }
+        for metric in store.metrics(&id)?.into_iter().filter(decides_a_knob) {
+            let Some(series) = history.series(&id, &metric, window) else { continue };
+            let found = Found { source: "store".to_owned(), workload: id.clone(), metric, series: begun(&series) };
+            all.extend(Some(found).filter(Found::is_enough));
+        }
+    }
+    if store.status().read_errors > 0 {
+        bail!("{}: history cannot be read; the log says what of it", store.path().display());
+    }
+    Ok(all)
+}
+
+/// SHA-256 over series, in their order.
+pub(crate) fn digest(all: &[Found]) -> String {
+    let mut digest = Sha256::new();
+    for Found { source, workload, metric, series } in all {
+        digest.update(format!("{source}|{workload}|{metric}|{}|{}", series.start_s, series.step_s));
+        series.values.iter().for_each(|value| digest.update(value.to_le_bytes()));
+    }
+    hex(digest.finalize())
+}
+
+/// In hexadecimal.
+pub(crate) fn hex(bytes: impl AsRef<[u8]>) -> String {
+    bytes.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Names of sources for people.
+pub(crate) fn names(traces: &[PathBuf], from_store: bool) -> Vec<String> {
+    let name = |path: &PathBuf| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    traces.iter().map(name).chain(from_store.then(|| "the store".to_owned())).collect()
+}
+
+fn decides_a_knob(metric: &Metric) -> bool {
+    knob::ALL.into_iter().any(|knob| knob.demand_metric() == metric.as_str())
+}
+
+/// Without the gap before the first value.
+fn begun(series: &Series) -> Series {
+    let steps = series.values.iter().position(|value| value.is_finite()).map_or(0, |first| series.len() - first);
+    series.tail(steps)
+}
+
+/// The folder and name of a file without its ending: `bitbrains/train`.
+fn source_of(path: &Path) -> String {
+    let folder = path.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
+    format!("{folder}/{}", path.file_stem().unwrap_or_default().to_string_lossy())
+}

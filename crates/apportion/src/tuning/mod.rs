@@ -1,0 +1,104 @@
+//! Fine-tuning on the own series: learn from nine tenths of their time, judge on the last, keep what wins metric by metric.
+
+mod versions;
+
+pub use versions::{Conditions, Version, VersionError, Versions};
+
+use crate::{commands::NothingFound, learn, learn::Found};
+use anyhow::Context as _;
+use apportion_core::Metric;
+use apportion_model::{
+    telemetry::TelemetryModel,
+    training::{self, Progress, TrainSet, TuneConfig},
+};
+use apportion_planner::forecasters::Transformer;
+use std::{collections::BTreeMap, ops::ControlFlow};
+
+/// What to tune on, and how.
+pub(crate) struct Job {
+    /// The own series.
+    pub(crate) own: Vec<Found>,
+    /// General series to replay.
+    pub(crate) replay: Vec<Found>,
+    /// Names of where they are from, for people.
+    pub(crate) sources: Vec<String>,
+    /// Steps, rate, seed, threads.
+    pub(crate) config: TuneConfig,
+}
+
+/// Tunes, judges and keeps what won; `None` where `progress` broke it off.
+///
+/// # Errors
+/// There is too little history ([`NothingFound`]), the version in force is damaged, or a file cannot be written.
+pub(crate) fn tune(
+    versions: &Versions,
+    job: Job,
+    progress: impl FnMut(&Progress) -> ControlFlow<()>,
+) -> anyhow::Result<Option<Version>> {
+    let Job { own, replay, sources, config } = job;
+    let from = versions.current()?;
+    let in_force = versions.transformer(from, shipped()?)?;
+    let start = if from == 0 { in_force.general().clone() } else { versions.weights(from)? };
+    let sha256_of_series = format!("{}+{}", learn::digest(&own), learn::digest(&replay));
+    let set = training_set(own, replay);
+    if !training::is_enough(&set.series) {
+        return Err(NothingFound(too_little(&set)).into());
+    }
+    let Some(tuned) = training::tune(&start, &set, &config, progress) else { return Ok(None) };
+    // What is judged is what will be read again.
+    let bytes = tuned.to_bytes()?;
+    let tuned = TelemetryModel::from_bytes(&bytes).context("the tuned weights")?;
+    let scores = training::judge(&set, &|group| in_force.model(&Metric::new(group)), &tuned, config.threads);
+    let number = versions.next()?;
+    let mut serves = if from == 0 { BTreeMap::new() } else { versions.version(from)?.serves };
+    serves.extend(scores.iter().filter(|score| score.is_won()).map(|score| (Metric::new(&score.group), number)));
+    let TuneConfig { steps, peak, replay, seed, .. } = config;
+    let series = set.series.len();
+    let mut version = Version {
+        number,
+        from,
+        made: jiff::Timestamp::now(),
+        program: env!("CARGO_PKG_VERSION").to_owned(),
+        conditions: Conditions { steps, peak, replay, seed, series, sources, sha256_of_series },
+        scores,
+        serves,
+        sha256_of_weights: String::new(),
+    };
+    versions.take(&mut version, &bytes)?;
+    Ok(Some(version))
+}
+
+/// The Transformer that this program ships with.
+///
+/// # Errors
+/// None with the weights as committed.
+pub(crate) fn shipped() -> anyhow::Result<Transformer> {
+    Transformer::embedded().context("this program was built with other weights than were committed")
+}
+
+/// The own series by metric, which is the group that is judged and served; those replayed by where they are from.
+fn training_set(own: Vec<Found>, replay: Vec<Found>) -> TrainSet {
+    let by_metric = |found: Found| {
+        let metric = found.metric.as_str().to_owned();
+        found.into_train(metric)
+    };
+    let by_source = |found: Found| {
+        let source = found.source.clone();
+        found.into_train(source)
+    };
+    TrainSet { series: own.into_iter().map(by_metric).collect(), replay: replay.into_iter().map(by_source).collect() }
+}
+
+fn too_little(set: &TrainSet) -> String {
+    let longest = set.series.iter().map(|series| (series.values.len(), series.step_s)).max().unwrap_or((0, 300));
+    let hours = |steps: usize, step_s: u32| format!("{:.1} h", steps as f64 * f64::from(step_s) / 3_600.0);
+    format!(
+        "too little history to tune on: {} series of use, the longest of {} steps ({}). Some metric needs four series of 160 \
+         steps ({}), or one of 640 ({}); let `apportion run` watch for longer, or name trace files",
+        set.series.len(),
+        longest.0,
+        hours(longest.0, longest.1),
+        hours(160, longest.1),
+        hours(640, longest.1),
+    )
+}
