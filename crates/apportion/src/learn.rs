@@ -40,6 +40,12 @@ impl Found {
         TrainSeries { group, values, step_s, start_time_s: (start_s >= CALENDAR_FROM_S).then_some(start_s) }
     }
 
+    /// The same, its source being the group.
+    pub(crate) fn into_train_by_source(self) -> TrainSeries {
+        let source = self.source.clone();
+        self.into_train(source)
+    }
+
     /// One workload in `every` is held out, by a hash of its name, so that all its metrics go the same way.
     pub(crate) fn is_held_out(&self, every: u64) -> bool {
         fnv1a(format!("{}|{}", self.source, self.workload).bytes()).is_multiple_of(every)

@@ -18,7 +18,7 @@ const MOST_TURNS_ONCE: usize = 25;
 pub fn run(global: &args::Global, args: &args::Run) -> anyhow::Result<()> {
     let config = global.configuration()?;
     let store = global.store_path();
-    let settings = Settings { apply: args.apply, ..Settings::here(store.clone()) };
+    let settings = Settings { apply: args.apply, tune: args.tune, ..Settings::here(store.clone()) };
     let mut assembled = daemon::assemble(&config, settings)?;
     if args.once {
         once(&mut assembled, args, global.words())?;

@@ -113,11 +113,7 @@ impl Learnt {
         }
         let digest = learn::digest(&found);
         let (held, own): (Vec<_>, Vec<_>) = found.into_iter().partition(|found| found.is_held_out(args.holdout));
-        let by_source = |found: learn::Found| {
-            let source = found.source.clone();
-            found.into_train(source)
-        };
-        let [held, series] = [held, own].map(|part| part.into_iter().map(by_source).collect());
+        let [held, series] = [held, own].map(|part| part.into_iter().map(learn::Found::into_train_by_source).collect());
         let set = TrainSet { series, replay: Vec::new() };
         Ok(Self { set, held, sources: learn::names(&args.traces, args.from_store), digest })
     }

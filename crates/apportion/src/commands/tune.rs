@@ -97,7 +97,7 @@ fn job(global: &Global, args: &Tune) -> anyhow::Result<Job> {
     say_aside(&format!("{} series from {}", own.len(), sources.join(", ")));
     let threads = super::threads(args.threads);
     let config = TuneConfig { steps: args.steps, peak: args.rate, seed: args.seed, threads, ..TuneConfig::default() };
-    Ok(Job { own, replay: learn::from_traces(&args.replay)?, sources, config })
+    Ok(Job::new(own, learn::from_traces(&args.replay)?, sources, config))
 }
 
 fn progress(steps: u64) -> anyhow::Result<ProgressBar> {

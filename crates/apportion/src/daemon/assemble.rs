@@ -6,6 +6,8 @@ use super::{
     control::Request,
     glue::{Ledger, Only, StoreHistory},
     prometheus,
+    tuner::Tuner,
+    weights::Weights,
 };
 use crate::{config::Config, web};
 use anyhow::Context as _;
@@ -28,6 +30,8 @@ use tokio::sync::watch;
 pub struct Settings {
     /// Whether knobs of workloads with `apply = true` are written.
     pub apply: bool,
+    /// Whether the telemetry network is tuned on the store now and then.
+    pub tune: bool,
     /// Time between turns.
     pub every: Duration,
     /// When workloads are looked at anew.
@@ -47,7 +51,7 @@ impl Settings {
     #[must_use]
     pub fn here(store: PathBuf) -> Self {
         let (every, cadence) = (Duration::from_secs(10), Cadence::default());
-        Self { apply: false, every, cadence, only: None, store, model: "auto", root: "/".into() }
+        Self { apply: false, tune: false, every, cadence, only: None, store, model: "auto", root: "/".into() }
     }
 }
 
@@ -74,6 +78,7 @@ pub fn assemble(config: &Config, settings: Settings) -> anyhow::Result<Assembled
     settle(&store, executor.as_ref());
     prometheus::backfill(config, &store, super::now())?;
     let state = remembered(&store, config);
+    let (weights, forecaster) = Weights::load(&settings.store, settings.model)?;
     let (requests, inbox) = mpsc::channel::<Request>();
     let (publisher, views) = web::Publisher::new(settings.every.as_secs_f64(), super::now());
     let backend = Arc::new(StoreBackend::new(Arc::clone(&store), requests.clone())?);
@@ -86,7 +91,9 @@ pub fn assemble(config: &Config, settings: Settings) -> anyhow::Result<Assembled
         machine: MachineCollector::new(hierarchy.clone()),
         own_groups: hierarchy.own_groups().unwrap_or_default(),
         history: StoreHistory(Arc::clone(&store)),
-        forecaster: apportion_planner::forecaster(settings.model)?,
+        tuner: settings.tune.then(|| Tuner::start(settings.store.clone())).transpose()?,
+        forecaster,
+        weights,
         policy: Box::new(apportion_planner::Sizing::default()),
         backend: Arc::clone(&backend),
         settings,

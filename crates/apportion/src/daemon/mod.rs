@@ -6,6 +6,8 @@ mod control;
 mod glue;
 mod look;
 pub(crate) mod prometheus;
+mod tuner;
+mod weights;
 
 pub use assemble::{Assembled, Settings, assemble, route};
 pub use backend::StoreBackend;
@@ -15,13 +17,16 @@ pub use glue::{Ledger, StoreHistory};
 use crate::{
     config::Config,
     tell::Scene,
-    web::{Publisher, Ticked},
+    web::{ModelNow, Publisher, Ticked},
     zone,
 };
+use tuner::Tuner;
+use weights::Weights;
+
 use anyhow::Context as _;
 use apportion_core::{
-    Assessment, Batch, Collector, Executor, Forecaster, Instructed, LoopState, Policy, Problem, Snapshot, TickReport,
-    Time, WorkloadId, tick::Parts,
+    Assessment, Batch, Collector, Executor, Forecaster, Instructed, LoopState, Metric, Policy, Problem, Snapshot,
+    TickReport, Time, WorkloadId, tick::Parts,
 };
 use apportion_host::{
     collect::MachineCollector,
@@ -47,6 +52,8 @@ pub struct Daemon {
     store: Arc<Store>,
     history: StoreHistory,
     forecaster: Box<dyn Forecaster + Send>,
+    weights: Weights,
+    tuner: Option<Tuner>,
     policy: Box<dyn Policy + Send>,
     executor: Box<dyn Executor + Send>,
     state: LoopState,
@@ -129,6 +136,7 @@ impl Daemon {
         let mut problems = std::mem::take(&mut batch.problems);
         self.store.append(&batch, now);
         note(&mut problems, self.store.maintain(now));
+        self.renew_weights(&mut problems);
         let snapshot = self.look(batch, now, &mut problems);
         let report = self.tick(&snapshot);
         note(&mut problems, self.store.record_tick(&report, &self.state, now));
@@ -146,6 +154,18 @@ impl Daemon {
         });
         self.last = Some(snapshot.clone());
         Turn { snapshot, report, wanted: self.state.wanted.clone(), problems }
+    }
+
+    /// Another version may have been put in force, by the tuner or by hand.
+    fn renew_weights(&mut self, problems: &mut Vec<Problem>) {
+        if let Some(forecaster) = self.weights.changed() {
+            self.forecaster = forecaster;
+        }
+        problems.extend(self.weights.problem.clone());
+        let report = self.tuner.as_ref().map(Tuner::report).unwrap_or_default();
+        problems.extend(report.problems());
+        let drift = report.drift.into_iter().map(|it| (Metric::new(&it.group), it.ratio)).collect();
+        self.publisher.note_model(ModelNow { version: self.weights.used, drift });
     }
 
     fn collect(&mut self, now: Time) -> Batch {

@@ -16,14 +16,26 @@ use std::{collections::BTreeMap, ops::ControlFlow};
 
 /// What to tune on, and how.
 pub(crate) struct Job {
-    /// The own series.
-    pub(crate) own: Vec<Found>,
-    /// General series to replay.
-    pub(crate) replay: Vec<Found>,
+    /// The own series by metric, which is the group that is judged and served; those replayed by where they are from.
+    pub(crate) set: TrainSet,
+    /// SHA-256 of the series: own, then replayed.
+    sha256_of_series: String,
     /// Names of where they are from, for people.
-    pub(crate) sources: Vec<String>,
-    /// Steps, rate, seed, threads.
-    pub(crate) config: TuneConfig,
+    sources: Vec<String>,
+    config: TuneConfig,
+}
+
+impl Job {
+    pub(crate) fn new(own: Vec<Found>, replay: Vec<Found>, sources: Vec<String>, config: TuneConfig) -> Self {
+        let sha256_of_series = format!("{}+{}", learn::digest(&own), learn::digest(&replay));
+        let by_metric = |found: Found| {
+            let metric = found.metric.as_str().to_owned();
+            found.into_train(metric)
+        };
+        let series = own.into_iter().map(by_metric).collect();
+        let replay = replay.into_iter().map(Found::into_train_by_source).collect();
+        Self { set: TrainSet { series, replay }, sha256_of_series, sources, config }
+    }
 }
 
 /// Tunes, judges and keeps what won; `None` where `progress` broke it off.
@@ -35,15 +47,13 @@ pub(crate) fn tune(
     job: Job,
     progress: impl FnMut(&Progress) -> ControlFlow<()>,
 ) -> anyhow::Result<Option<Version>> {
-    let Job { own, replay, sources, config } = job;
-    let from = versions.current()?;
-    let in_force = versions.transformer(from, shipped()?)?;
-    let start = if from == 0 { in_force.general().clone() } else { versions.weights(from)? };
-    let sha256_of_series = format!("{}+{}", learn::digest(&own), learn::digest(&replay));
-    let set = training_set(own, replay);
+    let Job { set, sha256_of_series, sources, config } = job;
     if !training::is_enough(&set.series) {
         return Err(NothingFound(too_little(&set)).into());
     }
+    let from = versions.current()?;
+    let in_force = versions.transformer(from, shipped()?)?;
+    let start = if from == 0 { in_force.general().clone() } else { versions.weights(from)? };
     let Some(tuned) = training::tune(&start, &set, &config, progress) else { return Ok(None) };
     // What is judged is what will be read again.
     let bytes = tuned.to_bytes()?;
@@ -74,19 +84,6 @@ pub(crate) fn tune(
 /// None with the weights as committed.
 pub(crate) fn shipped() -> anyhow::Result<Transformer> {
     Transformer::embedded().context("this program was built with other weights than were committed")
-}
-
-/// The own series by metric, which is the group that is judged and served; those replayed by where they are from.
-fn training_set(own: Vec<Found>, replay: Vec<Found>) -> TrainSet {
-    let by_metric = |found: Found| {
-        let metric = found.metric.as_str().to_owned();
-        found.into_train(metric)
-    };
-    let by_source = |found: Found| {
-        let source = found.source.clone();
-        found.into_train(source)
-    };
-    TrainSet { series: own.into_iter().map(by_metric).collect(), replay: replay.into_iter().map(by_source).collect() }
 }
 
 fn too_little(set: &TrainSet) -> String {

@@ -82,6 +82,7 @@ fn encode_loop(view: &View, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result 
         decisions.encode_family(&labels)?.encode_counter::<NoLabelSet, u64, u64>(count, None)?;
     }
     encode_ticks(view, encoder)?;
+    encode_model(view, encoder)?;
     let when = encoder.encode_descriptor(
         "last_tick_timestamp",
         "Time of the last tick, since 1970",
@@ -90,6 +91,20 @@ fn encode_loop(view: &View, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result 
     );
     when?.encode_gauge(&view.now.s())?;
     gauge(encoder, "collection_problems", "Places that could not be read at the last tick", view.problems.len())
+}
+
+fn encode_model(view: &View, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+    let help = "Version of the tuned weights in use; 0 is what the program ships with";
+    encoder
+        .encode_descriptor("weights_version", help, None, MetricType::Gauge)?
+        .encode_gauge(&i64::from(view.model.version))?;
+    let help = "Loss of the last day's forecasts over that of the six days before; above 1 they have become worse";
+    let unit = Unit::Other(RATIO.to_owned());
+    let mut drift = encoder.encode_descriptor("forecast_drift", help, Some(&unit), MetricType::Gauge)?;
+    for (metric, ratio) in &view.model.drift {
+        drift.encode_family(&[("metric", metric.as_str())])?.encode_gauge(ratio)?;
+    }
+    Ok(())
 }
 
 fn encode_ticks(view: &View, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {

@@ -1,6 +1,6 @@
 //! Makes the [`View`] at the end of each tick and hands it to whoever is looking.
 
-use super::view::{Footing, TICK_BUCKETS_S, Totals, View, WorkloadNow};
+use super::view::{Footing, ModelNow, TICK_BUCKETS_S, Totals, View, WorkloadNow};
 use apportion_core::{
     Decision, History, Knob, LoopState, Metric, Mode, Outcome, Problem, Refusal, Setting, Snapshot, TickReport, Time,
     Verdict, Window, WorkloadId, WorkloadState, metric::name,
@@ -43,6 +43,7 @@ pub struct Publisher {
     started: Time,
     tick: u64,
     totals: Totals,
+    model: ModelNow,
     sparks: BTreeMap<WorkloadId, Sparks>,
 }
 
@@ -60,7 +61,23 @@ impl Publisher {
     #[must_use]
     pub fn new(every_s: f64, started: Time) -> (Self, watch::Receiver<Arc<View>>) {
         let (sender, receiver) = watch::channel(Arc::new(View { every_s, started, ..View::default() }));
-        (Self { sender, every_s, started, tick: 0, totals: Totals::default(), sparks: BTreeMap::new() }, receiver)
+        (
+            Self {
+                sender,
+                every_s,
+                started,
+                tick: 0,
+                totals: Totals::default(),
+                model: ModelNow::default(),
+                sparks: BTreeMap::new(),
+            },
+            receiver,
+        )
+    }
+
+    /// Takes which weights are in use, and how they do; shown from the next tick on.
+    pub fn note_model(&mut self, model: ModelNow) {
+        self.model = model;
     }
 
     /// Makes and publishes the view of one tick.
@@ -100,6 +117,7 @@ impl Publisher {
             machine: machine.map(|machine| machine.latest.clone()).unwrap_or_default(),
             workloads: sized.map(|(id, state)| (id.clone(), self.workload(id, state, ticked, &ceded))).collect(),
             problems: ticked.problems.to_vec(),
+            model: self.model.clone(),
             totals: self.totals.clone(),
         }
     }

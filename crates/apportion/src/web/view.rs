@@ -29,8 +29,19 @@ pub struct View {
     pub workloads: BTreeMap<WorkloadId, WorkloadNow>,
     /// What could not be read at this tick.
     pub problems: Vec<Problem>,
+    /// The telemetry network.
+    pub model: ModelNow,
     /// Counts since the start.
     pub totals: Totals,
+}
+
+/// The telemetry network now.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ModelNow {
+    /// Version of the tuned weights in use; 0 for the shipped ones.
+    pub version: u32,
+    /// Per metric the loss of the last day over that of the days before, where that is looked after.
+    pub drift: BTreeMap<Metric, f64>,
 }
 
 /// One workload now.

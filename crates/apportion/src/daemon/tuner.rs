@@ -1,0 +1,158 @@
+//! `run --tune`: one background thread at the lowest priority looks every hour whether forecasts have become worse, and tunes
+//! once a day, or when they have. It reads the store as any other reader does; what it wins, the loop finds in the folder of
+//! versions. It takes one core's spare time at most, and ends with the process.
+
+use crate::{
+    commands::NothingFound,
+    learn,
+    tuning::{self, Job, Version, Versions, shipped},
+};
+use apportion_core::{Metric, Problem, Time, time::DAY_S};
+use apportion_host::store::{Access, Options, Store};
+use apportion_model::training::{GroupDrift, TuneConfig, drift};
+use std::{
+    io,
+    ops::ControlFlow,
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+/// The first look comes this long after the start, the others this long after the last.
+const FIRST_AFTER: Duration = Duration::from_secs(600);
+const EVERY: Duration = Duration::from_secs(3_600);
+/// A tuning that takes longer is broken off: the machine has no time to spare, and the next try is a day later.
+const MOST_TIME: Duration = Duration::from_secs(3_600);
+const DAY: Duration = Duration::from_secs(86_400);
+/// Where forecasts have become worse, tuning is not tried again before this.
+const AFTER_DRIFT_S: i64 = DAY_S / 4;
+/// Steps of five minutes that count as of late: a day.
+const LATE_STEPS: usize = 288;
+/// Fewer steps than by hand, since it goes on day after day.
+const STEPS: u64 = 200;
+
+/// What the thread last found.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Report {
+    /// Per metric how the forecasts of the last day compare with those before.
+    pub(super) drift: Vec<GroupDrift>,
+    /// Why it could not look or tune.
+    pub(super) problem: Option<String>,
+}
+
+impl Report {
+    /// What a person should know: metrics whose forecasts have become worse, and what went wrong.
+    pub(super) fn problems(&self) -> Vec<Problem> {
+        let worse = self.drift.iter().filter(|it| it.has_drifted()).map(|it| Problem {
+            place: "forecasts".to_owned(),
+            what: format!(
+                "{}: over the last day the Transformer's loss, relative to the quantiles of the last 64 values, is {:.2} times \
+                 that of the six days before ({} series); the next tuning takes it up",
+                it.group, it.ratio, it.series
+            ),
+        });
+        let wrong = self.problem.iter().map(|what| Problem { place: "tuning".to_owned(), what: what.clone() });
+        worse.chain(wrong).collect()
+    }
+}
+
+/// The thread; it is told to end when this goes.
+pub(super) struct Tuner {
+    report: Arc<Mutex<Report>>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Tuner {
+    /// Begins to look after the weights of a store.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub(super) fn start(store: PathBuf) -> io::Result<Self> {
+        let tuner = Self { report: Arc::default(), stop: Arc::default() };
+        let (report, stop) = (Arc::clone(&tuner.report), Arc::clone(&tuner.stop));
+        thread::Builder::new().name("tuner".to_owned()).spawn(move || {
+            if let Err(error) = rustix::process::nice(19) {
+                tracing::warn!("tuning runs at the loop's own priority: {error}");
+            }
+            let mut wait = FIRST_AFTER;
+            while sleep(wait, &stop) {
+                let (found, next) = look(store.clone(), &stop);
+                *report.lock().unwrap_or_else(PoisonError::into_inner) = found;
+                wait = next;
+            }
+        })?;
+        Ok(tuner)
+    }
+
+    /// What it last found.
+    pub(super) fn report(&self) -> Report {
+        self.report.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Drop for Tuner {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+/// False when told to end.
+fn sleep(wait: Duration, stop: &AtomicBool) -> bool {
+    let end = Instant::now() + wait;
+    while Instant::now() < end && !stop.load(Ordering::Relaxed) {
+        thread::sleep(Duration::from_secs(1).min(wait));
+    }
+    !stop.load(Ordering::Relaxed)
+}
+
+/// One look: drift, a tuning where it is due, and when to look again.
+pub(super) fn look(store: PathBuf, stop: &AtomicBool) -> (Report, Duration) {
+    let mut report = Report::default();
+    let next = match look_and_tune(&store, stop, &mut report) {
+        Ok(next) => next,
+        Err(error) if error.is::<NothingFound>() => {
+            tracing::info!("{error}");
+            EVERY
+        }
+        Err(error) => {
+            tracing::warn!("tuning: {error:#}");
+            report.problem = Some(format!("{error:#}"));
+            EVERY
+        }
+    };
+    (report, next)
+}
+
+fn look_and_tune(store: &std::path::Path, stop: &AtomicBool, report: &mut Report) -> anyhow::Result<Duration> {
+    let (versions, now) = (Versions::of(store), super::now());
+    let found = learn::from_store(&Arc::new(Store::open(store, Access::ReadOnly, Options::default())?), now)?;
+    let config = TuneConfig { steps: STEPS, seed: now.s().unsigned_abs(), threads: 1, ..TuneConfig::default() };
+    let job = Job::new(found, Vec::new(), vec!["the store".to_owned()], config);
+    let in_force = versions.transformer(versions.current()?, shipped()?)?;
+    report.drift = drift(&job.set.series, &|group| in_force.model(&Metric::new(group)), LATE_STEPS, 1);
+    let has_drifted = report.drift.iter().any(GroupDrift::has_drifted);
+    if !is_due(versions.last_tried().as_ref(), has_drifted, now) {
+        return Ok(EVERY);
+    }
+    let begin = Instant::now();
+    let go_on = |_: &_| match begin.elapsed() < MOST_TIME && !stop.load(Ordering::Relaxed) {
+        true => ControlFlow::Continue(()),
+        false => ControlFlow::Break(()),
+    };
+    let Some(version) = tuning::tune(&versions, job, go_on)? else {
+        report.problem = Some("broken off after an hour, since the machine has no time to spare".to_owned());
+        return Ok(DAY);
+    };
+    tracing::info!(version = version.number, kept = version.is_kept(), "tuned");
+    Ok(EVERY)
+}
+
+/// Once a day, and a quarter of a day after the last where forecasts have become worse.
+fn is_due(last: Option<&Version>, has_drifted: bool, now: Time) -> bool {
+    let wait_s = if has_drifted { AFTER_DRIFT_S } else { DAY_S };
+    last.is_none_or(|last| now.s() - last.made.as_second() >= wait_s)
+}
