@@ -36,15 +36,24 @@ fn trace(folder: &Path) {
 fn a_training_goes_on_after_a_kill_to_the_same_weights_and_forecasts() {
     let folder = tempfile::tempdir().unwrap();
     trace(folder.path());
-    // The first checkpoint of a run of 10 steps is at its end, so a kill before it means beginning afresh: the same too.
-    let args = |out: &'static str| ["train", "usage.csv", "--steps", "10", "--threads", "1", "--out", out];
+    let args = |out: &'static str| {
+        ["train", "usage.csv", "--steps", "10", "--checkpoint-every", "3", "--threads", "1", "--out", out]
+    };
     let whole = run(folder.path(), &args("whole"));
     assert!(whole.status.success(), "{}", String::from_utf8_lossy(&whole.stderr));
     let mut killed = command(folder.path(), &args("killed")).spawn().unwrap();
-    thread::sleep(Duration::from_millis(300));
+    let checkpoint = folder.path().join("killed/checkpoint.safetensors");
+    while !checkpoint.exists() && killed.try_wait().unwrap().is_none() {
+        thread::sleep(Duration::from_millis(5));
+    }
     killed.kill().unwrap();
     killed.wait().unwrap();
-    assert!(run(folder.path(), &args("killed")).status.success());
+    let resumed = run(folder.path(), &args("killed"));
+    let said = String::from_utf8_lossy(&resumed.stderr).into_owned();
+    assert!(
+        resumed.status.success() && ["3", "6", "9"].iter().any(|step| said.contains(&format!("from step {step}\n"))),
+        "{said}"
+    );
     let weights = |out: &str| fs::read(folder.path().join(out).join("weights.safetensors")).unwrap();
     assert!(weights("whole") == weights("killed"), "weights differ after a kill");
     for file in ["log.csv", "loss.svg", "conditions.json", "checkpoint.safetensors"] {
@@ -54,6 +63,25 @@ fn a_training_goes_on_after_a_kill_to_the_same_weights_and_forecasts() {
     let made = run(folder.path(), &["forecast", "usage.csv", "--horizon", "8", "--model", model, "--out", "out.csv"]);
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     assert_eq!(fs::read_to_string(folder.path().join("out.csv")).unwrap().lines().count(), 1 + 12 * 8);
+}
+
+#[test]
+fn a_checkpoint_does_not_go_on_with_other_series() {
+    let folder = tempfile::tempdir().unwrap();
+    trace(folder.path());
+    let rows = fs::read_to_string(folder.path().join("usage.csv")).unwrap();
+    fs::write(folder.path().join("more.csv"), rows.replace("w3,", "other,")).unwrap();
+    let train = |trace: &str, holdout: &str| {
+        run(folder.path(), &["train", trace, "--steps", "10", "--threads", "1", "--holdout", holdout, "--out", "out"])
+    };
+    assert!(train("usage.csv", "10").status.success());
+    let check = |output: Output, says: &str| {
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && said.contains(says) && said.contains("give another --out"), "{said}");
+    };
+    check(train("more.csv", "10"), "the training in this folder has sha256_of_series");
+    check(train("usage.csv", "5"), "the training in this folder has holdout 10, these series have 5");
+    assert!(train("usage.csv", "10").status.success());
 }
 
 #[test]

@@ -19,8 +19,6 @@ use std::{
 
 /// Steps between two lines of the log.
 const LOG_EVERY: u64 = 25;
-/// Lines of the log between two checkpoints, each with a score on what was held out.
-const CHECKPOINT_EVERY: u64 = 10;
 
 /// What passes information along a series.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -56,6 +54,9 @@ pub struct Train {
     /// Steps of 4,000 predictions each.
     #[arg(long, value_name = "N", default_value_t = 5_000, value_parser = clap::value_parser!(u64).range(10..=10_000_000))]
     pub steps: u64,
+    /// Steps from one checkpoint to the next, each with a score on what was held out.
+    #[arg(long, value_name = "N", default_value_t = 250, value_parser = clap::value_parser!(u64).range(1..))]
+    pub checkpoint_every: u64,
     /// Seed of the first weights and of every draw.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
@@ -84,9 +85,8 @@ pub fn run(global: &Global, args: &Train) -> anyhow::Result<()> {
     let mut log = Log::open(&args.out.join("log.csv"), trainer.checkpoint().step())?;
     let bar = progress(args.steps, trainer.checkpoint().step())?;
     while let Some(step) = trainer.step() {
-        let logged = log.note(&step, &bar)?;
-        let last = step.step == step.steps;
-        if last || (logged && (step.step / LOG_EVERY).is_multiple_of(CHECKPOINT_EVERY)) {
+        log.note(&step, &bar)?;
+        if step.step == step.steps || step.step.is_multiple_of(args.checkpoint_every) {
             keep(&args.out, &trainer, &learnt, threads, &bar)?;
         }
     }
@@ -225,14 +225,13 @@ impl Log {
         Ok(Self { file, since: Instant::now(), loss: 0.0, steps: 0, windows: 0, losses })
     }
 
-    /// True where a line was written.
-    fn note(&mut self, step: &Progress, bar: &ProgressBar) -> anyhow::Result<bool> {
+    fn note(&mut self, step: &Progress, bar: &ProgressBar) -> anyhow::Result<()> {
         self.loss += step.loss;
         self.steps += 1;
         self.windows += step.windows;
         bar.set_position(step.step);
         if !step.step.is_multiple_of(LOG_EVERY) && step.step != step.steps {
-            return Ok(false);
+            return Ok(());
         }
         #[allow(clippy::cast_precision_loss, reason = "counts of a few thousand")]
         let (loss, speed) =
@@ -241,6 +240,6 @@ impl Log {
         bar.set_message(format!("loss {loss:.4}, {speed:.0} windows/s"));
         self.losses.push((step.step, loss));
         (self.since, self.loss, self.steps, self.windows) = (Instant::now(), 0.0, 0, 0);
-        Ok(true)
+        Ok(())
     }
 }
