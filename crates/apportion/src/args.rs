@@ -83,6 +83,8 @@ pub enum Command {
     Replay(crate::commands::replay::Replay),
     /// Read operators' sentences (English or Chinese) from standard input, one a line; print what each means as JSON.
     Interpret(Interpret),
+    /// Optional models: pull, list or remove them.
+    Model(crate::commands::model::ModelArgs),
     /// Serve the Model Context Protocol on standard input and output: programs read, and propose what a person confirms.
     Mcp,
     /// Start three small workloads and watch the loop size them.

@@ -6,6 +6,7 @@ pub mod ask;
 pub mod commands;
 pub mod config;
 pub mod daemon;
+pub mod encoder_model;
 pub mod tell;
 pub mod text_model;
 pub mod tuning;

@@ -10,7 +10,7 @@ use apportion_host::store::{Store, WriteError};
 use apportion_language::{
     Language,
     reading::{
-        Reader, Reading, SURE,
+        Reader, Reading,
         question::{About, Question},
     },
     wording::{self, Clock},
@@ -215,7 +215,7 @@ fn words(reading: &Reading, undone: Option<&Instructed>) -> String {
         };
     }
     let unread = reading.unread.join(if zh { "、" } else { ", " });
-    match (reading.kind.acts(), reading.sure && reading.confidence >= SURE) {
+    match (reading.kind.acts(), reading.sure) {
         (true, false) if unread.is_empty() && zh => format!("不确定：是否指“{said}”？请换个说法。"),
         (true, false) if unread.is_empty() => format!("Not sure. Did you mean: {said} Say it in other words."),
         (true, false) if zh => format!("不确定：是否指“{said}”？没有读懂：{unread}。"),

@@ -5,9 +5,10 @@
 
 use anyhow::{Context, Result, bail};
 use apportion_language::reading::Reader;
+use apportion_model::encoder::SentenceEncoder;
 use jiff::{Zoned, civil::DateTime, tz::TimeZone};
 use serde_json::{Map, Value, json};
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 const FIELDS: [&str; 11] =
     ["kind", "workloads", "resource", "effect", "amount", "unit", "direction", "start", "end", "repeat", "level"];
@@ -18,7 +19,10 @@ fn main() -> Result<()> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/corpus/held-out/");
     let files = if files.is_empty() { ["en", "zh"].map(|name| format!("{folder}{name}.txt")).to_vec() } else { files };
     let now: Zoned = "2026-11-23T09:00:00+08:00[Asia/Shanghai]".parse()?;
-    let reader = Reader::embedded()?;
+    let mut reader = Reader::embedded()?;
+    if let Some(path) = std::env::var_os("APPORTION_E5") {
+        reader = reader.with_encoder(Arc::new(SentenceEncoder::from_file(std::fs::read(path)?)?))?;
+    }
     for file in files.into_iter().map(PathBuf::from) {
         let text = std::fs::read_to_string(&file).with_context(|| file.display().to_string())?;
         let mut tally = Tally::default();

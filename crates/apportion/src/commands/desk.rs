@@ -10,7 +10,6 @@ use crate::{
 use anyhow::Context as _;
 use apportion_core::{Capacity, Collector as _, Standing, Time, WorkloadId, time::DAY_S};
 use apportion_host::{cgroupfs::Hierarchy, collect::MachineCollector, store::Store};
-use apportion_language::reading::Reader;
 use jiff::Zoned;
 use serde::Deserialize;
 use std::{collections::BTreeMap, path::Path, sync::Arc};
@@ -140,7 +139,7 @@ fn query(said: &Said) -> String {
 fn read(store: &Arc<Store>, config: &Config, said: &Said) -> anyhow::Result<(Told, Option<Deed>)> {
     let scene = scene(config, store, said)?;
     let history = daemon::StoreHistory(Arc::clone(store));
-    Ok(tell::read(&Reader::embedded()?, &said.text, &said.now, &scene, &history))
+    Ok(tell::read(&crate::encoder_model::reader()?, &said.text, &said.now, &scene, &history))
 }
 
 /// What there is without a loop: the workloads that the store saw lately, and the machine.

@@ -6,7 +6,6 @@ use crate::{
     text_model::{self, TextModel},
 };
 use anyhow::Context as _;
-use apportion_language::reading::Reader;
 use jiff::Zoned;
 use std::io::BufRead as _;
 
@@ -16,7 +15,7 @@ use std::io::BufRead as _;
 /// `--now` is no time, or standard input cannot be read.
 pub fn run(args: &args::Interpret) -> anyhow::Result<()> {
     let now = args.now.as_deref().map(time).transpose()?.unwrap_or_else(Zoned::now);
-    let (reader, model) = (Reader::embedded()?, args.second.open()?);
+    let (reader, model) = (crate::encoder_model::reader()?, args.second.open()?);
     for line in std::io::stdin().lock().split(b'\n') {
         let line = line.context("standard input cannot be read")?;
         let line = String::from_utf8_lossy(&line);

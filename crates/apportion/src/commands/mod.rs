@@ -11,6 +11,7 @@ pub mod hold;
 pub mod instructions;
 pub mod interpret;
 pub mod mcp;
+pub mod model;
 pub mod replay;
 pub mod rollback;
 pub mod run;
@@ -92,6 +93,7 @@ fn carry_out(cli: Cli) -> anyhow::Result<()> {
         Command::Tune(args) => tune::run(global, &args),
         Command::Replay(args) => replay::run(global, &args),
         Command::Interpret(args) => interpret::run(&args),
+        Command::Model(args) => model::run(&args),
         Command::Mcp => mcp::run(global),
         Command::Demo(args) => demo::run(global, &args),
         Command::DemoLoad(args) => {

@@ -33,7 +33,7 @@ pub struct StoreBackend {
 
 impl StoreBackend {
     pub(super) fn new(store: Arc<Store>, requests: mpsc::Sender<Request>) -> anyhow::Result<Self> {
-        let (forecasts, scene, reader) = (Mutex::default(), Mutex::default(), Reader::embedded()?);
+        let (forecasts, scene, reader) = (Mutex::default(), Mutex::default(), crate::encoder_model::reader()?);
         Ok(Self { store, requests: Mutex::new(requests), forecasts, reader, scene })
     }
 

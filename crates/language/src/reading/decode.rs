@@ -4,9 +4,10 @@ use super::{
     Kind, Reading, SURE, Unit,
     amount::{Amount, Counts, Sense, amounts},
     bound::bound,
+    encoded::Classifier,
     fields::{Direction, Effect, Level, Topic},
     inert, lexicon,
-    model::{DIRECTIONS, EFFECTS, KINDS, LEVELS, Model, Scores, TOPICS, names_at},
+    model::{DIRECTIONS, EFFECTS, KINDS, LEVELS, Scores, TOPICS, names_at},
     text::Text,
     time::{self, TimeReading},
     token::{Token, TokenKind, tokens},
@@ -26,11 +27,17 @@ const NOT_ASKED: f32 = 0.25;
 /// A word this likely to be a name is one where the sentence has no likelier one.
 const LIKELY_NAME: f32 = 0.2;
 
-pub(super) fn decode(model: &Model, text: &Text, now: &Zoned, catalogue: &[String], language: Language) -> Reading {
+pub(super) fn decode(
+    classifier: &Classifier,
+    text: &Text,
+    now: &Zoned,
+    catalogue: &[String],
+    language: Language,
+) -> Reading {
     if veto::is_abuse(text) {
         return Reading::nothing(language, "asks for what no instruction may do");
     }
-    let seen = Seen::new(model, text, now, catalogue);
+    let seen = Seen::new(classifier, text, now, catalogue);
     let (kind, belief) = kind(&seen.scores, seen.inert);
     let mut reading =
         Reading { kind, language, confidence: belief, unread: Vec::new(), ..Reading::nothing(language, "") };
@@ -49,7 +56,6 @@ pub(super) fn decode(model: &Model, text: &Text, now: &Zoned, catalogue: &[Strin
     if kind.acts() {
         seen.doubts(&mut reading);
     }
-    reading.sure = reading.confidence >= SURE;
     reading.confidence = (reading.confidence * 100.0).round() / 100.0;
     reading
 }
@@ -86,7 +92,7 @@ struct Seen<'a> {
 }
 
 impl<'a> Seen<'a> {
-    fn new(model: &Model, text: &'a Text, now: &Zoned, catalogue: &[String]) -> Self {
+    fn new(classifier: &Classifier, text: &'a Text, now: &Zoned, catalogue: &[String]) -> Self {
         let known = names_at(text, catalogue);
         let amounts: Vec<Amount> =
             amounts(text).into_iter().filter(|amount| !overlaps(&known, amount.start, amount.end)).collect();
@@ -94,7 +100,8 @@ impl<'a> Seen<'a> {
         taken.extend(amounts.iter().map(|amount| (amount.start, amount.end)));
         let time = time::read(text, now, &taken);
         let tokens = tokens(text, &amounts, &time.places, &known);
-        let mut named = model.names(&tokens);
+        let added = classifier.added(text, &tokens);
+        let mut named = classifier.model.names(&tokens, &added);
         for (share, token) in named.iter_mut().zip(&tokens) {
             if known.contains(&(token.start, token.end)) {
                 *share = 1.0;
@@ -103,7 +110,7 @@ impl<'a> Seen<'a> {
         let inert = inert::weight(text, named.iter().any(|share| *share > 0.5));
         insist_on_one(&mut named, &tokens);
         let is_name: Vec<bool> = named.iter().map(|share| *share > 0.5).collect();
-        let scores = model.scores(&tokens, &is_name);
+        let scores = classifier.model.scores(&tokens, &is_name, &added);
         let words: Vec<&str> =
             tokens.iter().zip(&is_name).filter(|(_, named)| !**named).map(|(token, _)| token.text.as_str()).collect();
         let classes = lexicon::classes(&words);

@@ -2,6 +2,7 @@
 
 use super::{
     amount,
+    encoded::{Encoded, Heads, Linear},
     feature::{self, Known, NAME_BUCKETS, SENTENCE_BUCKETS},
     fields::Labels,
     model::{HEADS, Model, OUTPUTS, classes, names_at},
@@ -9,8 +10,12 @@ use super::{
     time,
     token::{Token, TokenKind, tokens},
 };
+use apportion_model::encoder::SentenceEncoder;
 use jiff::Zoned;
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+};
 
 /// One labelled sentence; `names` are the workloads as they stand in it, lower case.
 #[derive(Clone, Debug)]
@@ -34,13 +39,17 @@ pub struct Config {
     pub dropout: f32,
     /// Weight decay per step of a used weight.
     pub decay: f32,
+    /// Step of AdaGrad for heads on an encoder.
+    pub dense_rate: f32,
+    /// Weight decay for heads on an encoder.
+    pub dense_decay: f32,
     /// Seed of order and dropout.
     pub seed: u64,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { epochs: 12, rate: 0.15, dropout: 0.25, decay: 1e-5, seed: 1 }
+        Self { epochs: 12, rate: 0.15, dropout: 0.25, decay: 1e-5, dense_rate: 0.05, dense_decay: 1e-4, seed: 1 }
     }
 }
 
@@ -83,27 +92,40 @@ impl Random {
     }
 }
 
-struct Prepared {
+/// A sample as the classifier sees it.
+#[derive(Clone, Debug)]
+pub struct Prepared {
     features: Vec<u32>,
     classes: [usize; HEADS],
     labelled: [bool; HEADS],
     tokens: Vec<Token>,
     named: Vec<bool>,
     teaches_names: bool,
+    encoded: Option<Encoded>,
 }
 
-/// Fits the classifier. `typical` are names that workloads often have.
+/// Fits the classifier that is embedded. `typical` are names that workloads often have.
 #[must_use]
-pub fn fit(samples: &[Sample], typical: &[String], now: &Zoned, config: &Config) -> Model {
-    let prepared: Vec<Prepared> = samples.iter().map(|sample| prepare(sample, now)).collect();
-    let typical = typical.iter().map(|name| feature::word_hash(&name.to_lowercase())).collect();
-    let words = Words { common: common_words(&prepared), typical };
-    let sentence = fit_sentence(&prepared, config);
-    let name = fit_names(&prepared, &words, config);
-    Model::quantise(&sentence, &name, [words.common.into_keys().collect(), words.typical.into_iter().collect()])
+pub fn fit(samples: &[&Prepared], typical: &[String], config: &Config) -> Model {
+    let plain: Vec<Prepared> = samples.iter().map(|sample| Prepared { encoded: None, ..(*sample).clone() }).collect();
+    fit_heads(&plain.iter().collect::<Vec<_>>(), typical, config).model
 }
 
-fn prepare(sample: &Sample, now: &Zoned) -> Prepared {
+/// Fits heads on an encoder together with n-grams; the samples were prepared with that encoder.
+#[must_use]
+pub fn fit_heads(samples: &[&Prepared], typical: &[String], config: &Config) -> Heads {
+    let typical = typical.iter().map(|name| feature::word_hash(&name.to_lowercase())).collect();
+    let words = Words { common: common_words(samples), typical };
+    let (sentence, on_sentence) = fit_sentence(samples, config);
+    let (name, on_word) = fit_names(samples, &words, config);
+    let model =
+        Model::quantise(&sentence, &name, [words.common.into_keys().collect(), words.typical.into_iter().collect()]);
+    Heads { model, sentence: on_sentence, word: on_word }
+}
+
+/// Makes a sample ready, once for all fits.
+#[must_use]
+pub fn prepare(sample: &Sample, now: &Zoned, encoder: Option<&SentenceEncoder>) -> Prepared {
     let text = Text::new(&sample.text);
     let amounts = amount::amounts(&text);
     let taken: Vec<(usize, usize)> = amounts.iter().map(|amount| (amount.start, amount.end)).collect();
@@ -114,6 +136,7 @@ fn prepare(sample: &Sample, now: &Zoned) -> Prepared {
         features: feature::sentence(&tokens, &named),
         classes: classes(&sample.labels),
         labelled: labelled(&sample.labels),
+        encoded: encoder.map(|encoder| Encoded::new(encoder, &text, &tokens)),
         tokens,
         named,
         teaches_names: sample.labels.kind != super::fields::Kind::None,
@@ -134,7 +157,7 @@ fn labelled(labels: &Labels) -> [bool; HEADS] {
 }
 
 /// Words that sentences are made of, with how often they occur; names are not among them.
-fn common_words(prepared: &[Prepared]) -> BTreeMap<u32, usize> {
+fn common_words(prepared: &[&Prepared]) -> BTreeMap<u32, usize> {
     let mut counts = BTreeMap::new();
     for sample in prepared.iter() {
         for (token, named) in sample.tokens.iter().zip(&sample.named) {
@@ -146,44 +169,51 @@ fn common_words(prepared: &[Prepared]) -> BTreeMap<u32, usize> {
     counts
 }
 
-fn fit_sentence(prepared: &[Prepared], config: &Config) -> Vec<f32> {
+fn fit_sentence(prepared: &[&Prepared], config: &Config) -> (Vec<f32>, Linear) {
     let mut weights = AdaGrad::new(SENTENCE_BUCKETS * OUTPUTS, config);
+    let vectors = Vectors::new(prepared.iter().filter_map(|sample| sample.encoded.as_ref().map(|e| &e.sentence[..])));
+    let mut dense = Dense::new(vectors, OUTPUTS, config);
     let mut random = Random(config.seed);
     let mut order: Vec<usize> = (0..prepared.len()).collect();
     for epoch in 0..config.epochs {
         weights.anneal(epoch, config.epochs);
+        dense.weights.anneal(epoch, config.epochs);
         random.shuffle(&mut order);
         for &sample in &order {
             let sample = &prepared[sample];
             let kept: Vec<u32> = sample.features.iter().copied().filter(|_| !random.chance(config.dropout)).collect();
-            let scale = 1.0 / (kept.len().max(1) as f32).sqrt();
+            let x =
+                sample.encoded.as_ref().map_or_else(Vec::new, |encoded| dense.input(&encoded.sentence, &mut random));
             let mut offset = 0;
             for (head, size) in super::model::SIZES.into_iter().enumerate() {
                 if sample.labelled[head] {
-                    step(&mut weights, &kept, scale, offset, size, sample.classes[head]);
+                    step(&mut weights, &mut dense, (&kept, &x), offset..offset + size, sample.classes[head]);
                 }
                 offset += size;
             }
         }
     }
-    weights.values
+    (weights.values, dense.folded())
 }
 
-/// One step of softmax regression for one head.
-fn step(weights: &mut AdaGrad, kept: &[u32], scale: f32, offset: usize, size: usize, class: usize) {
-    let place = |feature: u32, output: usize| feature as usize * OUTPUTS + offset + output;
-    let scores: Vec<f32> = (0..size)
-        .map(|output| kept.iter().map(|feature| weights.values[place(*feature, output)]).sum::<f32>() * scale)
-        .collect();
-    let shares = super::model::softmax(&scores);
-    for (output, share) in shares.into_iter().enumerate() {
-        let slope = (share - if output == class { 1.0 } else { 0.0 }) * scale;
-        if slope.abs() > 1e-5 {
+/// One step of softmax regression for one head, whose outputs are `outputs`.
+fn step(weights: &mut AdaGrad, dense: &mut Dense, (kept, x): (&[u32], &[f32]), outputs: Range<usize>, class: usize) {
+    let scale = 1.0 / (kept.len().max(1) as f32).sqrt();
+    let place = |feature: u32, output: usize| feature as usize * OUTPUTS + output;
+    let mut scores = dense.scores(x, outputs.clone());
+    for (score, output) in scores.iter_mut().zip(outputs.clone()) {
+        *score += kept.iter().map(|feature| weights.values[place(*feature, output)]).sum::<f32>() * scale;
+    }
+    let mut slopes = super::model::softmax(&scores);
+    slopes[class] -= 1.0;
+    for (slope, output) in slopes.iter().zip(outputs.clone()) {
+        if (slope * scale).abs() > 1e-5 {
             for feature in kept {
-                weights.step(place(*feature, output), slope);
+                weights.step(place(*feature, output), slope * scale);
             }
         }
     }
+    dense.step(x, outputs, &slopes);
 }
 
 /// What single words are known for.
@@ -194,25 +224,31 @@ struct Words {
     typical: BTreeSet<u32>,
 }
 
-fn fit_names(prepared: &[Prepared], words: &Words, config: &Config) -> Vec<f32> {
+fn fit_names(prepared: &[&Prepared], words: &Words, config: &Config) -> (Vec<f32>, Linear) {
     let mut weights = AdaGrad::new(NAME_BUCKETS, config);
-    let mut random = Random(config.seed ^ 0x5eed);
     let mut order: Vec<usize> = (0..prepared.len()).filter(|index| prepared[*index].teaches_names).collect();
+    let encoded = order.iter().filter_map(|index| prepared[*index].encoded.as_ref());
+    let vectors = Vectors::new(encoded.flat_map(|encoded| encoded.words.iter().flatten().map(|word| &word[..])));
+    let mut dense = Dense::new(vectors, 1, config);
+    let mut random = Random(config.seed ^ 0x5eed);
     for epoch in 0..config.epochs {
         weights.anneal(epoch, config.epochs);
+        dense.weights.anneal(epoch, config.epochs);
         random.shuffle(&mut order);
         for &sample in &order {
             let sample = &prepared[sample];
             for place in 0..sample.tokens.len() {
                 if sample.tokens[place].kind == TokenKind::Word {
                     let features = name_features(sample, place, words, &mut random);
-                    let kept = features.into_iter().filter(|_| !random.chance(config.dropout)).collect();
-                    step_name(&mut weights, kept, sample.named[place]);
+                    let kept: Vec<u32> = features.into_iter().filter(|_| !random.chance(config.dropout)).collect();
+                    let word = sample.encoded.as_ref().and_then(|encoded| encoded.words[place].as_ref());
+                    let x = word.map_or_else(Vec::new, |word| dense.input(word, &mut random));
+                    step_name(&mut weights, &mut dense, (&kept, &x), sample.named[place]);
                 }
             }
         }
     }
-    weights.values
+    (weights.values, dense.folded())
 }
 
 /// Features of one word; a word seen nowhere else must look as unknown here as a new word will.
@@ -230,11 +266,102 @@ fn name_features(sample: &Prepared, place: usize, words: &Words, random: &mut Ra
 }
 
 /// One step of logistic regression.
-fn step_name(weights: &mut AdaGrad, features: Vec<u32>, named: bool) {
-    let score: f32 = features.iter().map(|feature| weights.values[*feature as usize]).sum();
+fn step_name(weights: &mut AdaGrad, dense: &mut Dense, (kept, x): (&[u32], &[f32]), named: bool) {
+    let score = kept.iter().map(|feature| weights.values[*feature as usize]).sum::<f32>() + dense.scores(x, 0..1)[0];
     let slope = 1.0 / (1.0 + (-score).exp()) - if named { 1.0 } else { 0.0 };
-    for feature in features {
-        weights.step(feature as usize, slope);
+    for feature in kept {
+        weights.step(*feature as usize, slope);
+    }
+    dense.step(x, 0..1, &[slope]);
+}
+
+/// Mean and deviation of each number of some vectors.
+struct Vectors {
+    means: Vec<f32>,
+    deviations: Vec<f32>,
+}
+
+impl Vectors {
+    fn new<'a>(vectors: impl Iterator<Item = &'a [f32]> + Clone) -> Self {
+        let width = vectors.clone().next().map_or(0, <[f32]>::len);
+        let (mut sums, mut squares, mut count) = (vec![0.0_f64; width], vec![0.0_f64; width], 0.0);
+        for vector in vectors {
+            count += 1.0;
+            for ((sum, square), x) in sums.iter_mut().zip(&mut squares).zip(vector) {
+                *sum += f64::from(*x);
+                *square += f64::from(*x) * f64::from(*x);
+            }
+        }
+        let deviation = |(sum, square): (&f64, &f64)| (square / count - (sum / count).powi(2)).max(1e-8).sqrt() as f32;
+        let deviations = sums.iter().zip(&squares).map(deviation).collect();
+        Self { means: sums.iter().map(|sum| (sum / count) as f32).collect(), deviations }
+    }
+}
+
+/// A linear map that is being fitted, on numbers brought to mean 0 and one common length.
+struct Dense {
+    vectors: Vectors,
+    outputs: usize,
+    dropout: f32,
+    /// `[inputs][outputs]`
+    weights: AdaGrad,
+}
+
+impl Dense {
+    fn new(vectors: Vectors, outputs: usize, config: &Config) -> Self {
+        let weights = AdaGrad::new(
+            vectors.means.len() * outputs,
+            &Config { rate: config.dense_rate, decay: config.dense_decay, ..*config },
+        );
+        Self { vectors, outputs, dropout: config.dropout, weights }
+    }
+
+    /// How much each input counts: so that a vector has length 1.
+    fn scale(&self) -> f32 {
+        1.0 / (self.vectors.means.len().max(1) as f32).sqrt()
+    }
+
+    fn input(&self, vector: &[f32], random: &mut Random) -> Vec<f32> {
+        let scale = self.scale() / (1.0 - self.dropout);
+        let Vectors { means, deviations } = &self.vectors;
+        let numbers = vector.iter().zip(means.iter().zip(deviations));
+        numbers
+            .map(
+                |(x, (mean, deviation))| {
+                    if random.chance(self.dropout) { 0.0 } else { (x - mean) / deviation * scale }
+                },
+            )
+            .collect()
+    }
+
+    fn scores(&self, x: &[f32], outputs: Range<usize>) -> Vec<f32> {
+        let mut scores = vec![0.0; outputs.len()];
+        for (x, row) in x.iter().zip(self.weights.values.chunks_exact(self.outputs)) {
+            scores.iter_mut().zip(&row[outputs.clone()]).for_each(|(score, weight)| *score += x * weight);
+        }
+        scores
+    }
+
+    fn step(&mut self, x: &[f32], outputs: Range<usize>, slopes: &[f32]) {
+        for (at, x) in x.iter().enumerate().filter(|(_, x)| **x != 0.0) {
+            for (slope, output) in slopes.iter().zip(outputs.clone()) {
+                self.weights.step(at * self.outputs + output, slope * x);
+            }
+        }
+    }
+
+    /// The map on the numbers as they are.
+    fn folded(&self) -> Linear {
+        let scale = self.scale();
+        let mut folded = Linear { weights: self.weights.values.clone(), offsets: vec![0.0; self.outputs] };
+        let inputs = self.vectors.means.iter().zip(&self.vectors.deviations);
+        for (row, (mean, deviation)) in folded.weights.chunks_exact_mut(self.outputs).zip(inputs) {
+            for (weight, offset) in row.iter_mut().zip(&mut folded.offsets) {
+                *weight *= scale / deviation;
+                *offset -= *weight * mean;
+            }
+        }
+        folded
     }
 }
 

@@ -2,6 +2,7 @@
 //! words are names. Eight-bit weights, a megabyte in the binary, no download.
 
 use super::{
+    encoded::Added,
     feature::{self, Known, NAME_BUCKETS, SENTENCE_BUCKETS},
     fields::{Direction, Effect, Kind, Labels, Level, Topic},
     text::Text,
@@ -127,29 +128,30 @@ impl Model {
     }
 
     /// How likely each token is a name; a token that is no word is none.
-    pub(crate) fn names(&self, tokens: &[Token]) -> Vec<f32> {
+    pub(crate) fn names(&self, tokens: &[Token], added: &Added) -> Vec<f32> {
         let (mut shares, mut named) = (Vec::with_capacity(tokens.len()), Vec::with_capacity(tokens.len()));
         for place in 0..tokens.len() {
+            let added = added.words.get(place).copied().unwrap_or_default();
             let share =
-                if tokens[place].kind == TokenKind::Word { self.name_share(tokens, place, &named) } else { 0.0 };
+                if tokens[place].kind == TokenKind::Word { self.name_share(tokens, place, &named, added) } else { 0.0 };
             shares.push(share);
             named.push(share > 0.5);
         }
         shares
     }
 
-    fn name_share(&self, tokens: &[Token], place: usize, named: &[bool]) -> f32 {
+    fn name_share(&self, tokens: &[Token], place: usize, named: &[bool], added: f32) -> f32 {
         let listed = |words: &[u32], word: &str| words.binary_search(&feature::word_hash(word)).is_ok();
         let known = Known { common: &|word| listed(&self.common, word), typical: &|word| listed(&self.typical, word) };
         let features = feature::name(tokens, place, named, known);
         let sum: i32 = features.iter().map(|feature| i32::from(self.name[*feature as usize])).sum();
         #[allow(clippy::cast_precision_loss, reason = "a small sum")]
-        let score = sum as f32 * self.name_scale;
+        let score = sum as f32 * self.name_scale + added;
         1.0 / (1.0 + (-score).exp())
     }
 
     /// Probabilities for a sentence.
-    pub(crate) fn scores(&self, tokens: &[Token], is_name: &[bool]) -> Scores {
+    pub(crate) fn scores(&self, tokens: &[Token], is_name: &[bool], added: &Added) -> Scores {
         let features = feature::sentence(tokens, is_name);
         let mut sums = [0_i32; OUTPUTS];
         for feature in &features {
@@ -161,7 +163,8 @@ impl Model {
         #[allow(clippy::cast_precision_loss, reason = "a small sum")]
         let scale = self.sentence_scale / (features.len().max(1) as f32).sqrt();
         #[allow(clippy::cast_precision_loss, reason = "a small sum")]
-        let logits: Vec<f32> = sums.iter().map(|sum| *sum as f32 * scale).collect();
+        let mut logits: Vec<f32> = sums.iter().map(|sum| *sum as f32 * scale).collect();
+        logits.iter_mut().zip(&added.sentence).for_each(|(logit, added)| *logit += added);
         let mut offset = 0;
         let mut head = |size: usize| {
             offset += size;

@@ -5,7 +5,6 @@ use anyhow::{Context as _, bail};
 use apportion_core::{Instruction, Time};
 use apportion_language::{
     Language,
-    reading::Reader,
     wording::{Clock, describe, figure, share},
 };
 use apportion_replay::{
@@ -21,7 +20,7 @@ use std::fmt::Write as _;
 /// It is no instruction, or none that can be read for sure.
 pub(crate) fn read(sentence: &str, trace: &Trace) -> anyhow::Result<(String, Instruction)> {
     let catalogue: Vec<String> = trace.workloads().iter().map(ToString::to_string).collect();
-    let reading = Reader::embedded()?.interpret(sentence, &Zoned::now(), &catalogue);
+    let reading = crate::encoder_model::reader()?.interpret(sentence, &Zoned::now(), &catalogue);
     let read = describe(&reading);
     let Some(instruction) = reading.instruction(sentence) else {
         let unread = if reading.unread.is_empty() { "it is not sure".to_owned() } else { reading.unread.join("; ") };
