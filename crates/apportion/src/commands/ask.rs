@@ -14,7 +14,6 @@ use crate::{
 };
 use apportion_core::{Knob, Setting, Time, WorkloadState, time::DAY_S};
 use apportion_host::store::{Filter, Seen, Store};
-use apportion_language::reading::Reader;
 use jiff::Zoned;
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -60,7 +59,7 @@ fn of_store(global: &Global, text: &str, now: &Zoned) -> anyhow::Result<Answered
     let store = Arc::new(global.open_to_read()?);
     let view = view(global, &store, Time(now.timestamp().as_millisecond()))?;
     let sources = StoreSources { store, forecast: |_: &_, _: &_| None };
-    Ok(Answered::new(text, &ask(&Reader::embedded()?, text, now, &view, &sources)))
+    Ok(Answered::new(text, &ask(&crate::encoder_model::reader()?, text, now, &view, &sources)))
 }
 
 /// What the store knows of the present.

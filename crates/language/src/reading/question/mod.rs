@@ -6,6 +6,7 @@ mod rules;
 use super::{
     Reader,
     amount::{Amount, Counts, Sense, amounts},
+    encoded::Added,
     lexicon,
     model::names_at,
     text::Text,
@@ -157,7 +158,7 @@ impl<'a> Seen<'a> {
         taken.extend(amounts.iter().map(|amount| (amount.start, amount.end)));
         let times = time::read(text, now, &taken).places;
         let tokens = tokens(text, &amounts, &times, &known);
-        let named = reader.model.names(&tokens);
+        let named = reader.embedded.model.names(&tokens, &Added::default());
         let is_name = |token: &Token, share: f32| {
             let slip = || known.is_empty() && is_slip(&token.text, catalogue);
             known.contains(&(token.start, token.end)) || is_new_name(token, share, known.is_empty()) || slip()
