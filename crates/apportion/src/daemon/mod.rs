@@ -32,7 +32,7 @@ use apportion_host::{
     collect::MachineCollector,
     store::{Store, WriteError},
 };
-use apportion_planner::{AtWork, instructions::REMEMBER_S};
+use apportion_planner::{AtWork, instructions::REMEMBER_S, prepare::Remembered};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{
@@ -207,7 +207,8 @@ impl Daemon {
     }
 
     fn tick(&mut self, snapshot: &Snapshot) -> TickReport {
-        let (history, at_work) = (&self.history, AtWork::new(&self.said, snapshot.now, &zone::offset_s));
+        let remembered = Remembered::new(&self.history);
+        let (history, at_work) = (&remembered, AtWork::new(&self.said, snapshot.now, &zone::offset_s));
         let mut parts = Parts {
             history,
             forecaster: self.forecaster.as_ref(),

@@ -4,10 +4,12 @@ mod calendar;
 mod demand;
 mod fill;
 mod outliers;
+mod remembered;
 mod scaler;
 
 pub use calendar::{CALENDAR_FEATURES, calendar};
 pub use demand::{Demand, Throttling};
 pub use fill::{SHORT_GAP_S, bridge, fill};
 pub use outliers::{clamp_outliers, outlier_limits};
+pub use remembered::Remembered;
 pub use scaler::Scaler;
