@@ -28,8 +28,8 @@ pub struct Resolution {
 pub struct Cadence {
     /// Each workload is assessed at least this often, seconds.
     pub every_s: f64,
-    /// At most so many workloads a tick, so that a tick stays short; those never looked at come first, and eight times as
-    /// many of them, since short histories are cheap.
+    /// At most so many workloads a tick, so that a tick stays short; those never looked at come first, and twice as many of
+    /// them, since short histories are cheap.
     pub most_per_tick: usize,
     /// Grids, coarsest first; the last one is used when none has enough.
     pub resolutions: Vec<Resolution>,
@@ -251,7 +251,7 @@ fn due(state: &LoopState, snapshot: &Snapshot, cadence: &Cadence) -> Vec<Workloa
     }
     due.sort();
     let fresh = due.iter().take_while(|(made, _)| made.is_none()).count();
-    due.truncate(fresh.clamp(cadence.most_per_tick, cadence.most_per_tick.saturating_mul(8)));
+    due.truncate(fresh.clamp(cadence.most_per_tick, cadence.most_per_tick.saturating_mul(2)));
     due.into_iter().map(|(_, workload)| workload.clone()).collect()
 }
 

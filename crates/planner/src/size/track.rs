@@ -5,7 +5,7 @@ use super::{bases::Bases, grid::Grid, level::Level};
 
 /// Shares of steps that may be over, at each of which a series is sized; riskiest first. What is asked is rounded down to one.
 pub const RISKS: [f64; 11] = [0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001, 5e-4, 2e-4, 1e-4];
-/// Rules are chosen anew after so many steps, and whenever demand was over.
+/// Rules are chosen anew after so many steps, sooner (whenever there are twice as many) in the beginning, and whenever demand was over.
 const CHOOSE_EVERY: u64 = 96;
 /// Until so many steps are seen, rules cannot be told apart, and the first one holds.
 const COLD: u64 = 12;
@@ -48,7 +48,7 @@ impl Track {
         self.seen += 1;
         let bases = self.bases.now();
         self.grid.follow(&bases);
-        let due = self.seen.is_multiple_of(CHOOSE_EVERY);
+        let due = self.seen.is_multiple_of(CHOOSE_EVERY) || self.seen.is_power_of_two();
         for (level, over) in self.levels.iter_mut().zip(over) {
             if self.seen >= COLD && (due || over) {
                 level.choose(&self.grid);
