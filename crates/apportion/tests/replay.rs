@@ -15,9 +15,13 @@ use std::{
 };
 
 fn replay(folder: &Path, args: &[&str]) -> Output {
+    apportion(folder, &[&["replay"], args].concat())
+}
+
+fn apportion(folder: &Path, args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_apportion"))
-        .arg("replay")
         .args(args)
+        .stdin(std::process::Stdio::null())
         .current_dir(folder)
         .env("APPORTION_STORE", folder.join("apportion.db"))
         .env_remove("APPORTION_CONFIG")
@@ -216,12 +220,9 @@ fn now() -> Time {
     Time(i64::try_from(since.as_millis()).unwrap())
 }
 
-/// A loop holds the store open and writes on; a replay reads beside it.
-#[test]
-fn the_store_is_replayed_beside_a_running_loop() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("apportion.db");
-    let store = Store::open(&path, Access::ReadWrite, Options::default()).unwrap();
+/// A store with three days of one service.
+fn three_days(folder: &Path) -> Store {
+    let store = Store::open(&folder.join("apportion.db"), Access::ReadWrite, Options::default()).unwrap();
     let (id, now) = (WorkloadId::new("web.service"), now());
     let described =
         Workload { id: id.clone(), kind: WorkloadKind::Trace, path: String::new(), labels: BTreeMap::new() };
@@ -233,6 +234,30 @@ fn the_store_is_replayed_beside_a_running_loop() {
         }
     }
     store.backfill(&batch, now).unwrap();
+    store
+}
+
+#[test]
+fn tell_shows_what_a_sentence_would_have_done_before_it_asks() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(three_days(folder.path()));
+    let check = |sentence: &str, says: &[&str], asks: &str| {
+        let output = apportion(folder.path(), &["tell", sentence]);
+        let told = said(&output);
+        assert!(says.iter().all(|words| told.contains(words)) && told.contains(asks), "{sentence}: {told}");
+        assert!(!output.status.success(), "nobody confirmed: {told}");
+    };
+    check("limit the memory of web to 1.5 GB", &["memory_working_set_bytes over all", "over", "→"], "Take it?");
+    check("web 的内存不要超过 1.5 GB", &["memory_working_set_bytes 全程", "分配"], "确认执行？");
+    let unasked = apportion(folder.path(), &["tell", "limit the memory of web to 1.5 GB", "--yes"]);
+    assert!(unasked.status.success() && !said(&unasked).contains("over all"), "{}", said(&unasked));
+}
+
+/// A loop holds the store open and writes on; a replay reads beside it.
+#[test]
+fn the_store_is_replayed_beside_a_running_loop() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = three_days(folder.path());
     let told = ok(folder.path(), &["--from-store", "--last", "2d", "--policy", "vpa,static", "--out", "made"]);
     assert!(told.contains("memory_working_set_bytes (1 workloads)") && !told.contains("tasks_count"), "{told}");
     let judged: serde_json::Value =

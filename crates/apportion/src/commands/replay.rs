@@ -1,6 +1,6 @@
 //! `apportion replay`: recorded usage played to policies; what they would have allotted, how well, and a page about it.
 
-mod source;
+pub(crate) mod source;
 pub(crate) mod what_if;
 
 use super::say_aside;
@@ -14,6 +14,7 @@ use apportion_replay::{
 };
 use clap::{ArgGroup, Args};
 use indicatif::{ProgressBar, ProgressStyle};
+use jiff::Zoned;
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -150,7 +151,7 @@ fn ask(
     engine: &mut Engine<'_>,
     options: &Options,
 ) -> anyhow::Result<()> {
-    let (read, instruction) = what_if::read(sentence, trace)?;
+    let (read, instruction) = what_if::read(sentence, &Zoned::now(), trace)?;
     let bar = progress("with and without it")?;
     let made =
         what_if::play(trace, engine, &instruction, options, args.warmup, &|done, total| show(&bar, done, total))?;
@@ -158,7 +159,7 @@ fn ask(
     fs::create_dir_all(&args.out).with_context(|| format!("{}", args.out.display()))?;
     let path = args.out.join("what_if.json");
     fs::write(&path, serde_json::to_string_pretty(&made)?).with_context(|| format!("{}", path.display()))?;
-    super::say(what_if::words(&read, &made, global.words()).trim_end());
+    super::say(format!("{read}\n{}", what_if::words(&made, global.words())).trim_end());
     Ok(())
 }
 

@@ -1,5 +1,7 @@
 //! `apportion tell`: what was understood, then a question, then it is done. Beside a running loop through its API, else in the store.
 
+mod effect;
+
 use super::{
     NotTaken,
     desk::{Desk, Said},
@@ -23,23 +25,27 @@ pub fn run(global: &Global, args: &args::Tell) -> anyhow::Result<()> {
         None => None,
     };
     let unasked = args.yes && !second.is_some_and(|second| second.asks());
-    settle(args, &told, unasked, || desk.take(&said))
+    let effect = if unasked { None } else { effect::of(global, &said, &told)? };
+    settle(args, &told, effect.as_deref(), unasked, || desk.take(&said))
 }
 
 /// Shows, asks unless it may be taken unasked, does.
 fn settle(
     args: &args::Tell,
     told: &Told,
+    effect: Option<&str>,
     unasked: bool,
     take: impl FnOnce() -> anyhow::Result<String>,
 ) -> anyhow::Result<()> {
     if !args.json {
         say(&shown(told));
+        effect.into_iter().for_each(say);
     }
     let confirmed = told.can_confirm && (unasked || (!args.json && ask(told)));
     let done = if confirmed { Some(take()?) } else { None };
     if args.json {
         let mut answer = serde_json::to_value(told)?;
+        answer["effect"] = effect.into();
         answer["taken"] = confirmed.into();
         answer["done"] = done.clone().into();
         say(&answer.to_string());

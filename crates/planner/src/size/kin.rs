@@ -4,8 +4,9 @@ use apportion_core::{Metric, Window, Workload, stats::quantile, traits::AssessIn
 
 /// Labels that copies have in common.
 const SHARED_LABELS: [&str; 2] = ["image", "owner"];
-/// At most so many look-alikes are asked, in the order of names, so that a tick stays short.
+/// At most so many look-alikes tell, and at most so many are asked whether they can, in the order of names, so that a tick stays short.
 const MOST_KIN: usize = 8;
+const MOST_ASKED: usize = 16;
 /// Their last week, on this grid, is looked at; it must hold a day's steps at least.
 const STEP_S: u32 = 300;
 const WEEK: usize = 2_016;
@@ -26,7 +27,9 @@ pub(super) struct Told {
 /// so few can tell: of `n` alike, the next needs more than all of them once in `n + 1` times. `None` without any.
 pub(super) fn told(input: &AssessInput<'_>, metric: &Metric, risk: f64) -> Option<Told> {
     let own = &input.workloads.get(input.workload)?.workload;
-    let others = input.workloads.values().map(|state| &state.workload).filter(|other| is_alike(own, other));
+    let pattern = pattern(own.id.as_str());
+    let others = input.workloads.values().map(|state| &state.workload);
+    let alike = others.filter(|other| is_alike((own, pattern.as_deref()), other)).take(MOST_ASKED);
     let enough = |other: &Workload| {
         let week = input.history.series(&other.id, metric, Window::last(input.now, STEP_S, WEEK))?;
         let present: Vec<f32> = week.present().collect();
@@ -35,17 +38,17 @@ pub(super) fn told(input: &AssessInput<'_>, metric: &Metric, risk: f64) -> Optio
         let needed = if present.len() < DAY { None } else { quantile(&present, level) };
         needed.map(|needed| (f64::from(needed), present.iter().copied().fold(0.0, f32::max)))
     };
-    let needs: Vec<(f64, f32)> = others.filter_map(enough).take(MOST_KIN).collect();
+    let needs: Vec<(f64, f32)> = alike.filter_map(enough).take(MOST_KIN).collect();
     let most = needs.iter().map(|(needed, _)| *needed).reduce(f64::max)?;
     let greatest = needs.iter().map(|(_, greatest)| f64::from(*greatest)).fold(0.0, f64::max);
     Some(Told { enough: most * (1.0 + 1.0 / needs.len() as f64), greatest, count: needs.len() })
 }
 
-/// Names that differ in what tells copies apart only, or a label that copies share.
-fn is_alike(one: &Workload, other: &Workload) -> bool {
+/// Names that differ in what tells copies apart only, or a label that copies share. `one` comes with its pattern.
+fn is_alike((one, named): (&Workload, Option<&str>), other: &Workload) -> bool {
     let label = |name: &&str| one.labels.get(*name).is_some_and(|value| other.labels.get(*name) == Some(value));
-    let named = || pattern(one.id.as_str()).is_some_and(|pattern| self::pattern(other.id.as_str()) == Some(pattern));
-    one.id != other.id && !other.id.is_machine() && (SHARED_LABELS.iter().any(label) || named())
+    let is_named = || named.is_some() && named == pattern(other.id.as_str()).as_deref();
+    one.id != other.id && !other.id.is_machine() && (SHARED_LABELS.iter().any(label) || is_named())
 }
 
 /// A name without what tells copies apart: each piece that holds a digit. `None` where there is no such piece, or nothing else.
@@ -67,10 +70,14 @@ mod tests {
         Workload { id: id.into(), kind: WorkloadKind::Trace, path: String::new(), labels }
     }
 
+    fn alike(one: &Workload, other: &Workload) -> bool {
+        is_alike((one, pattern(one.id.as_str()).as_deref()), other)
+    }
+
     #[test]
     fn copies_are_told_by_name_or_label() {
         let check = |one: &str, other: &str, alike: bool| {
-            assert_eq!(is_alike(&workload(one, &[]), &workload(other, &[])), alike, "{one} {other}");
+            assert_eq!(self::alike(&workload(one, &[]), &workload(other, &[])), alike, "{one} {other}");
         };
         check("web-1", "web-2", true);
         check("shop/checkout-7d9f8b6c5-x2k4q", "shop/checkout-5c4b9d8f7-9zt2m", true);
@@ -80,7 +87,7 @@ mod tests {
         check("web", "db", false);
         check("4711", "4712", false);
         let of = |id, image| workload(id, &[("image", image)]);
-        assert!(is_alike(&of("a", "nginx"), &of("b", "nginx")));
-        assert!(!is_alike(&of("a", "nginx"), &of("b", "redis")));
+        assert!(self::alike(&of("a", "nginx"), &of("b", "nginx")));
+        assert!(!self::alike(&of("a", "nginx"), &of("b", "redis")));
     }
 }

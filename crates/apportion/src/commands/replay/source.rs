@@ -47,27 +47,37 @@ fn from_file(path: &Path) -> anyhow::Result<Trace> {
     Ok(builder.finish()?.with_repairs(repairs))
 }
 
-/// What the store holds of every workload, as demand: what a quota held back is estimated as the loop does.
+/// What the store holds of every workload.
 fn from_store(store: &Store, args: &Replay, now: Time) -> anyhow::Result<Trace> {
     let window = args.window(now);
+    let place = store.path().display();
+    let trace = of_store(store, window, |_| true).with_context(|| {
+        let days = (window.to_s - window.from_s) / 86_400;
+        format!("{place} holds nothing of the last {days} days that can be replayed at a step of {} s", window.step_s)
+    })?;
+    say_aside(&format!("{place}: {} series, {} samples", trace.series().len(), trace.samples()));
+    Ok(trace)
+}
+
+/// What the store holds of the workloads that are meant, as demand: what a quota held back is estimated as the loop does.
+///
+/// # Errors
+/// The store cannot be read, or holds nothing of them ([`apportion_replay::ReplayError::Empty`]).
+pub(crate) fn of_store(store: &Store, window: Window, is_meant: impl Fn(&str) -> bool) -> anyhow::Result<Trace> {
     let demand = Demand::new(store);
     let mut builder = TraceBuilder::default();
     for seen in store.workloads()?.iter().filter(|seen| !seen.workload.id.is_machine()) {
         let workload = &seen.workload.id;
-        for metric in store.metrics(workload)?.iter().filter(|metric| is_replayed(metric)) {
+        for metric in
+            store.metrics(workload)?.iter().filter(|metric| is_meant(workload.as_str()) && is_replayed(metric))
+        {
             let Some(series) = demand.series(workload, metric, window) else { continue };
             for (index, value) in series.values.iter().enumerate().filter(|(_, value)| value.is_finite()) {
                 builder.push(workload.as_str(), metric.as_str(), series.time_s(index), f64::from(*value).max(0.0))?;
             }
         }
     }
-    let place = store.path().display();
-    let trace = builder.finish().with_context(|| {
-        let days = (window.to_s - window.from_s) / 86_400;
-        format!("{place} holds nothing of the last {days} days that can be replayed at a step of {} s", window.step_s)
-    })?;
-    say_aside(&format!("{place}: {} series, {} samples", trace.series().len(), trace.samples()));
-    Ok(trace)
+    Ok(builder.finish()?)
 }
 
 /// What knobs are sized by, and requests, which replicas serve.

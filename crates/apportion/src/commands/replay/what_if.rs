@@ -14,13 +14,13 @@ use apportion_replay::{
 use jiff::{Zoned, tz::TimeZone};
 use std::fmt::Write as _;
 
-/// Reads a sentence with the trace's workloads for a catalogue; gives what it means in words, and the instruction.
+/// Reads a sentence, said at `now`, with the trace's workloads for a catalogue; gives what it means in words, and the instruction.
 ///
 /// # Errors
 /// It is no instruction, or none that can be read for sure.
-pub(crate) fn read(sentence: &str, trace: &Trace) -> anyhow::Result<(String, Instruction)> {
+pub(crate) fn read(sentence: &str, now: &Zoned, trace: &Trace) -> anyhow::Result<(String, Instruction)> {
     let catalogue: Vec<String> = trace.workloads().iter().map(ToString::to_string).collect();
-    let reading = crate::encoder_model::reader()?.interpret(sentence, &Zoned::now(), &catalogue);
+    let reading = crate::encoder_model::reader()?.interpret(sentence, now, &catalogue);
     let read = describe(&reading);
     let Some(instruction) = reading.instruction(sentence) else {
         let unread = if reading.unread.is_empty() { "it is not sure".to_owned() } else { reading.unread.join("; ") };
@@ -45,10 +45,10 @@ pub(crate) fn play(
     what_if(trace, engine, asked, options, warmup_s, progress).context("--what-if")
 }
 
-/// The effect in words: what it means, when it would have been in force, and what it would have changed.
+/// The effect in words: when it would have been in force, and what it would have changed.
 #[must_use]
-pub(crate) fn words(read: &str, made: &WhatIf, language: Language) -> String {
-    let mut text = format!("{read}\n{}\n", placed(made, language));
+pub(crate) fn words(made: &WhatIf, language: Language) -> String {
+    let mut text = format!("{}\n", placed(made, language));
     let changed = |effect: &&MetricEffect| effect.without != effect.with;
     let told = made.effects.iter().filter(changed);
     let mut is_told = false;
