@@ -122,6 +122,9 @@ pub struct Run {
     /// Address of the page, instead of the configured one; `off` for none.
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub listen: Option<String>,
+    /// Take log lines as hints: `follow` reads this machine's journal through journalctl; else a file of its JSON lines, or `-`.
+    #[arg(long, value_name = "FROM", num_args = 0..=1, default_missing_value = "follow")]
+    pub journal: Option<String>,
 }
 
 /// Arguments of `status`.

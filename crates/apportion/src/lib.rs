@@ -7,6 +7,7 @@ pub mod commands;
 pub mod config;
 pub mod daemon;
 pub mod encoder_model;
+pub mod signals;
 pub mod tell;
 pub mod text_model;
 pub mod tuning;

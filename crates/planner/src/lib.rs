@@ -8,6 +8,7 @@ pub mod prepare;
 pub mod scale;
 pub mod season;
 pub mod share;
+pub mod signals;
 pub mod size;
 
 use apportion_core::Forecaster;

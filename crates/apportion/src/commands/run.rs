@@ -4,6 +4,7 @@ use super::{page, say, status};
 use crate::{
     args, daemon,
     daemon::{Request, Settings},
+    signals::journal,
 };
 use apportion_language::Language;
 use std::{sync::mpsc::Sender, time::Duration};
@@ -26,6 +27,7 @@ pub fn run(global: &args::Global, args: &args::Run) -> anyhow::Result<()> {
     }
     let listen = args.listen.clone().unwrap_or_else(|| config.listen.clone());
     let page = page::serve(&config, &listen, &store, &assembled)?;
+    let _journal = args.journal.as_deref().map(|from| journal::read(from, assembled.daemon.signals())).transpose()?;
     introduce(args, page.as_ref().map(|page| page.url.as_str()), &store);
     stop_on_signal(assembled.daemon.requests())?;
     assembled.daemon.run()

@@ -9,7 +9,7 @@ use super::{
     tuner::Tuner,
     weights::Weights,
 };
-use crate::{config::Config, web};
+use crate::{config::Config, signals::Signals, web};
 use anyhow::Context as _;
 use apportion_core::{Collector, Executor, LoopState, Time, tick::Cadence};
 use apportion_host::{
@@ -81,7 +81,8 @@ pub fn assemble(config: &Config, settings: Settings) -> anyhow::Result<Assembled
     let (weights, forecaster) = Weights::load(&settings.store, settings.model)?;
     let (requests, inbox) = mpsc::channel::<Request>();
     let (publisher, views) = web::Publisher::new(settings.every.as_secs_f64(), super::now());
-    let backend = Arc::new(StoreBackend::new(Arc::clone(&store), requests.clone())?);
+    let signals = Arc::new(Signals::default());
+    let backend = Arc::new(StoreBackend::new(Arc::clone(&store), requests.clone(), Arc::clone(&signals))?);
     if !settings.apply {
         executor = Box::new(DryRun(route(&hierarchy, false)));
     }
@@ -102,6 +103,7 @@ pub fn assemble(config: &Config, settings: Settings) -> anyhow::Result<Assembled
         state,
         publisher,
         said: Vec::new(),
+        signals,
         inbox,
         requests,
         last: None,

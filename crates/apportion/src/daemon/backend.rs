@@ -2,6 +2,7 @@
 
 use super::{control::Request, glue::StoreHistory};
 use crate::ask::{Answered, StoreSources, ask};
+use crate::signals::Signals;
 use crate::tell::{self, Deed, Scene, Told};
 use crate::web::{Action, ActionError, ActionErrorKind, Backend, DecisionQuery, ForecasterScore, Language, View};
 use apportion_core::{
@@ -29,12 +30,17 @@ pub struct StoreBackend {
     forecasts: Mutex<Forecasts>,
     reader: Reader,
     scene: Mutex<Scene>,
+    signals: Arc<Signals>,
 }
 
 impl StoreBackend {
-    pub(super) fn new(store: Arc<Store>, requests: mpsc::Sender<Request>) -> anyhow::Result<Self> {
+    pub(super) fn new(
+        store: Arc<Store>,
+        requests: mpsc::Sender<Request>,
+        signals: Arc<Signals>,
+    ) -> anyhow::Result<Self> {
         let (forecasts, scene, reader) = (Mutex::default(), Mutex::default(), crate::encoder_model::reader()?);
-        Ok(Self { store, requests: Mutex::new(requests), forecasts, reader, scene })
+        Ok(Self { store, requests: Mutex::new(requests), forecasts, reader, scene, signals })
     }
 
     /// Takes what sentences are held against.
@@ -121,6 +127,10 @@ impl Backend for StoreBackend {
         });
         all.reverse();
         all
+    }
+
+    fn signals(&self) -> Arc<Signals> {
+        Arc::clone(&self.signals)
     }
 
     fn act(&self, action: Action) -> Result<String, ActionError> {

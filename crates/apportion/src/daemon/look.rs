@@ -5,11 +5,14 @@ use apportion_core::{
     Capacity, Executor, Knob, Setting, Snapshot, Standing, Time, Workload, WorkloadId, WorkloadState, knob,
 };
 use apportion_host::store::Store;
-use apportion_planner::AtWork;
+use apportion_planner::{AtWork, signals::Board};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Where a snapshot comes from.
 pub(super) struct View<'a> {
+    /// What alerts and log lines reported, and when it is.
+    pub(super) signals: Board,
+    pub(super) now: Time,
     pub(super) config: &'a Config,
     pub(super) apply: bool,
     pub(super) own_groups: &'a BTreeSet<String>,
@@ -37,7 +40,7 @@ impl View<'_> {
     fn standing(&self, workload: &WorkloadId, machine: &Capacity) -> Standing {
         let configured = self.config.standing(workload, self.apply);
         match &self.said {
-            Ok(said) => said.standing(workload, configured, machine),
+            Ok(said) => self.signals.hint(workload, said.standing(workload, configured, machine), self.now),
             Err(why) => configured.held(&format!("what people have said cannot be read: {why}")),
         }
     }

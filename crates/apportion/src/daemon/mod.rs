@@ -16,6 +16,7 @@ pub use glue::{Ledger, StoreHistory};
 
 use crate::{
     config::Config,
+    signals::Signals,
     tell::Scene,
     web::{ModelNow, Publisher, Ticked},
     zone,
@@ -60,6 +61,7 @@ pub struct Daemon {
     publisher: Publisher,
     backend: Arc<StoreBackend>,
     said: Vec<Instructed>,
+    signals: Arc<Signals>,
     inbox: Receiver<Request>,
     requests: Sender<Request>,
     last: Option<Snapshot>,
@@ -82,6 +84,12 @@ impl Daemon {
     #[must_use]
     pub const fn state(&self) -> &LoopState {
         &self.state
+    }
+
+    /// Where alerts and log lines go.
+    #[must_use]
+    pub fn signals(&self) -> Arc<Signals> {
+        Arc::clone(&self.signals)
     }
 
     /// Where to send what is asked of the loop.
@@ -181,7 +189,10 @@ impl Daemon {
         let read = said.as_ref().map(|_| ()).map_err(Clone::clone);
         // What cannot be read this time is as it was the last time, and everything is held.
         self.said = said.unwrap_or_else(|_| std::mem::take(&mut self.said));
+        self.signals.know(batch.workloads.iter().map(|workload| workload.id.clone()));
         let view = look::View {
+            signals: self.signals.board(),
+            now,
             config: &self.config,
             apply: self.settings.apply,
             own_groups: &self.own_groups,

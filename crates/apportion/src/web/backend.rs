@@ -2,10 +2,11 @@
 
 pub use apportion_language::Language;
 
-use crate::{ask::Answered, tell::Told};
+use crate::{ask::Answered, signals::Signals, tell::Told};
 use apportion_core::{
     Decision, DecisionId, Forecast, Instructed, InstructionId, Metric, Series, Time, Window, WorkloadId,
 };
+use std::sync::Arc;
 
 /// How one forecaster did on a series' own past.
 #[derive(Clone, Debug, PartialEq)]
@@ -112,6 +113,8 @@ pub trait Backend: Send + Sync {
     fn ask(&self, text: &str, at: Time, zone: Option<&str>, view: &super::View) -> Answered;
     /// Every instruction that is kept, newest first, those that are past or revoked among them.
     fn instructions(&self) -> Vec<Instructed>;
+    /// Where alerts and log lines go.
+    fn signals(&self) -> Arc<Signals>;
     /// Does what a person asked for; gives what was done, in words. Called only with the token.
     ///
     /// # Errors

@@ -20,6 +20,7 @@ mod said;
 
 use apportion::{
     ask::{Answered, ask},
+    signals::Signals,
     tell::Told,
     web::{
         Action, ActionError, ActionErrorKind, Backend, DecisionQuery, ForecasterScore, Language, Publisher, Ticked,
@@ -82,6 +83,7 @@ pub struct World {
     state: LoopState,
     ledger: Vec<Decision>,
     said: apportion_host::store::Store,
+    signals: Arc<Signals>,
     now: Time,
 }
 
@@ -131,7 +133,15 @@ impl World {
                 settings.insert((id.clone(), Knob::NetworkSendMax), Setting::Unlimited);
             }
         }
-        Self { specs, settings, state: LoopState::default(), ledger: Vec::new(), said: said::none(), now: Time(0) }
+        Self {
+            specs,
+            settings,
+            state: LoopState::default(),
+            ledger: Vec::new(),
+            said: said::none(),
+            signals: Arc::default(),
+            now: Time(0),
+        }
     }
 
     fn tick(&mut self, now: Time, publisher: &mut Publisher) {
@@ -316,6 +326,10 @@ impl Backend for WorldBackend {
 
     fn instructions(&self) -> Vec<Instructed> {
         self.0.lock().unwrap().instructions()
+    }
+
+    fn signals(&self) -> Arc<Signals> {
+        Arc::clone(&self.0.lock().unwrap().signals)
     }
 
     fn act(&self, action: Action) -> Result<String, ActionError> {

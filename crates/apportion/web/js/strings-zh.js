@@ -53,7 +53,7 @@ export const ZH = {
   'why.title': '这些数字的由来', 'why.none': '尚未评估：首次评估将在几个周期内完成。',
   'why.setting': '当前上限', 'why.allotted': '分配', 'why.used': '过去 {window} 的用量', 'why.used.text': '中位数 {p50}，95 % 分位 {p95}，最大 {max}（{at}）',
   'why.used.present': '其中 {share} 有记录：', 'why.expected': '预测峰值', 'why.expected.text': '{at} 约 {q50}（10–90 %：{q10} 至 {q90}），预测器 {by}',
-  'why.cover': '覆盖', 'why.cover.text': '需求的 {quantile}', 'why.margin': '，因此前的损害或有人反映乘以 {margin}',
+  'why.cover': '覆盖', 'why.cover.text': '需求的 {quantile}', 'why.margin': '，因此前的损害或收到反映乘以 {margin}',
   'why.binding': '决定因素', 'why.bounds': '界限', 'why.bounds.text': '{min} 至 {max}',
   'why.lower': '若只给 {value}', 'why.lower.text': '过去 {window} 内会不足 {over}；其中最多的一天是{day}，{worst}',
   'why.lower.never': '过去 {window} 内始终足够',

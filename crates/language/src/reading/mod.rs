@@ -17,6 +17,7 @@ mod model;
 mod number;
 pub mod question;
 mod sense;
+pub mod signal;
 mod text;
 mod time;
 mod token;

@@ -180,7 +180,7 @@ fn binding(told: &Told<'_>, reason: &Reason) -> String {
     let margin = if (reason.margin - 1.0).abs() < 0.005 {
         String::new()
     } else {
-        format!("；因先前的下调造成影响或有人反映，再乘以 {}", figure(reason.margin))
+        format!("；因先前的下调造成影响或收到反映，再乘以 {}", figure(reason.margin))
     };
     match &reason.binding {
         Binding::Forecast => format!("决定因素：预测，使需求在 {} 的时间内得到满足{margin}。", share(reason.quantile)),

@@ -199,7 +199,7 @@ fn binding(told: &Told<'_>, reason: &Reason) -> String {
     let margin = if (reason.margin - 1.0).abs() < 0.005 {
         String::new()
     } else {
-        format!(", times {} for earlier harm or what people reported", figure(reason.margin))
+        format!(", times {} for earlier harm or what was reported", figure(reason.margin))
     };
     match &reason.binding {
         Binding::Forecast => {

@@ -6,11 +6,13 @@ mod dto;
 mod extract;
 mod instructions;
 mod machine;
+mod signals;
 mod workloads;
 
 use super::{Backend, View, access::Gate, events, health, metrics, problem::Problem};
 use axum::{
     Json,
+    extract::DefaultBodyLimit,
     http::StatusCode,
     response::{IntoResponse, Response},
     routing::{MethodRouter, delete, get, post},
@@ -84,6 +86,11 @@ pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Shared>)> {
         ("/api/v1/answer", get(instructions::answer)),
         ("/api/v1/instructions", get(instructions::list).post(instructions::take)),
         ("/api/v1/instructions/{id}", delete(instructions::revoke)),
+        ("/api/v1/signals", get(signals::list)),
+        (
+            "/api/v1/signals/alertmanager",
+            post(signals::alertmanager).layer(DefaultBodyLimit::max(signals::BODY_MOST_BYTES)),
+        ),
         ("/api/v1/session", post(actions::log_in).merge(delete(actions::log_out))),
         ("/api/v1/events", get(events::events)),
         ("/metrics", get(metrics::metrics)),
@@ -107,6 +114,7 @@ pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Shared>)> {
         actions::roll_back_workload, actions::hold, actions::release, actions::take_over,
         decisions::list, decisions::one, actions::roll_back_decision,
         instructions::read, instructions::answer, instructions::list, instructions::take, instructions::revoke,
+        signals::list, signals::alertmanager,
         actions::log_in, actions::log_out,
         events::events, metrics::metrics, health::healthz, health::readyz, openapi,
     ),

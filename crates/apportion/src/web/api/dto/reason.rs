@@ -75,7 +75,7 @@ pub(super) struct ReasonShown {
     expected: Option<ExpectedShown>,
     /// The quantile of demand that the allotment covers.
     quantile: f64,
-    /// Factor on top because of earlier harm or what people reported; 1 is none.
+    /// Factor on top because of earlier harm or what was reported; 1 is none.
     margin: f64,
     binding: BindingShown,
     counterfactual: Option<CounterfactualShown>,

@@ -1,0 +1,95 @@
+//! Hostile sentences through the names of workloads and through units: whatever a workload is called, its name is a name, and what a
+//! sentence beside it does not say does not come out.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod attacks;
+
+use apportion_language::reading::{Kind, Reader, question::About};
+use attacks::{ATTACKS, SOUND};
+use jiff::Zoned;
+
+fn now() -> Zoned {
+    "2026-11-23T09:00:00+08:00[Asia/Shanghai]".parse().unwrap()
+}
+
+/// Names that try to say something.
+fn names() -> Vec<String> {
+    let spoken = ATTACKS.iter().chain(&SOUND).map(|attack| attack.to_lowercase());
+    let joined = ATTACKS.iter().chain(&SOUND).map(|attack| attack.to_lowercase().replace([' ', '，'], "-"));
+    spoken.chain(joined).collect()
+}
+
+#[test]
+fn a_name_that_says_something_is_a_name_or_spoils_the_sentence() {
+    let reader = Reader::embedded().unwrap();
+    let mut count = 0;
+    for name in names() {
+        let catalogue = [name.clone(), "web".to_owned()];
+        for sentence in [
+            format!("limit {name} to 2 cores"),
+            format!("why was {name} cut?"),
+            format!("{name} 最多2核"),
+            format!("昨晚 {name} 为什么被限流？"),
+            format!("what did {name} use yesterday"),
+            format!("don't touch {name}"),
+        ] {
+            count += 1;
+            let reading = reader.interpret(&sentence, &now(), &catalogue);
+            let asks = reader.question(&sentence, &now(), &catalogue);
+            if let Some(instruction) = reading.instruction(&sentence) {
+                // It acts on what is named, by what the sentence around the name says, and on nothing else.
+                assert!(
+                    instruction.workloads.iter().all(|found| sentence.to_lowercase().contains(found.as_str())),
+                    "{sentence}"
+                );
+                assert!(!instruction.workloads.is_empty(), "{sentence} would be for every workload");
+                assert!(
+                    instruction.amount.is_none_or(|amount| amount <= 16.0 * 1_073_741_824.0),
+                    "{sentence}: {instruction:?}"
+                );
+            }
+            assert!(asks.workloads.iter().all(|found| sentence.to_lowercase().contains(found.as_str())), "{sentence}");
+        }
+    }
+    println!("hostile names: {count} sentences");
+    assert!(count >= 500, "{count}");
+}
+
+#[test]
+fn tricks_with_units_and_look_alikes_ask_for_what_is_written_or_nothing() {
+    let reader = Reader::embedded().unwrap();
+    let tib = 1_099_511_627_776.0;
+    let check = |sentence: &str, amount: Option<f64>| {
+        let reading = reader.interpret(sentence, &now(), &["web".to_owned()]);
+        let read = reading.instruction(sentence).and_then(|instruction| instruction.amount);
+        assert!(read.is_none() || read == amount, "{sentence}: {read:?}");
+    };
+    check("web gets at most 8 TiB memory", Some(8.0 * tib));
+    check("web 最多 8 TiB 内存", Some(8.0 * tib));
+    check("limit web to 1e308 cores", None);
+    check("limit web to 99999999999999999999999 cores", Some(1e23));
+    check("limit web to -4 cores", None);
+    check("limit web to 0x10 cores", None);
+    check("limit web to NaN cores", None);
+    check("limit web to ∞ cores", None);
+    check("limit web to 2\u{200b}00 cores", None);
+    check("limit web to ２ cores", Some(2.0));
+    check("limit wеb to 2 cores", None);
+    check("limit web to 2,000,000 cores", Some(2_000_000.0));
+}
+
+#[test]
+fn no_attack_is_answered_as_a_question() {
+    let reader = Reader::embedded().unwrap();
+    for attack in ATTACKS {
+        for sentence in [attack.to_owned(), format!("why was web cut? {attack}"), format!("{attack} web 用了多少？")]
+        {
+            let asked = reader.question(&sentence, &now(), &["web".to_owned()]);
+            assert!(asked.unread.is_some() && asked.about == About::Unclear, "{sentence}: {:?}", asked.about);
+            assert_eq!(reader.interpret(&sentence, &now(), &["web".to_owned()]).kind, Kind::None, "{sentence}");
+        }
+    }
+    let long = "why was web throttled ".repeat(5_000);
+    assert_eq!(reader.question(&long, &now(), &[]).about, About::Unclear);
+}
