@@ -13,9 +13,9 @@ use crate::{
     world::{Decided, is_over},
 };
 use apportion_core::{
-    Admitted, Announced, Capacity, Executor, Forecaster, Guard, GuardLimits, History, Instructed, Knob, Latest,
-    LoopState, Metric, Mode, Outcome, Policy, Resource, Series, Setting, Snapshot, Standing, Time, Window, Workload,
-    WorkloadId, WorkloadKind, WorkloadState,
+    Admitted, Announced, Capacity, Decision, Executor, Forecaster, Guard, GuardLimits, History, Instructed, Knob,
+    Latest, LoopState, Metric, Mode, Outcome, Policy, Resource, Series, Setting, Snapshot, Standing, Time, Window,
+    Workload, WorkloadId, WorkloadKind, WorkloadState,
     metric::name,
     tick,
     tick::{Cadence, Parts},
@@ -52,7 +52,12 @@ pub struct Engine<'a> {
     pub limits: GuardLimits,
     /// What people have said, where something is to be taken into account.
     pub told: Option<Told>,
+    /// Hears every decision that is worth a record, with its reasons.
+    pub heard: Option<Hear<'a>>,
 }
+
+/// What hears decisions; called from every thread that plays.
+pub type Hear<'a> = Box<dyn Fn(&Decision) + Sync + 'a>;
 
 impl Engine<'static> {
     /// The policy `apportion` as it runs on a machine, with a forecaster by name; each series is forecast anew after
@@ -67,7 +72,7 @@ impl Engine<'static> {
             policy: Box::new(Sizing::default()),
         };
         let (cadence, limits) = (Cadence::default(), GuardLimits::default());
-        Ok(Self { name: "apportion".to_owned(), make: Box::new(make), cadence, limits, told: None })
+        Ok(Self { name: "apportion".to_owned(), make: Box::new(make), cadence, limits, told: None, heard: None })
     }
 }
 
@@ -271,6 +276,7 @@ struct Loop<'a> {
     brain: Brain,
     cadence: &'a Cadence,
     told: Option<&'a Told>,
+    heard: Option<&'a Hear<'a>>,
     /// What stands without what is told.
     plain: BTreeMap<WorkloadId, Standing>,
     /// What there is in all.
@@ -295,6 +301,7 @@ impl<'a> Loop<'a> {
         let standing = |(workload, state): (&WorkloadId, &WorkloadState)| (workload.clone(), state.standing.clone());
         Self {
             told: engine.told.as_ref(),
+            heard: engine.heard.as_ref(),
             machine: snapshot.capacity.clone(),
             plain: snapshot.workloads.iter().map(standing).collect(),
             snapshot,
@@ -366,7 +373,10 @@ impl<'a> Loop<'a> {
                 told.map_or_else(Announced::default, announced)
             },
         };
-        tick(&mut self.state, &self.snapshot, &mut parts);
+        let report = tick(&mut self.state, &self.snapshot, &mut parts);
+        if let Some(heard) = self.heard {
+            report.decisions.iter().for_each(heard);
+        }
         for (workload, knob, setting) in std::mem::take(&mut self.executor.writes) {
             self.note(now_s, &workload, knob, setting);
         }

@@ -30,7 +30,7 @@ pub mod what_if;
 pub mod world;
 
 pub use decisions::{Decisions, SeriesDecisions};
-pub use engine::{Brain, Engine, Told, ZoneOffset};
+pub use engine::{Brain, Engine, Hear, Told, ZoneOffset};
 pub use error::ReplayError;
 pub use judge::{ClassRow, Conditions, Example, JudgeOptions, Judged, Matched, Reading, Row, ScalingRow, judge};
 pub use parallel::Progress;

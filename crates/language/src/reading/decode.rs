@@ -331,7 +331,7 @@ impl<'a> Seen<'a> {
 
     /// Numbers and times that found no place make a reading doubtful.
     fn doubts(&self, reading: &mut Reading) {
-        let reading_amount = reading.amount;
+        let (reading_amount, bound) = (reading.amount, reading.kind == Kind::Rule);
         let mut doubt = |words: String, factor: f32| {
             reading.unread.push(words);
             reading.confidence *= factor;
@@ -349,6 +349,10 @@ impl<'a> Seen<'a> {
         }
         for words in &self.time.unread {
             doubt(words.clone(), 0.5);
+        }
+        // No bound is below nothing.
+        for amount in self.amounts.iter().filter(|amount| bound && self.text.at(amount.start) == '-') {
+            doubt(self.text.slice(amount.start, amount.end), 0.5);
         }
         for share in self.named.iter().filter(|share| (0.2..0.8).contains(*share)) {
             reading.confidence = reading.confidence.min(1.0 - 2.0 * (0.5 - (share - 0.5).abs()).min(0.5) * 0.9);
