@@ -15,6 +15,7 @@ pub mod bolt;
 pub mod encoder;
 mod error;
 mod fft;
+pub mod gguf;
 mod half;
 mod layers;
 mod matmul;

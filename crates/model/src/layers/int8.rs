@@ -150,7 +150,7 @@ impl QuantizedRows {
 }
 
 #[inline(always)]
-fn largest(row: &[f32]) -> f32 {
+pub(crate) fn largest(row: &[f32]) -> f32 {
     let mut lanes = [0.0_f32; 16];
     let chunks = row.chunks_exact(16);
     let rest = chunks.remainder().iter().fold(0.0_f32, |top, x| top.max(x.abs()));

@@ -45,7 +45,13 @@ impl RmsNorm {
 /// 1 / root mean square of a row.
 #[inline(always)]
 pub(crate) fn inverse_rms(x: &[f32]) -> f32 {
-    1.0 / (sum_of_squares(x) / x.len() as f32 + EPSILON).sqrt()
+    inverse_root(x, EPSILON)
+}
+
+/// The same with another ε.
+#[inline(always)]
+pub(crate) fn inverse_root(x: &[f32], epsilon: f32) -> f32 {
+    1.0 / (sum_of_squares(x) / x.len() as f32 + epsilon).sqrt()
 }
 
 /// Sixteen partial sums, so that the compiler may use vector registers without reordering a sum on its own.
