@@ -1,6 +1,7 @@
 //! Sentences in and out. [`wording`] turns a typed decision into words, every number of which is in the record;
 //! it gives words, never acts.
 
+pub mod local;
 pub mod opinion;
 pub mod reading;
 pub mod wording;
