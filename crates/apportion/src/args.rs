@@ -230,10 +230,10 @@ pub struct Tell {
 /// A larger text model that gives a second opinion.
 #[derive(Clone, Debug, Default, Args)]
 pub struct TextModelArgs {
-    /// Have a larger text model read the sentence too: the address of an OpenAI-compatible API (http://127.0.0.1:8080/v1). Names
-    /// are replaced by aliases before anything is sent. Where it reads otherwise a person is asked, whatever --yes says.
+    /// Have a larger text model read the sentence too: the address of an OpenAI-compatible API (http://127.0.0.1:8080/v1), or a
+    /// GGUF file that is run here. Names are replaced by aliases before anything is sent. Where it reads otherwise a person is asked, whatever --yes says.
     /// The key, where one is needed, is taken from APPORTION_LLM_KEY.
-    #[arg(long, env = "APPORTION_LLM", value_name = "URL")]
+    #[arg(long, env = "APPORTION_LLM", value_name = "URL|FILE")]
     pub llm: Option<String>,
     /// Name of the model at that address.
     #[arg(long, env = "APPORTION_LLM_MODEL", value_name = "NAME", default_value = "default")]

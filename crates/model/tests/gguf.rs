@@ -61,11 +61,10 @@ fn tokens_and_logits_are_those_of_llama_cpp() {
 
 /// A file of one layer, width 32, in the making.
 struct Maker {
-    metadata: Vec<(&'static str, Entry)>,
+    metadata: Vec<(String, Entry)>,
     tensors: Vec<(String, Vec<u64>, u32, Vec<u8>)>,
 }
 
-#[derive(Clone)]
 enum Entry {
     Text(&'static str),
     Whole(u32),
@@ -95,6 +94,7 @@ impl Maker {
             ("tokenizer.ggml.merges", Entry::Texts(vec!["a b".into()])),
             ("tokenizer.ggml.eos_token_id", Entry::Whole(28)),
         ];
+        let metadata = metadata.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
         let mut maker = Self { metadata, tensors: Vec::new() };
         let norms = ["blk.0.attn_norm", "blk.0.ffn_norm", "output_norm"];
         norms.iter().for_each(|name| maker.floats(name, &[32]));
@@ -119,9 +119,11 @@ impl Maker {
         self.tensors.push((format!("{name}.weight"), sizes.to_vec(), 0, bytes));
     }
 
-    fn set(mut self, key: &str, value: Entry) -> Self {
-        self.metadata.iter_mut().filter(|(known, _)| *known == key).for_each(|(_, old)| *old = value.clone());
-        self
+    fn set(self, key: &str, value: Entry) -> Self {
+        let mut metadata = self.metadata;
+        metadata.retain(|(known, _)| *known != key);
+        metadata.push((key.to_owned(), value));
+        Self { metadata, ..self }
     }
 
     fn tensor(mut self, name: &str, change: impl Fn(&mut (String, Vec<u64>, u32, Vec<u8>))) -> Self {

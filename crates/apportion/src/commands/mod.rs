@@ -30,8 +30,9 @@ mod proposals;
 use crate::{
     args::{self, Cli, Command, Global, LanguageArg},
     config::{Config, Faults},
-    text_model::{Endpoint, TextModel},
+    text_model::{Endpoint, Local, TextModel},
 };
+use anyhow::Context as _;
 use apportion_host::store::{Access, OpenError, Options, Store};
 use std::{path::PathBuf, process::ExitCode};
 
@@ -163,6 +164,10 @@ impl args::TextModelArgs {
     /// It cannot be used as it is named.
     pub fn open(&self) -> anyhow::Result<Option<Box<dyn TextModel>>> {
         let Some(place) = &self.llm else { return Ok(None) };
+        if place.ends_with(".gguf") {
+            let model = Local::open(place.as_ref(), self.llm_timeout).with_context(|| format!("--llm {place}"))?;
+            return Ok(Some(Box::new(model)));
+        }
         let key = std::env::var("APPORTION_LLM_KEY").ok().filter(|key| !key.trim().is_empty());
         let key = key.map(|key| key.trim().to_owned());
         Ok(Some(Box::new(Endpoint::new(place, &self.llm_model, key, self.llm_timeout)?)))

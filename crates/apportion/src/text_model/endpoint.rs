@@ -13,7 +13,7 @@ use ureq::Agent;
 /// No answer with all that is around it is longer.
 const MOST_BYTES: u64 = 256 * 1_024;
 /// An opinion has about 60 tokens; models that think aloud are cut off.
-const MOST_TOKENS: u32 = 256;
+pub const MOST_TOKENS: u32 = 256;
 /// That much of what a server says is shown.
 const SHOWN_CHARS: usize = 80;
 

@@ -2,8 +2,10 @@
 //! the reader's result stands); it changes no reading, and runs beside no turn of the loop.
 
 mod endpoint;
+mod local;
 
-pub use endpoint::{Endpoint, EndpointError};
+pub use endpoint::{Endpoint, EndpointError, MOST_TOKENS};
+pub use local::Local;
 
 use crate::tell::{Note, Told};
 use apportion_language::{

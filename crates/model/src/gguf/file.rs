@@ -87,7 +87,7 @@ impl<R: Read + Seek> GgufFile<R> {
         for (name, tensor) in &mut tensors {
             let bytes = tensor.precision.bytes(tensor.inputs * tensor.outputs) as u64;
             let end = data.checked_add(tensor.offset).and_then(|start| start.checked_add(bytes));
-            if !end.is_some_and(|end| end <= length) {
+            if end.is_none_or(|end| end > length) {
                 return Err(damaged(format!("tensor {name} ends beyond the file: it was cut short")));
             }
             tensor.offset += data;
@@ -140,17 +140,7 @@ impl<R: Read + Seek> GgufFile<R> {
     pub(super) fn texts(&self, key: &str) -> Result<Vec<&str>, GgufError> {
         let wrong = || damaged(format!("{key} is no list of texts"));
         let Value::List(list) = self.value(key)? else { return Err(wrong()) };
-        let text = |value: &Value| match value {
-            Value::Text(text) => Some(text.len()),
-            _ => None,
-        };
-        if list.iter().any(|value| text(value).is_none()) {
-            return Err(wrong());
-        }
-        Ok(list
-            .iter()
-            .filter_map(|value| if let Value::Text(text) = value { Some(text.as_str()) } else { None })
-            .collect())
+        list.iter().map(|value| if let Value::Text(text) = value { Ok(text.as_str()) } else { Err(wrong()) }).collect()
     }
 }
 

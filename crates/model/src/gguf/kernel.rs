@@ -71,6 +71,7 @@ fn plain(matrix: &Matrix, x: &Rounded, row: usize, rows: usize, tile: usize, til
 }
 
 #[cfg(target_arch = "x86_64")]
+#[allow(clippy::needless_range_loop, reason = "one number names a row or a tile in several arrays")]
 mod avx2 {
     use super::{BLOCK, Matrix, PAIRS, ROWS, Rounded, Sums, TILE};
     use std::arch::x86_64::{

@@ -41,7 +41,7 @@ impl Matrix {
     ) -> Result<Self, GgufError> {
         let tensor = file.tensor(name)?;
         let precision = tensor.precision;
-        if (tensor.outputs, tensor.inputs) != (outputs, inputs) || inputs % BLOCK != 0 {
+        if (tensor.outputs, tensor.inputs) != (outputs, inputs) || !inputs.is_multiple_of(BLOCK) {
             let found = format!("[{}, {}]", tensor.outputs, tensor.inputs);
             return Err(damaged(format!(
                 "tensor {name} is {found} where [{outputs}, {inputs}] in blocks of 32 is wanted"
