@@ -322,8 +322,8 @@ pub struct Forecast {
     /// Steps ahead.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub horizon: u32,
-    /// Forecaster: auto, transformer, recent, seasonal-naive, ets, mstl; weights:FILE for a network made by `apportion
-    /// train`; bolt:FOLDER for a Chronos-Bolt model (model.safetensors and config.json).
+    /// Forecaster: auto, transformer, gru, recent, seasonal-naive, ets, mstl; weights:FILE for a network made by
+    /// `apportion train`; bolt:FOLDER for a Chronos-Bolt model (model.safetensors and config.json).
     #[arg(long, default_value = "auto", value_name = "NAME")]
     pub model: String,
     /// Where to write.

@@ -98,7 +98,6 @@ fn what_cannot_be_done_is_said_with_a_remedy() {
         |model: &'static str| ["forecast", "usage.csv", "--horizon", "8", "--model", model, "--out", "out.csv"];
     check(&["train", "missing.csv", "--out", "out"], "missing.csv");
     check(&["train", "--from-store", "--out", "out"], "no store yet");
-    check(&forecast("gru"), "apportion train TRACE --model gru");
     check(&forecast("weights:broken.safetensors"), "broken.safetensors");
     check(&forecast("bolt:nowhere"), "nowhere/config.json");
     check(&forecast("oracle"), "no forecaster is called 'oracle'");

@@ -18,7 +18,7 @@ pub use instructions::AtWork;
 pub use policy::Sizing;
 
 /// The names that [`forecaster`] knows.
-pub const FORECASTERS: [&str; 6] = ["auto", "transformer", "recent", "seasonal-naive", "ets", "mstl"];
+pub const FORECASTERS: [&str; 7] = ["auto", "transformer", "gru", "recent", "seasonal-naive", "ets", "mstl"];
 
 /// No forecaster of that name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -39,9 +39,9 @@ pub fn forecaster(name: &str) -> Result<Box<dyn Forecaster + Send + Sync>, Unkno
         "seasonal-naive" => Ok(Box::new(Simple(SeasonalNaive))),
         "ets" => Ok(Box::new(Simple(Ets))),
         "mstl" => Ok(Box::new(Simple(Mstl))),
-        "transformer" => {
-            let model = Transformer::embedded().ok_or_else(|| UnknownForecaster { name: name.to_owned() })?;
-            Ok(Box::new(model))
+        "transformer" | "gru" => {
+            let model = if name == "gru" { Transformer::recurrent() } else { Transformer::embedded() };
+            Ok(Box::new(model.ok_or_else(|| UnknownForecaster { name: name.to_owned() })?))
         }
         _ => Err(UnknownForecaster { name: name.to_owned() }),
     }

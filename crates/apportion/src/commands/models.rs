@@ -24,12 +24,6 @@ pub(crate) fn forecaster(name: &str, versions: Option<&Versions>) -> anyhow::Res
         let model = BoltModel::from_bytes(&read(&weights)?, &config_json);
         return Ok(Box::new(Bolt(model.with_context(|| format!("{}", weights.display()))?)));
     }
-    if name == "gru" {
-        anyhow::bail!(
-            "--model gru: this program holds no weights of the recurrent network; make some with \
-             `apportion train TRACE --model gru --out DIR`, then give --model weights:DIR/weights.safetensors"
-        );
-    }
     let Some(versions) = versions else { return Ok(apportion_planner::forecaster(name)?) };
     let transformer = versions.transformer(versions.current()?, shipped()?)?;
     Ok(apportion_planner::forecaster_with(name, transformer)?)

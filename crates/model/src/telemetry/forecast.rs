@@ -113,6 +113,14 @@ impl TelemetryModel {
         Self::from_bytes(include_bytes!("../../weights/telemetry.safetensors"))
     }
 
+    /// The recurrent baseline of the same size, as it ships with this program.
+    ///
+    /// # Errors
+    /// As [`embedded`](Self::embedded).
+    pub fn embedded_recurrent() -> Result<Self, WeightsError> {
+        Self::from_bytes(include_bytes!("../../weights/gru.safetensors"))
+    }
+
     /// Reads a weight file (safetensors with its configuration, as `apportion train` writes it).
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! The telemetry Transformer: from a series to quantiles of its future.
 
+mod bare;
 pub(crate) mod config;
 mod explain;
 pub(crate) mod features;
@@ -12,6 +13,7 @@ pub(crate) mod sorted_window;
 pub(crate) mod tokens;
 mod weights;
 
+pub use bare::BareNetwork;
 pub use config::{Mixer, ModelConfig};
 pub use explain::{Influence, Part};
 pub use forecast::{NATIVE_HORIZON, Precision, QuantileForecast, SeriesInput, TelemetryModel};

@@ -25,11 +25,17 @@ pub(crate) struct SeasonFinder {
     fft: Fft,
     re: Vec<f32>,
     im: Vec<f32>,
+    peaks: Vec<usize>,
 }
 
 impl SeasonFinder {
     pub(crate) fn new() -> Self {
-        Self { fft: Fft::new(FFT_LEN), re: vec![0.0; FFT_LEN], im: vec![0.0; FFT_LEN] }
+        Self {
+            fft: Fft::new(FFT_LEN),
+            re: vec![0.0; FFT_LEN],
+            im: vec![0.0; FFT_LEN],
+            peaks: Vec::with_capacity(SEASON_HISTORY),
+        }
     }
 
     /// The best season and the next best that is no near multiple of it, in steps.
@@ -40,22 +46,16 @@ impl SeasonFinder {
             return [None, None];
         }
         let calendar = [86_400_u32, 3_600, 604_800].map(|span| calendar_lag(span, step_s));
-        let peaks = peaks(&self.re[..=longest]);
-        let first = self.best(&peaks, &calendar, longest, |_| true);
-        let second = first.and_then(|first| {
-            self.best(&peaks, &calendar, longest, |lag| lag > first + first / 2 || lag < first - first / 4)
-        });
+        find_peaks(&self.re[..=longest], &mut self.peaks);
+        let first = self.best(&calendar, longest, |_| true);
+        let second = first
+            .and_then(|first| self.best(&calendar, longest, |lag| lag > first + first / 2 || lag < first - first / 4));
         [first, second]
     }
 
     /// The highest peak among the allowed lags (the shortest of near-equals), or a calendar lag that does nearly as well.
-    fn best(
-        &self,
-        peaks: &[usize],
-        calendar: &[Option<usize>],
-        longest: usize,
-        allowed: impl Fn(usize) -> bool,
-    ) -> Option<usize> {
+    fn best(&self, calendar: &[Option<usize>], longest: usize, allowed: impl Fn(usize) -> bool) -> Option<usize> {
+        let peaks = &self.peaks;
         let at = |lag: usize| self.re[lag];
         let rises =
             |lag: usize| at(lag) - self.re[lag / 2..lag].iter().copied().fold(f32::INFINITY, f32::min) >= LEAST_RISE;
@@ -123,11 +123,12 @@ fn prepare(history: &[f32], out: &mut [f32]) -> bool {
 }
 
 /// Local maxima of the correlation, shortest first, after it first fell below half of its start.
-fn peaks(correlation: &[f32]) -> Vec<usize> {
-    let Some(fallen) = correlation.iter().position(|value| *value < 0.5) else { return Vec::new() };
+fn find_peaks(correlation: &[f32], peaks: &mut Vec<usize>) {
+    peaks.clear();
+    let Some(fallen) = correlation.iter().position(|value| *value < 0.5) else { return };
     let from = fallen.max(SHORTEST_LAG);
     let is_peak = |lag: &usize| correlation[*lag] > correlation[lag - 1] && correlation[*lag] >= correlation[lag + 1];
-    (from..correlation.len().saturating_sub(1)).filter(is_peak).collect()
+    peaks.extend((from..correlation.len().saturating_sub(1)).filter(is_peak));
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! Every batch is made of shards. A shard's windows, forward and backward pass depend only on (seed, step, shard), and
 //! gradients are summed in the order of shards, so that the weights are the same bytes at any number of threads.
 
-mod adamw;
+pub(crate) mod adamw;
 mod checkpoint;
 mod drift;
 mod judge;

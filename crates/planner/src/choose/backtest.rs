@@ -122,23 +122,22 @@ impl Tried {
         self.series[place].iter().map_while(at).collect()
     }
 
-    /// The part of a blend that alone does better than the blend did, where there is one.
+    /// The best part of a blend, where alone it does clearly better than the blend did.
     pub(super) fn best_of(&self, place: usize, weights: &[(usize, f32)], blended: &[Vec<Row>]) -> Option<usize> {
-        let whole = self.relative(place, blended)?;
-        let alone =
-            |index: usize| Some((index, self.relative(place, &self.blended(place, &[(index, 1.0)])[..blended.len()])?));
-        let best = weights.iter().filter_map(|(index, _)| alone(*index)).min_by(|a, b| a.1.total_cmp(&b.1))?;
-        (best.1 < whole).then_some(best.0)
+        let whole = self.relative(place, blended);
+        let alone = |index: usize| self.relative(place, &self.blended(place, &[(index, 1.0)])[..blended.len()]);
+        let parts = weights.iter().map(|(index, _)| (*index, alone(*index)));
+        let best = parts.min_by(|a, b| mean(&a.1).total_cmp(&mean(&b.1)))?;
+        clearly_below(&best.1, &whole).then_some(best.0)
     }
 
     pub(super) fn truth(&self, place: usize) -> Vec<&[f32]> {
         self.series[place].iter().map(|origin| origin.truth.as_slice()).collect()
     }
 
-    /// Log relative loss of rows per end; `None` where there is no end.
-    pub(super) fn relative(&self, place: usize, rows: &[Vec<Row>]) -> Option<f32> {
-        let ratios = self.series[place].iter().zip(rows).map(|(origin, rows)| relative_to_naive(rows, origin));
-        (!rows.is_empty()).then(|| ratios.sum::<f32>() / as_f32(rows.len()))
+    /// Log relative loss of rows, per end.
+    pub(super) fn relative(&self, place: usize, rows: &[Vec<Row>]) -> Vec<f32> {
+        self.series[place].iter().zip(rows).map(|(origin, rows)| relative_to_naive(rows, origin)).collect()
     }
 }
 
@@ -180,7 +179,22 @@ fn prepare(input: &ForecastInput, horizon: usize, candidates: usize) -> Vec<Orig
 
 fn mean_log<'a>(origins: &'a [Origin], rows: impl Fn(&'a Origin) -> Option<&'a [Row]>) -> (f32, usize) {
     let ratios: Vec<f32> = origins.iter().filter_map(|origin| Some(relative_to_naive(rows(origin)?, origin))).collect();
-    (ratios.iter().sum::<f32>() / as_f32(ratios.len()).max(1.0), ratios.len())
+    (mean(&ratios), ratios.len())
+}
+
+/// The mean; 0 of nothing.
+pub(super) fn mean(values: &[f32]) -> f32 {
+    values.iter().sum::<f32>() / as_f32(values.len()).max(1.0)
+}
+
+/// Whether losses are lower than others, end by end, by more than two standard errors of the mean difference: a few ends must not
+/// overrule what is known of many series. Never where there are fewer than two ends.
+pub(super) fn clearly_below(losses: &[f32], others: &[f32]) -> bool {
+    let gains: Vec<f32> = losses.iter().zip(others).map(|(loss, other)| other - loss).collect();
+    let gain = mean(&gains);
+    let squares: Vec<f32> = gains.iter().map(|one| (one - gain).powi(2)).collect();
+    let error = (mean(&squares) / (as_f32(gains.len()) - 1.0)).sqrt();
+    gains.len() >= 2 && gain > 0.0 && gain > 2.0 * error
 }
 
 fn relative_to_naive(rows: &[Row], origin: &Origin) -> f32 {

@@ -1,15 +1,15 @@
 //! How candidates are weighed and put together.
 //!
-//! Weight: `(relative loss)^-4`, the loss shrunk towards the candidate's prior by half an end's worth. Together: level by level the
+//! Weight: `(relative loss)^-8`, the loss shrunk towards the candidate's prior by two ends' worth. Together: level by level the
 //! weighted median, which keeps what most say exactly (a zero stays a zero) and is not drawn away by one that is far off.
 
 use super::Candidate;
 use crate::forecasters::Row;
 
 /// How steeply weights fall with loss.
-const STEEPNESS: f32 = 4.0;
+const STEEPNESS: f32 = 8.0;
 /// The prior counts as so many ends.
-const PRIOR_ENDS: f32 = 0.5;
+const PRIOR_ENDS: f32 = 2.0;
 /// What weighs less than this share of the heaviest is left out.
 const NEGLIGIBLE: f32 = 0.02;
 

@@ -1,14 +1,14 @@
 //! Conformal calibration: each quantile is shifted by what the back-test says it was off by, in units of the fan's width, per
 //! stretch of the horizon (near, middle, far). With few ends the shift is drawn towards none.
 
-use super::backtest::pinball;
+use super::backtest::{clearly_below, relative_loss};
 use crate::forecasters::Row;
 use apportion_core::{LEVELS, stats::quantile};
 
 /// Where the stretches end, as eighths of the horizon.
 const STRETCHES: [usize; 3] = [1, 4, 8];
 /// No shift counts as so many ends.
-const PRIOR_ENDS: f32 = 4.0;
+const PRIOR_ENDS: f32 = 2.0;
 /// A shift is at most this many widths of the fan.
 const MOST: f32 = 2.0;
 
@@ -20,20 +20,19 @@ pub struct Calibration {
 
 impl Calibration {
     /// From what was said and what came, per end of the back-test. Each end is also shifted by what the other ends say; where that
-    /// does not lower the loss over all ends, nothing is shifted.
+    /// does not clearly lower the loss, nothing is shifted.
     #[must_use]
     pub fn fit(said: &[Vec<Row>], truth: &[&[f32]]) -> Self {
         let ends: Vec<(&[Row], &[f32])> = said.iter().map(Vec::as_slice).zip(truth.iter().copied()).collect();
-        let before: f64 = ends.iter().map(|(rows, truth)| pinball(rows, truth)).sum();
-        let after: f64 = (0..ends.len())
+        let changes: Vec<f32> = (0..ends.len())
             .map(|out| {
                 let others: Vec<_> = ends.iter().enumerate().filter(|(k, _)| *k != out).map(|(_, end)| *end).collect();
                 let mut rows = ends[out].0.to_vec();
                 Self::of(&others).apply(&mut rows);
-                pinball(&rows, ends[out].1)
+                relative_loss(&rows, ends[out].0, ends[out].1)
             })
-            .sum();
-        if after < before { Self::of(&ends) } else { Self::default() }
+            .collect();
+        if clearly_below(&changes, &vec![0.0; changes.len()]) { Self::of(&ends) } else { Self::default() }
     }
 
     #[allow(clippy::cast_precision_loss, reason = "a count of few")]

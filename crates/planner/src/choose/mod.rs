@@ -3,7 +3,7 @@
 //! A choice is made anew once a day per series (staggered by the series' name, so that not all fall on one tick) and remembered;
 //! in between only what was chosen is run. A costly forecaster must win clearly, and then its forecast is used for an hour.
 //!
-//! Promise: by its own back-test the choice is never worse than the best single candidate.
+//! Promise: by its own back-test the choice is never clearly worse (by two standard errors) than the best that it was made of.
 
 mod backtest;
 mod blend;
@@ -16,7 +16,7 @@ use crate::forecasters::{
     Direct, Ets, Mstl, Past, Profile, Recent, Row, SeasonalNaive, Simple, Transformer, Walk, finish,
 };
 use apportion_core::{Forecast, Forecaster, Metric, WorkloadId, stats::fnv1a, time::DAY_S, traits::ForecastInput};
-use backtest::{Tried, origins};
+use backtest::{Tried, mean, origins};
 use std::{
     collections::BTreeMap,
     sync::{Mutex, MutexGuard, PoisonError},
@@ -195,7 +195,7 @@ impl Auto {
         }
         let truth = tried.truth(place);
         let calibration = Calibration::fit(&blended, &truth);
-        let score = tried.relative(place, &blended).map(f32::exp);
+        let score = (!blended.is_empty()).then(|| mean(&tried.relative(place, &blended)).exp());
         Choice {
             made_s: input.past.end().s(),
             scores: tried.scores(place, &self.candidates),

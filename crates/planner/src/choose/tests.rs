@@ -43,7 +43,7 @@ fn a_rhythm_is_forecast_as_one_and_noise_as_noise() {
 }
 
 #[test]
-fn never_worse_by_back_test_than_the_best_that_was_run() {
+fn by_back_test_no_more_than_a_little_worse_than_the_best() {
     for (seed, season) in [(1, 0.0), (2, 3.0), (3, 30.0)] {
         let values =
             noise(6 * DAY, seed).into_iter().enumerate().map(|(t, x)| x + if t % DAY < 9 { season } else { 0.0 });
@@ -52,8 +52,40 @@ fn never_worse_by_back_test_than_the_best_that_was_run() {
         let choice = auto.choice(&"w".into(), &"m".into()).unwrap();
         let cheap = choice.scores.iter().filter(|score| score.name != "ets" && score.name != "mstl");
         let best = cheap.map(|score| score.wql).fold(f32::INFINITY, f32::min);
-        assert!(choice.score.unwrap() <= best * 1.001, "{} {best}", choice.score.unwrap());
+        assert!(choice.score.unwrap() <= best * 1.05, "{} {best}", choice.score.unwrap());
     }
+}
+
+#[test]
+fn lower_losses_count_only_where_the_ends_agree() {
+    let check = |losses: &[f32], clearly: bool| {
+        assert_eq!(backtest::clearly_below(losses, &vec![0.0; losses.len()]), clearly, "{losses:?}");
+    };
+    check(&[-0.5, -0.6, -0.5, -0.4], true);
+    check(&[-0.1, -0.1], true);
+    check(&[-2.0, 0.3, 0.2, -0.1], false);
+    check(&[0.5, 0.6, 0.5, 0.4], false);
+    check(&[0.0, 0.0, 0.0, 0.0], false);
+    check(&[-9.0], false);
+    check(&[], false);
+}
+
+#[test]
+fn a_part_that_is_right_at_every_end_is_used_alone() {
+    struct Says(&'static str, f32);
+    impl Forecaster for Says {
+        fn name(&self) -> &str {
+            self.0
+        }
+        fn forecast(&self, inputs: &[ForecastInput], horizon: usize) -> Vec<Forecast> {
+            inputs.iter().map(|input| finish(input, self.0, vec![[self.1; 9]; horizon], 0.0)).collect()
+        }
+    }
+    // The prior speaks for the one that is a little off, the back-test for the one that is right.
+    let auto = Auto::new(vec![Candidate::cheap(Says("near", 5.1), -3.0), Candidate::cheap(Says("right", 5.0), -2.5)]);
+    let alternating = noise(6 * DAY, 4).into_iter().map(|x| 5.0 + 0.2 * (x - 0.5));
+    auto.forecast(&[input(alternating.collect(), 0)], DAY);
+    assert_eq!(heaviest(&auto), "right");
 }
 
 #[test]

@@ -4,12 +4,12 @@ use super::finish;
 use apportion_core::{Forecast, Forecaster, Metric, traits::ForecastInput};
 use apportion_model::{
     bolt::BoltModel,
-    telemetry::{QuantileForecast, SeriesInput, TelemetryModel},
+    telemetry::{Mixer, QuantileForecast, SeriesInput, TelemetryModel},
 };
 use std::{collections::BTreeMap, sync::Arc};
 
-/// A telemetry network: the Transformer with the weights of this binary, or what a user has trained; for some metrics perhaps
-/// with weights that were tuned on a user's own series. Clones share the weights.
+/// A telemetry network: the Transformer or its recurrent baseline with the weights of this binary, or what a user has trained; for
+/// some metrics perhaps with weights that were tuned on a user's own series. Clones share the weights.
 #[derive(Clone, Debug)]
 pub struct Transformer {
     general: Arc<TelemetryModel>,
@@ -21,6 +21,11 @@ impl Transformer {
     #[must_use]
     pub fn embedded() -> Option<Self> {
         TelemetryModel::embedded().ok().map(Self::new)
+    }
+    /// The recurrent network of this binary: a baseline; `None` as above.
+    #[must_use]
+    pub fn recurrent() -> Option<Self> {
+        TelemetryModel::embedded_recurrent().ok().map(Self::new)
     }
     /// A network with weights of the user's own.
     #[must_use]
@@ -62,7 +67,10 @@ impl Forecaster for Bolt {
 
 impl Forecaster for Transformer {
     fn name(&self) -> &'static str {
-        "transformer"
+        match self.general.config().mixer {
+            Mixer::Attention => "transformer",
+            Mixer::Gru => "gru",
+        }
     }
 
     /// On the caller's thread: whoever has more of them gives each its own batch.
@@ -79,7 +87,7 @@ impl Forecaster for Transformer {
         for (model, places) in batches {
             let series: Vec<SeriesInput<'_>> = places.iter().map(|place| series(&inputs[*place])).collect();
             for (place, rows) in places.into_iter().zip(model.forecast_batch(&series, horizon, 1)) {
-                made[place] = Some(forecast(&inputs[place], &rows));
+                made[place] = Some(forecast(&inputs[place], self.name(), &rows));
             }
         }
         made.into_iter().flatten().collect()
@@ -97,9 +105,9 @@ fn series(input: &ForecastInput) -> SeriesInput<'_> {
 }
 
 /// The network has seen what is announced, so it is not applied again.
-fn forecast(input: &ForecastInput, made: &QuantileForecast) -> Forecast {
+fn forecast(input: &ForecastInput, by: &str, made: &QuantileForecast) -> Forecast {
     let plain = ForecastInput { announced: Vec::new(), ..input.clone() };
-    finish(&plain, "transformer", rows(made), f32::NEG_INFINITY)
+    finish(&plain, by, rows(made), f32::NEG_INFINITY)
 }
 
 fn rows(made: &QuantileForecast) -> Vec<super::Row> {
