@@ -71,7 +71,7 @@ fn lower_losses_count_only_where_the_ends_agree() {
 }
 
 #[test]
-fn a_part_that_is_right_at_every_end_is_used_alone() {
+fn what_is_right_at_every_end_outweighs_a_prior() {
     struct Says(&'static str, f32);
     impl Forecaster for Says {
         fn name(&self) -> &str {
@@ -85,7 +85,7 @@ fn a_part_that_is_right_at_every_end_is_used_alone() {
     let auto = Auto::new(vec![Candidate::cheap(Says("near", 5.1), -3.0), Candidate::cheap(Says("right", 5.0), -2.5)]);
     let alternating = noise(6 * DAY, 4).into_iter().map(|x| 5.0 + 0.2 * (x - 0.5));
     auto.forecast(&[input(alternating.collect(), 0)], DAY);
-    assert_eq!(heaviest(&auto), "right");
+    assert!(heaviest(&auto).starts_with("right"), "{}", heaviest(&auto));
 }
 
 #[test]
