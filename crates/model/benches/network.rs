@@ -27,20 +27,20 @@ fn main() {
             [Precision::F32, Precision::Int8].map(|precision| BareNetwork::new(config, precision, WINDOWS, TOKENS));
         let [inputs, outputs] = bare[0].widths();
         println!("{name}: {WINDOWS} windows of {TOKENS} tokens, {inputs} numbers in, {outputs} out; windows a second");
-        println!("  forward, f32     {:8.0}", best(|| drop(black_box(bare[0].forward()))));
-        println!("  forward, 8 bits  {:8.0}", best(|| drop(black_box(bare[1].forward()))));
-        println!("  training, f32    {:8.0}", best(|| drop(black_box(bare[0].train()))));
+        println!("  forward, f32     {:8.0}", best(|| bare[0].forward()));
+        println!("  forward, 8 bits  {:8.0}", best(|| bare[1].forward()));
+        println!("  training, f32    {:8.0}", best(|| bare[0].train()));
     }
 }
 
 /// Windows a second at best.
-fn best(mut pass: impl FnMut()) -> f64 {
+fn best<R>(mut pass: impl FnMut() -> R) -> f64 {
     pass();
     let once = |_| {
         let begun = Instant::now();
         let mut passes = 0_u32;
         while begun.elapsed() < SPAN {
-            pass();
+            black_box(pass());
             passes += 1;
         }
         f64::from(passes) * WINDOWS as f64 / begun.elapsed().as_secs_f64()
