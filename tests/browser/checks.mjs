@@ -94,6 +94,18 @@ export const checks = {
     await keep(page, 'workload');
   },
 
+  async 'what a forecast rests on is shown when it is asked for'({ open, keep }) {
+    const page = await open(`/${CHECKOUT}`);
+    await page.until('document.querySelectorAll("[data-drivers]").length === 2');
+    equal(await page.evaluate('document.querySelectorAll(".drivers-strip").length'), 0, 'nothing asked for yet');
+    await page.click('[data-drivers=cpu_cores] summary');
+    await page.until('document.querySelectorAll(".drivers-strip li").length === 14', 30_000);
+    holds((await page.evaluate(text('.drivers .words'))).includes('Of the past, most rests on'), 'the sentence');
+    const shades = await page.evaluate('[...document.querySelectorAll(".drivers-strip li")].map((one) => getComputedStyle(one).backgroundColor)');
+    holds(new Set(shades).size > 1, 'stretches are shaded by how much they drive');
+    await keep(page, 'drivers');
+  },
+
   async 'a sentence is read as it is typed, taken on a click, and revoked'({ open, keep }) {
     const page = await open('/#/tell');
     await page.until('document.querySelector("#tell") !== null');

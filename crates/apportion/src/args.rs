@@ -153,10 +153,19 @@ pub struct History {
 
 /// Arguments of `explain`.
 #[derive(Clone, Debug, Args)]
-#[command(after_help = "Examples:\n  apportion explain nginx.service\n  apportion explain 42")]
+#[command(after_help = "Examples:
+  apportion explain nginx.service
+  apportion explain 42
+  apportion explain nginx.service --forecast   which past, which rhythm and which announcement drive what is forecast")]
 pub struct Explain {
     /// A workload, or the number of a decision.
     pub what: String,
+    /// Explain the workload's forecasts instead: each part is taken away, and the forecast made again.
+    #[arg(long)]
+    pub forecast: bool,
+    /// With --forecast: of this metric only.
+    #[arg(long, requires = "forecast", value_name = "NAME")]
+    pub metric: Option<String>,
     /// Print the records instead of words.
     #[arg(long)]
     pub json: bool,
@@ -329,6 +338,9 @@ pub struct Forecast {
     /// Where to write.
     #[arg(long, value_name = "OUT")]
     pub out: PathBuf,
+    /// Print as well, a line a series, what its forecast rests on: each part is taken away, and the forecast made again.
+    #[arg(long)]
+    pub explain: bool,
 }
 
 /// Arguments of `interpret`.

@@ -2,7 +2,7 @@
 
 use crate::daemon::StoreHistory;
 use anyhow::bail;
-use apportion_core::{History as _, Metric, Series, Time, Window, WorkloadId, knob, stats::fnv1a};
+use apportion_core::{History as _, Metric, Series, Time, Window, WorkloadId, knob, stats::fnv1a, time::CALENDAR_FROM_S};
 use apportion_host::{store::Store, trace::Trace};
 use apportion_model::training::TrainSeries;
 use sha2::{Digest as _, Sha256};
@@ -18,8 +18,6 @@ const STORE_STEP_S: u32 = 300;
 const STORE_STEPS: usize = 90 * 288;
 /// Workloads beyond so many are thinned out, to bound memory: 90 days of five metrics of each are 125 MiB in all.
 const MOST_WORKLOADS: usize = 256;
-/// Times before this are counted from a trace's own start, not from 1970.
-const CALENDAR_FROM_S: i64 = 315_532_800;
 
 /// A series that was found, and whose it is.
 pub(crate) struct Found {

@@ -31,7 +31,7 @@ fn ask_documented(server: &Running, method: &str, path: &str) -> u16 {
         Some("series") => format!("?metric=cpu_cores&from_s={}&to_s={now_s}&step_s=60", now_s - 3_600),
         Some("reading") => "?text=limit+redis-server+to+2+cores".to_owned(),
         Some("answer") => "?text=what+changed+today".to_owned(),
-        Some("forecast") => "?metric=cpu_cores".to_owned(),
+        Some("forecast" | "why") => "?metric=cpu_cores".to_owned(),
         _ => String::new(),
     };
     let body = match path.rsplit('/').next() {
@@ -115,6 +115,21 @@ fn sparklines_hold_an_hour_and_their_gaps() {
     }
     let stale = list["workloads"].as_array().unwrap().iter().find(|row| row["footing"]["name"] == "stale").unwrap();
     assert!(stale["cpu"]["spark"][59].is_null(), "what is not measured is a gap, not the last value: {stale}");
+}
+
+#[test]
+fn a_forecast_is_explained_in_both_languages() {
+    let server = serve(None);
+    let ask = |query: &str| server.get(&format!("/api/v1/workloads/{CHECKOUT}/forecast/why?metric={query}"));
+    let why = ask("cpu_cores").json();
+    let past = why["past"].as_array().unwrap();
+    assert_eq!((past.len(), why["unit"].as_str()), (14, Some("cores")));
+    let shares: f64 = past.iter().map(|stretch| stretch["share"].as_f64().unwrap()).sum();
+    assert!((shares - 1.0).abs() < 1e-6, "{shares}");
+    assert!(past.iter().all(|stretch| stretch["to_s"].as_i64() <= why["at_s"].as_i64()));
+    assert!(why["words"].as_str().unwrap().contains("most rests on"), "{why}");
+    assert!(ask("cpu_cores&lang=zh").json()["words"].as_str().unwrap().contains("预测"));
+    ask("nothing").is_problem(404);
 }
 
 #[test]

@@ -273,7 +273,8 @@ fn forecast(state: &mut LoopState, snapshot: &Snapshot, parts: &Parts<'_>, due: 
     let mut by_horizon: BTreeMap<usize, (Vec<ForecastInput>, Vec<Announced>)> = BTreeMap::new();
     for known in due.iter().filter_map(|workload| snapshot.workloads.get(workload)) {
         for metric in demand_metrics(known) {
-            if let Some((input, announced, horizon)) = forecast_input(known, metric, snapshot.now, parts) {
+            let seen = Seen { history: parts.history, cadence: parts.cadence, announced: parts.announced };
+            if let Some((input, announced, horizon)) = seen.forecast_input(&known.workload.id, &metric, snapshot.now) {
                 let (inputs, all) = by_horizon.entry(horizon).or_default();
                 inputs.push(input);
                 all.push(announced);
@@ -295,30 +296,44 @@ fn demand_metrics(known: &WorkloadState) -> BTreeSet<Metric> {
     metrics.filter(|metric| known.latest.contains_key(metric)).collect()
 }
 
-fn forecast_input(
-    known: &WorkloadState,
-    metric: Metric,
-    now: Time,
-    parts: &Parts<'_>,
-) -> Option<(ForecastInput, Announced, usize)> {
-    let workload = known.workload.id.clone();
-    let last = parts.cadence.resolutions.last()?;
-    let (resolution, mut past) = parts
-        .cadence
-        .resolutions
-        .iter()
-        .filter_map(|resolution| {
+/// What a forecast is made from.
+pub struct Seen<'a> {
+    /// The past.
+    pub history: &'a dyn History,
+    /// On which grids.
+    pub cadence: &'a Cadence,
+    /// What people announced of demand, as in [`Parts`].
+    pub announced: &'a dyn Fn(&WorkloadId, &Metric, Window) -> Announced,
+}
+
+impl Seen<'_> {
+    /// What a metric is forecast from at `now`: its past without what was announced for it, what is announced for the horizon,
+    /// and the steps ahead. `None` where nothing of it is known.
+    #[must_use]
+    pub fn forecast_input(
+        &self,
+        workload: &WorkloadId,
+        metric: &Metric,
+        now: Time,
+    ) -> Option<(ForecastInput, Announced, usize)> {
+        let last = self.cadence.resolutions.last()?;
+        let past_on = |resolution: &Resolution| {
             let window = Window::last(now, resolution.step_s, resolution.context);
-            parts.history.series(&workload, &metric, window).map(|past| (resolution, past))
-        })
-        .find(|(resolution, past)| past.present().count() >= resolution.enough || *resolution == last)?;
-    let step_s = i64::from(resolution.step_s);
-    let from_s = past.end().s() + step_s;
-    let behind = Window { from_s: past.start_s, to_s: from_s, step_s: resolution.step_s };
-    (parts.announced)(&workload, &metric, behind).take_out(&mut past);
-    let horizon = i64::try_from(resolution.horizon).ok()?;
-    let ahead = Window { from_s, to_s: from_s + horizon * step_s, step_s: resolution.step_s };
-    let announced = (parts.announced)(&workload, &metric, ahead);
-    let input = ForecastInput { workload, metric, past, announced: announced.factors.clone() };
-    Some((input, announced, resolution.horizon))
+            self.history.series(workload, metric, window)
+        };
+        let resolutions = self.cadence.resolutions.iter();
+        let (resolution, mut past) = resolutions
+            .filter_map(|resolution| Some((resolution, past_on(resolution)?)))
+            .find(|(resolution, past)| past.present().count() >= resolution.enough || *resolution == last)?;
+        let step_s = i64::from(resolution.step_s);
+        let from_s = past.end().s() + step_s;
+        let behind = Window { from_s: past.start_s, to_s: from_s, step_s: resolution.step_s };
+        (self.announced)(workload, metric, behind).take_out(&mut past);
+        let horizon = i64::try_from(resolution.horizon).ok()?;
+        let ahead = Window { from_s, to_s: from_s + horizon * step_s, step_s: resolution.step_s };
+        let announced = (self.announced)(workload, metric, ahead);
+        let (workload, metric) = (workload.clone(), metric.clone());
+        let input = ForecastInput { workload, metric, past, announced: announced.factors.clone() };
+        Some((input, announced, resolution.horizon))
+    }
 }

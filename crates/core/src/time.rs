@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 /// Seconds in a day.
 pub const DAY_S: i64 = 86_400;
 
+/// Times before this (1 January 1980) are counted from a recording's own start: they say nothing of the time of day.
+pub const CALENDAR_FROM_S: i64 = 315_532_800;
+
 /// A point in time: milliseconds since 1970-01-01 UTC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -39,6 +39,12 @@ pub trait Forecaster {
     /// One forecast of `horizon` steps for each input, in the same order. A series with too little history still gets an
     /// honest, wide one.
     fn forecast(&self, inputs: &[ForecastInput], horizon: usize) -> Vec<Forecast>;
+    /// The same forecaster with whatever it chose for this series held fixed, so that what is seen when the input is changed is
+    /// not another choice; `None` where it chooses nothing.
+    fn settled<'a>(&'a self, input: &ForecastInput, horizon: usize) -> Option<Box<dyn Forecaster + 'a>> {
+        let _ = (input, horizon);
+        None
+    }
 }
 
 /// Everything a policy may look at for one workload.

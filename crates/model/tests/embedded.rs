@@ -4,7 +4,7 @@
 
 use apportion_model::Rng;
 use apportion_model::score::{recent_quantiles, seasonal_naive, weighted_quantile_loss};
-use apportion_model::telemetry::{Part, Precision, QuantileForecast, SeriesInput, TelemetryModel};
+use apportion_model::telemetry::{Precision, QuantileForecast, SeriesInput, TelemetryModel};
 
 const DAY: usize = 288;
 
@@ -141,26 +141,4 @@ fn shifting_a_series_that_goes_below_zero_shifts_its_forecast() {
     for (x, y) in a.values.iter().zip(&b.values) {
         assert!((x - 64.0 - y).abs() < 0.02, "{} against {y}", x - 64.0);
     }
-}
-
-#[test]
-fn an_explanation_names_what_the_forecast_rests_on() {
-    let model = model();
-    let history = load(7, 7);
-    let announced = vec![2.0; 96];
-    let told = SeriesInput { future_multiplier: Some(&announced), end_time_s: Some(1_700_000_000), ..input(&history) };
-    let influences = model.explain(&told, 96, 7, 2);
-    assert_eq!(influences.len(), 7 + 2);
-    let size = |part: &Part| influences.iter().find(|influence| influence.part == *part).unwrap().size;
-    let announcement = influences.iter().find(|influence| influence.part == Part::Announcement).unwrap();
-    assert!(announcement.shift > 15.0, "twice a load of 40 adds about 40: {announcement:?}");
-    let day = |k: usize| size(&Part::Past { from: k * DAY, to: (k + 1) * DAY });
-    assert!(day(6) > day(1), "yesterday {} counts for more than last week {}", day(6), day(1));
-    // Faithful: what is reported is what happens when the stretch is absent.
-    let mut without = history.clone();
-    without[6 * DAY..].fill(f32::NAN);
-    let pair = [told, SeriesInput { values: &without, ..told }];
-    let [whole, other] = [0, 1].map(|k| model.forecast_batch(&pair, 96, 1)[k].clone());
-    let mean: f32 = (0..96).map(|step| (whole.at(step)[4] - other.at(step)[4]).abs() / 96.0).sum();
-    assert!((mean - day(6)).abs() < 1e-3 * mean, "{mean} against {}", day(6));
 }

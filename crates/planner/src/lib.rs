@@ -1,6 +1,7 @@
 //! Forecaster choice and calibration, sizing and sharing: a pure function of (snapshot, now, seed).
 
 pub mod choose;
+pub mod explain;
 pub mod forecasters;
 pub mod instructions;
 pub mod policy;
@@ -13,6 +14,7 @@ pub mod size;
 
 use apportion_core::Forecaster;
 pub use choose::{Auto, Candidate};
+pub use explain::explain;
 use forecasters::{Ets, Mstl, Recent, SeasonalNaive, Simple, Transformer};
 pub use instructions::AtWork;
 pub use policy::Sizing;

@@ -1,11 +1,14 @@
-//! `apportion explain`.
+//! `apportion explain`: decisions, or forecasts.
 
 use super::{NothingFound, say};
-use crate::args;
-use apportion_core::{Decision, DecisionId, Knob};
+use crate::{args, daemon::Why};
+use apportion_core::{Decision, DecisionId, Knob, Metric, WorkloadId, knob, tick::Cadence};
 use apportion_host::store::{Filter, Store};
 use apportion_language::wording;
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// Decisions of a workload that are looked through for the newest of each knob.
 const LOOK_BACK: usize = 1_000;
@@ -15,6 +18,9 @@ const LOOK_BACK: usize = 1_000;
 /// # Errors
 /// There is no store, it cannot be read, or nothing in it answers to that name.
 pub fn run(global: &args::Global, args: &args::Explain) -> anyhow::Result<()> {
+    if args.forecast {
+        return forecasts(global, args, &Arc::new(global.open_to_read()?));
+    }
     for decision in &find(global, &args.what)? {
         say(&if args.json { serde_json::to_string_pretty(decision)? } else { words(global, decision) });
     }
@@ -47,4 +53,33 @@ fn look_up(store: &Store, what: &str) -> anyhow::Result<Vec<Decision>> {
         newest.entry(decision.change.knob).or_insert(decision);
     }
     Ok(newest.into_values().collect())
+}
+
+/// Explains the forecasts of a workload's metrics as they would be made from the end of what is recorded.
+fn forecasts(global: &args::Global, args: &args::Explain, store: &Arc<Store>) -> anyhow::Result<()> {
+    let nothing = |what: String| anyhow::Error::from(NothingFound(what));
+    let workload = WorkloadId::new(&args.what);
+    let seen = store.workloads()?.into_iter().find(|seen| seen.workload.id == workload);
+    let seen =
+        seen.ok_or_else(|| nothing(format!("no workload is called {workload}; `apportion status` lists them")))?;
+    let why = Why { forecaster: apportion_planner::forecaster("auto")?.into(), cadence: Cadence::default() };
+    let mut told = 0;
+    for metric in metrics(store, &workload, args.metric.as_deref())? {
+        let Some(rationale) = why.rationale(store, &workload, &metric, seen.last)? else { continue };
+        let words = || wording::explain_forecast(&rationale, global.words(), &jiff::tz::TimeZone::system()) + "\n";
+        say(&if args.json { serde_json::to_string(&rationale)? } else { words() });
+        told += 1;
+    }
+    let of = args.metric.as_deref().unwrap_or("a metric that is sized");
+    (told > 0).then_some(()).ok_or_else(|| nothing(format!("{workload}: {of} is not recorded")))
+}
+
+/// The metric that was named, or those of the workload that decide a knob.
+fn metrics(store: &Store, workload: &WorkloadId, named: Option<&str>) -> anyhow::Result<BTreeSet<Metric>> {
+    if let Some(name) = named {
+        return Ok(BTreeSet::from([Metric::new(name)]));
+    }
+    let recorded = store.metrics(workload)?;
+    let sized = knob::ALL.into_iter().map(|knob| Metric::new(knob.demand_metric()));
+    Ok(sized.filter(|metric| recorded.contains(metric)).collect())
 }

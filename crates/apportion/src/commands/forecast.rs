@@ -1,14 +1,16 @@
 //! `apportion forecast`.
 
-use super::say_aside;
+use super::{say, say_aside};
 use crate::{
     args::{self, Global},
     daemon, learn,
     tuning::Versions,
 };
 use anyhow::Context as _;
-use apportion_core::{Forecast, Forecaster, Metric, Series, WorkloadId, traits::ForecastInput};
+use apportion_core::{Announced, Forecast, Forecaster, Metric, Series, WorkloadId, traits::ForecastInput};
 use apportion_host::trace::{self, Trace, TraceSeries};
+use apportion_language::wording::explain_forecast;
+use apportion_planner::explain;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::{
     sync::{Arc, Mutex},
@@ -44,15 +46,15 @@ pub fn run(global: &Global, args: &args::Forecast) -> anyhow::Result<()> {
     let Some(input) = &args.input else {
         let found = learn::from_store(&Arc::new(global.open_to_read()?), daemon::now())?;
         let series = found.iter().map(|found| (&found.workload, &found.metric, Past::Grid(&found.series))).collect();
-        return write(args, forecaster.as_ref(), series);
+        return write(global, args, forecaster.as_ref(), series);
     };
     let trace = Trace::read(input)?;
     say_aside(&format!("{}: {} series, {}", input.display(), trace.len(), trace.report()));
     let series = trace.iter().map(|(workload, metric, series)| (workload, metric, Past::Readings(series))).collect();
-    write(args, forecaster.as_ref(), series)
+    write(global, args, forecaster.as_ref(), series)
 }
 
-fn write(args: &args::Forecast, forecaster: Forecasts<'_>, series: Vec<Named<'_>>) -> anyhow::Result<()> {
+fn write(global: &Global, args: &args::Forecast, forecaster: Forecasts<'_>, series: Vec<Named<'_>>) -> anyhow::Result<()> {
     let horizon = usize::try_from(args.horizon)?;
     let bar = progress(series.len())?;
     let made = series.chunks(BLOCK).flat_map(|block| {
@@ -66,8 +68,24 @@ fn write(args: &args::Forecast, forecaster: Forecasts<'_>, series: Vec<Named<'_>
     });
     trace::write_forecasts(&args.out, made).with_context(|| format!("{}", args.out.display()))?;
     bar.finish_and_clear();
+    if args.explain {
+        explain_all(forecaster, &series, horizon, global.words());
+    }
     say_aside(&format!("{}: {} steps of {} series by {}", args.out.display(), horizon, series.len(), args.model));
     Ok(())
+}
+
+/// A line a series; times are told in UTC, as the trace counts them.
+fn explain_all(
+    forecaster: &dyn Forecaster,
+    series: &[Named<'_>],
+    horizon: usize,
+    language: apportion_language::Language,
+) {
+    for named in series {
+        let rationale = explain(forecaster, &input(*named), &Announced::default(), horizon);
+        say(&explain_forecast(&rationale, language, &jiff::tz::TimeZone::UTC));
+    }
 }
 
 fn progress(series: usize) -> anyhow::Result<ProgressBar> {

@@ -8,10 +8,11 @@ use super::{
     prometheus,
     tuner::Tuner,
     weights::Weights,
+    why::Why,
 };
 use crate::{config::Config, signals::Signals, web};
 use anyhow::Context as _;
-use apportion_core::{Collector, Executor, LoopState, Time, tick::Cadence};
+use apportion_core::{Collector, Executor, Forecaster, LoopState, Time, tick::Cadence};
 use apportion_host::{
     act::{CgroupFiles, DryRun, NetworkRates, Recorded, Route, SystemdUnits, egress_interface, systemd_runs},
     cgroupfs::Hierarchy,
@@ -82,7 +83,9 @@ pub fn assemble(config: &Config, settings: Settings) -> anyhow::Result<Assembled
     let (requests, inbox) = mpsc::channel::<Request>();
     let (publisher, views) = web::Publisher::new(settings.every.as_secs_f64(), super::now());
     let signals = Arc::new(Signals::default());
-    let backend = Arc::new(StoreBackend::new(Arc::clone(&store), requests.clone(), Arc::clone(&signals))?);
+    let why = Why { forecaster: Arc::clone(&forecaster), cadence: settings.cadence.clone() };
+    let backend = StoreBackend::new(Arc::clone(&store), requests.clone(), Arc::clone(&signals), why)?;
+    let backend = Arc::new(backend);
     if !settings.apply {
         executor = Box::new(DryRun(route(&hierarchy, false)));
     }

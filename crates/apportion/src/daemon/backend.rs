@@ -1,13 +1,13 @@
 //! What the page asks for: answered from the store, or by the loop between two turns.
 
-use super::{control::Request, glue::StoreHistory};
+use super::{control::Request, glue::StoreHistory, why::Why};
 use crate::ask::{Answered, StoreSources, ask};
 use crate::signals::Signals;
 use crate::tell::{self, Deed, Scene, Told};
 use crate::web::{Action, ActionError, ActionErrorKind, Backend, DecisionQuery, ForecasterScore, Language, View};
 use apportion_core::{
-    Decision, DecisionId, Forecast, History as _, Instructed, LoopState, Metric, Series, Standing, Time, Window,
-    WorkloadId,
+    Decision, DecisionId, Forecast, History as _, Instructed, LoopState, Metric, Rationale, Series, Standing, Time,
+    Window, WorkloadId,
 };
 use apportion_host::store::{Filter, Store};
 use apportion_language::{reading::Reader, wording};
@@ -31,6 +31,7 @@ pub struct StoreBackend {
     reader: Reader,
     scene: Mutex<Scene>,
     signals: Arc<Signals>,
+    why: Mutex<Why>,
 }
 
 impl StoreBackend {
@@ -38,9 +39,15 @@ impl StoreBackend {
         store: Arc<Store>,
         requests: mpsc::Sender<Request>,
         signals: Arc<Signals>,
+        why: Why,
     ) -> anyhow::Result<Self> {
         let (forecasts, scene, reader) = (Mutex::default(), Mutex::default(), crate::encoder_model::reader()?);
-        Ok(Self { store, requests: Mutex::new(requests), forecasts, reader, scene, signals })
+        Ok(Self { store, requests: Mutex::new(requests), forecasts, reader, scene, signals, why: Mutex::new(why) })
+    }
+
+    /// Takes the forecaster with the weights that are now in force.
+    pub(super) fn set_forecaster(&self, forecaster: Arc<dyn Forecaster + Send + Sync>) {
+        self.why.lock().unwrap_or_else(PoisonError::into_inner).forecaster = forecaster;
     }
 
     /// Takes what sentences are held against.
@@ -77,6 +84,14 @@ impl Backend for StoreBackend {
     fn forecast(&self, workload: &WorkloadId, metric: &Metric) -> Option<Forecast> {
         let forecasts = self.forecasts.lock().unwrap_or_else(PoisonError::into_inner);
         forecasts.get(workload)?.get(metric).cloned()
+    }
+
+    fn rationale(&self, workload: &WorkloadId, metric: &Metric) -> Option<Rationale> {
+        let why = self.why.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        why.rationale(&self.store, workload, metric, super::now()).unwrap_or_else(|error| {
+            tracing::warn!("{error}");
+            None
+        })
     }
 
     fn scores(&self, workload: &WorkloadId) -> Vec<ForecasterScore> {

@@ -8,11 +8,13 @@ mod look;
 pub(crate) mod prometheus;
 mod tuner;
 mod weights;
+mod why;
 
 pub use assemble::{Assembled, Settings, assemble, route};
 pub use backend::StoreBackend;
 pub use control::{HOLD_AFTER_ROLLBACK_S, Request};
 pub use glue::{Ledger, StoreHistory};
+pub use why::Why;
 
 use crate::{
     config::Config,
@@ -52,7 +54,7 @@ pub struct Daemon {
     own_groups: BTreeSet<String>,
     store: Arc<Store>,
     history: StoreHistory,
-    forecaster: Box<dyn Forecaster + Send>,
+    forecaster: Arc<dyn Forecaster + Send + Sync>,
     weights: Weights,
     tuner: Option<Tuner>,
     policy: Box<dyn Policy + Send>,
@@ -167,6 +169,7 @@ impl Daemon {
     /// Another version may have been put in force, by the tuner or by hand.
     fn renew_weights(&mut self, problems: &mut Vec<Problem>) {
         if let Some(forecaster) = self.weights.changed() {
+            self.backend.set_forecaster(Arc::clone(&forecaster));
             self.forecaster = forecaster;
         }
         problems.extend(self.weights.problem.clone());

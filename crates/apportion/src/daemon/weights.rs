@@ -4,7 +4,7 @@
 use crate::tuning::{VersionError, Versions, shipped};
 use apportion_core::{Forecaster, Problem};
 use apportion_planner::forecasters::Transformer;
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 /// Which version the loop forecasts with.
 pub(super) struct Weights {
@@ -18,7 +18,7 @@ pub(super) struct Weights {
     pub(super) problem: Option<Problem>,
 }
 
-type Loaded = Box<dyn Forecaster + Send>;
+type Loaded = Arc<dyn Forecaster + Send + Sync>;
 
 impl Weights {
     /// The forecaster `model` with the weights in force.
@@ -55,7 +55,7 @@ impl Weights {
             tracing::warn!("{error}");
             Problem { place: "tuned weights".to_owned(), what: format!("{error}; the shipped weights are used") }
         });
-        Ok(apportion_planner::forecaster_with(self.model, tuned.unwrap_or(shipped))?)
+        Ok(apportion_planner::forecaster_with(self.model, tuned.unwrap_or(shipped))?.into())
     }
 
     fn in_force(&self, shipped: Transformer) -> Result<Transformer, VersionError> {

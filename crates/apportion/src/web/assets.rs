@@ -32,6 +32,7 @@ assets! {
     "js/charts.js" as JS,
     "js/decisions.js" as JS,
     "js/dom.js" as JS,
+    "js/drivers.js" as JS,
     "js/format.js" as JS,
     "js/i18n.js" as JS,
     "js/machine.js" as JS,

@@ -4,7 +4,7 @@ pub use apportion_language::Language;
 
 use crate::{ask::Answered, signals::Signals, tell::Told};
 use apportion_core::{
-    Decision, DecisionId, Forecast, Instructed, InstructionId, Metric, Series, Time, Window, WorkloadId,
+    Decision, DecisionId, Forecast, Instructed, InstructionId, Metric, Rationale, Series, Time, Window, WorkloadId,
 };
 use std::sync::Arc;
 
@@ -99,6 +99,8 @@ pub trait Backend: Send + Sync {
     fn series(&self, workload: &WorkloadId, metric: &Metric, window: Window) -> Option<Series>;
     /// The newest forecast; `None` when there is none.
     fn forecast(&self, workload: &WorkloadId, metric: &Metric) -> Option<Forecast>;
+    /// What the forecast rests on, as it would be made now; `None` where nothing of the metric is recorded. Takes up to a second.
+    fn rationale(&self, workload: &WorkloadId, metric: &Metric) -> Option<Rationale>;
     /// Back-test scores of the forecasters that were tried, best first per metric; empty until there is enough history.
     fn scores(&self, workload: &WorkloadId) -> Vec<ForecasterScore>;
     /// Decisions from the ledger, newest first.

@@ -28,10 +28,12 @@ use apportion::{
     },
 };
 use apportion_core::{
-    Capacity, Decision, DecisionId, Forecast, Instructed, Knob, Latest, LoopState, Metric, Mode, Problem, Resource,
-    Series, Setting, Snapshot, Standing, Time, Window, Workload, WorkloadId, WorkloadKind, WorkloadState, knob,
+    Announced, Capacity, Decision, DecisionId, Forecast, Instructed, Knob, Latest, LoopState, Metric, Mode, Problem,
+    Rationale, Resource, Series, Setting, Snapshot, Standing, Time, Window, Workload, WorkloadId, WorkloadKind,
+    WorkloadState, knob,
     metric::name,
     tick::{Cadence, Parts, Resolution},
+    traits::ForecastInput,
 };
 use apportion_language::reading::Reader;
 use load::{GIB, Load, MIB};
@@ -278,6 +280,16 @@ impl Backend for WorldBackend {
 
     fn forecast(&self, workload: &WorkloadId, metric: &Metric) -> Option<Forecast> {
         self.0.lock().unwrap().state.forecasts.get(workload)?.get(metric).cloned()
+    }
+
+    /// The invented world knows its own future; what is explained is what a real forecaster says of its past.
+    fn rationale(&self, workload: &WorkloadId, metric: &Metric) -> Option<Rationale> {
+        let world = self.0.lock().unwrap();
+        let window = Window::last(world.now, 300, 2_016);
+        let past = world.specs.get(workload)?.load.series(metric, window)?;
+        let input = ForecastInput { workload: workload.clone(), metric: metric.clone(), past, announced: Vec::new() };
+        let forecaster = apportion_planner::forecaster("transformer").ok()?;
+        Some(apportion_planner::explain(forecaster.as_ref(), &input, &Announced::default(), 288))
     }
 
     fn scores(&self, workload: &WorkloadId) -> Vec<ForecasterScore> {

@@ -38,6 +38,7 @@ export const api = {
   workload: (id, signal) => ask('GET', workload(id), undefined, signal),
   series: (id, values, signal) => ask('GET', `${workload(id)}/series?${query(values)}`, undefined, signal),
   forecast: (id, metric, signal) => ask('GET', `${workload(id)}/forecast?${query({ metric })}`, undefined, signal),
+  why: (id, metric, signal) => ask('GET', `${workload(id)}/forecast/why?${query({ metric, lang: language() })}`, undefined, signal),
   decisions: (values, signal) =>
     ask('GET', `/api/v1/decisions?${query({ ...values, lang: language() })}`, undefined, signal),
   hold: (id, why, until_s) => ask('POST', `${workload(id)}/hold`, { why, until_s }),

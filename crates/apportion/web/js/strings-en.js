@@ -62,6 +62,7 @@ export const EN = {
   'binding.floor': 'the least that people allow', 'binding.ceiling': 'the most that people allow', 'binding.share': 'sharing: {wanted} wanted of {capacity}',
   'binding.step_limit': 'at most so much a step', 'binding.memory_in_use': 'memory in use now', 'binding.take_back': 'decision {of} hurt and is taken back',
   'binding.rolled_back': 'a person took back decision {of}', 'binding.rule': 'rule {rule}',
+  'drivers.title': 'What the forecast rests on', 'drivers.wait': 'Taking each part away and forecasting again…', 'drivers.strip': 'The past: the darker, the more rests on it', 'drivers.stretch': '{from} to {to}: {share}',
   'scores.title': 'Forecasters, by back-test', 'scores.text': 'Quantile loss relative to seasonal naive: below 1 is better.', 'scores.none': 'Too little history for a back-test yet.',
 
   'readings.title': 'Other readings',

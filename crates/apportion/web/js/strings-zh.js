@@ -62,6 +62,7 @@ export const ZH = {
   'binding.floor': '人为设定的下限', 'binding.ceiling': '人为设定的上限', 'binding.share': '共享：共需 {wanted}，容量 {capacity}',
   'binding.step_limit': '单步幅度限制', 'binding.memory_in_use': '当前已用内存', 'binding.take_back': '决策 {of} 造成损害，予以撤回',
   'binding.rolled_back': '人工撤回决策 {of}', 'binding.rule': '规则 {rule}',
+  'drivers.title': '预测的依据', 'drivers.wait': '正在逐一去掉各部分并重新预测…', 'drivers.strip': '过去：颜色越深，预测越依赖它', 'drivers.stretch': '{from} 至 {to}：{share}',
   'scores.title': '预测器（回测）', 'scores.text': '相对季节性朴素法的分位数损失：小于 1 更好。', 'scores.none': '历史太短，尚无法回测。',
 
   'readings.title': '其他读数',

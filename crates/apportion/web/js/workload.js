@@ -4,6 +4,7 @@ import { api, orNothing } from './api.js';
 import { fanChart, legend } from './charts.js';
 import { decisionItem, ledgerMark } from './decisions.js';
 import { h, icon, replace } from './dom.js';
+import { driversPanel } from './drivers.js';
 import { amount, setting } from './format.js';
 import { t, word } from './i18n.js';
 import { past, rangeButtons } from './past.js';
@@ -27,13 +28,14 @@ export function workloadView(app, id) {
   const large = h('div', { class: 'charts charts-two' });
   const small = h('div', { class: 'charts' });
   const why = h('section', { class: 'panel' });
+  const drivers = h('section', { class: 'panel' });
   const scores = h('section', { class: 'panel' });
   const readings = h('section', { class: 'panel' });
   const list = h('ol', { class: 'decisions' });
   const element = h('div', { class: 'page' }, head,
     h('div', { class: 'toolbar' }, rangeButtons(() => app.refresh({ force: true })), legend(['used', 'median', 'fan', 'allotted', 'set', 'change'])),
     large, small,
-    h('div', { class: 'two' }, h('div', { class: 'stack' }, why, scores, readings), h('section', { class: 'panel' }, h('h2', {}, t('decisions.title')), list)));
+    h('div', { class: 'two' }, h('div', { class: 'stack' }, why, drivers, scores, readings), h('section', { class: 'panel' }, h('h2', {}, t('decisions.title')), list)));
   const drawn = new Map();
   const items = new Map();
   let drawnAt_s = 0;
@@ -49,6 +51,7 @@ export function workloadView(app, id) {
     }
     drawHead(app, head, detail);
     drawWhy(why, detail);
+    drawDrivers(detail);
     replace(scores, h('h2', {}, t('scores.title')), scoreTables(detail.scores));
     drawDecisions();
     drawReadings(readings, detail);
@@ -56,6 +59,13 @@ export function workloadView(app, id) {
       await drawCharts(detail, signal);
       drawnAt_s = detail.now_s;
     }
+  }
+
+  /** Once: what is open stays as it was asked for. */
+  function drawDrivers(detail) {
+    const forecast = LARGE.filter((metric) => mainKnob(detail, metric));
+    drivers.hidden = !forecast.length;
+    if (forecast.length && !drivers.childElementCount) replace(drivers, driversPanel(detail.id, forecast));
   }
 
   function drawDecisions() {

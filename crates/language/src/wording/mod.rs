@@ -9,12 +9,14 @@ mod instruction;
 mod moment;
 mod objection;
 mod quantity;
+mod rationale;
 
 pub use founded::unfounded;
 pub use instruction::describe;
 pub use moment::Clock;
 pub use objection::objection;
-pub use quantity::{amount, duration, figure, resource_amount, setting, share};
+pub use quantity::{amount, amount_of, duration, figure, resource_amount, setting, share};
+pub use rationale::{explain_forecast, unfounded_forecast};
 
 use crate::Language;
 use apportion_core::{Decision, Resource, Setting, Verdict};

@@ -1,7 +1,7 @@
 //! Amounts, spans of time and shares in units that people use. Three significant digits, no trailing zeros.
 
 use crate::Language::{self, En, Zh};
-use apportion_core::{Knob, Resource, Setting};
+use apportion_core::{Knob, Metric, Resource, Setting};
 
 /// A scaled unit: its name and how many base units it holds.
 type Unit = (&'static str, f64);
@@ -31,6 +31,19 @@ pub fn resource_amount(resource: Resource, value: f64, language: Language) -> St
         Resource::Memory => scaled(value, &MEMORY_UNITS, language),
         Resource::Storage | Resource::Network => scaled(value, &RATE_UNITS, language),
     }
+}
+
+/// The same by metric, whose name ends in its unit; a plain figure where that is none of these.
+#[must_use]
+pub fn amount_of(metric: &Metric, value: f64, language: Language) -> String {
+    resource_of(metric).map_or_else(|| figure(value), |resource| resource_amount(resource, value, language))
+}
+
+/// The resource that is measured in the unit that a metric's name ends in.
+pub(super) fn resource_of(metric: &Metric) -> Option<Resource> {
+    const UNITS: [(&str, Resource); 3] =
+        [("_cores", Resource::Cpu), ("_bytes", Resource::Memory), ("_bytes_per_s", Resource::Network)];
+    UNITS.into_iter().find(|(unit, _)| metric.as_str().ends_with(unit)).map(|(_, resource)| resource)
 }
 
 /// What a knob is set to, in words.

@@ -2,7 +2,6 @@
 
 mod bare;
 pub(crate) mod config;
-mod explain;
 pub(crate) mod features;
 mod forecast;
 pub(crate) mod head;
@@ -15,7 +14,6 @@ mod weights;
 
 pub use bare::BareNetwork;
 pub use config::{Mixer, ModelConfig};
-pub use explain::{Influence, Part};
 pub use forecast::{NATIVE_HORIZON, Precision, QuantileForecast, SeriesInput, TelemetryModel};
 
 /// Steps of one token. All sizes below count these.

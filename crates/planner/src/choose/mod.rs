@@ -8,6 +8,7 @@
 mod backtest;
 mod blend;
 mod calibrate;
+mod settled;
 
 pub use backtest::{Score, relative_loss};
 pub use calibrate::Calibration;
@@ -17,6 +18,7 @@ use crate::forecasters::{
 };
 use apportion_core::{Forecast, Forecaster, Metric, WorkloadId, stats::fnv1a, time::DAY_S, traits::ForecastInput};
 use backtest::{Tried, mean, origins};
+use settled::Settled;
 use std::{
     collections::BTreeMap,
     sync::{Mutex, MutexGuard, PoisonError},
@@ -231,6 +233,22 @@ impl Auto {
         rows
     }
 
+    /// One forecast from what the chosen candidates said of an input: blended, calibrated, named.
+    fn put_together(
+        &self,
+        choice: &Choice,
+        input: &ForecastInput,
+        parts: &[(&[Row], f32)],
+        horizon: usize,
+    ) -> Forecast {
+        let mut rows = blend::blend(parts, horizon);
+        choice.calibration.apply(&mut rows);
+        // Candidates have applied what is announced.
+        let plain = ForecastInput { announced: Vec::new(), ..input.clone() };
+        let floor = Past::new(&input.past).floor;
+        finish(&plain, &choice.by(&self.candidates), rows, floor).with_score(choice.score)
+    }
+
     /// As `run` for a costly candidate: what it said within the last hour is moved up, where nothing is announced.
     fn run_costly(&self, index: usize, inputs: &[ForecastInput], horizon: usize) -> Vec<Vec<Row>> {
         let one = |input: &ForecastInput| {
@@ -276,16 +294,15 @@ impl Forecaster for Auto {
         let rows = self.run(inputs, horizon);
         let finish_one = |(input, parts): (&ForecastInput, Vec<(Vec<Row>, f32)>)| {
             let parts: Vec<(&[Row], f32)> = parts.iter().map(|(rows, weight)| (rows.as_slice(), *weight)).collect();
-            let mut blended = blend::blend(&parts, horizon);
-            let floor = Past::new(&input.past).floor;
-            let memory = self.memory();
-            let Some(choice) = memory.made.get(&key(input)) else { return finish(input, "auto", blended, floor) };
-            choice.calibration.apply(&mut blended);
-            // Candidates have applied what is announced.
-            let plain = ForecastInput { announced: Vec::new(), ..input.clone() };
-            finish(&plain, &choice.by(&self.candidates), blended, floor).with_score(choice.score)
+            match self.choice(&input.workload, &input.metric) {
+                Some(choice) => self.put_together(&choice, input, &parts, horizon),
+                None => finish(input, "auto", blend::blend(&parts, horizon), Past::new(&input.past).floor),
+            }
         };
         inputs.iter().zip(rows).map(finish_one).collect()
+    }
+    fn settled<'a>(&'a self, input: &ForecastInput, horizon: usize) -> Option<Box<dyn Forecaster + 'a>> {
+        Settled::new(self, input, horizon).map(|settled| Box::new(settled) as Box<dyn Forecaster>)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The networks of `crates/model` as forecasters: one batched pass for all inputs, on the caller's thread.
 
 use super::finish;
-use apportion_core::{Forecast, Forecaster, Metric, traits::ForecastInput};
+use apportion_core::{Forecast, Forecaster, Metric, time::CALENDAR_FROM_S, traits::ForecastInput};
 use apportion_model::{
     bolt::BoltModel,
     telemetry::{Mixer, QuantileForecast, SeriesInput, TelemetryModel},
@@ -98,7 +98,7 @@ fn series(input: &ForecastInput) -> SeriesInput<'_> {
     SeriesInput {
         values: &input.past.values,
         step_s: input.past.step_s,
-        end_time_s: Some(input.past.end().s()),
+        end_time_s: (input.past.start_s >= CALENDAR_FROM_S).then_some(input.past.end().s()),
         season_steps: None,
         future_multiplier: (!input.announced.is_empty()).then_some(&input.announced),
     }

@@ -75,6 +75,7 @@ pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Shared>)> {
         ("/api/v1/workloads/{workload}", get(workloads::one)),
         ("/api/v1/workloads/{workload}/series", get(workloads::series)),
         ("/api/v1/workloads/{workload}/forecast", get(workloads::forecast)),
+        ("/api/v1/workloads/{workload}/forecast/why", get(workloads::why)),
         ("/api/v1/workloads/{workload}/rollback", post(actions::roll_back_workload)),
         ("/api/v1/workloads/{workload}/hold", post(actions::hold)),
         ("/api/v1/workloads/{workload}/release", post(actions::release)),
@@ -110,7 +111,7 @@ pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Shared>)> {
     ),
     paths(
         machine::status, machine::machine,
-        workloads::list, workloads::one, workloads::series, workloads::forecast,
+        workloads::list, workloads::one, workloads::series, workloads::forecast, workloads::why,
         actions::roll_back_workload, actions::hold, actions::release, actions::take_over,
         decisions::list, decisions::one, actions::roll_back_decision,
         instructions::read, instructions::answer, instructions::list, instructions::take, instructions::revoke,

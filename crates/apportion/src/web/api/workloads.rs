@@ -2,12 +2,15 @@
 
 use super::{
     Shared,
-    dto::{WorkloadDetail, WorkloadRow, Workloads, unit},
+    decisions::Lang,
+    dto::{RationaleShown, WorkloadDetail, WorkloadRow, Workloads, unit},
     extract::{Asked, Named},
 };
 use crate::web::{View, problem::Problem};
 use apportion_core::{LEVELS, Metric, Window, WorkloadId};
+use apportion_language::wording::explain_forecast;
 use axum::{Json, extract::State, http::StatusCode};
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -147,6 +150,36 @@ pub(super) async fn forecast(
     let quantiles = forecast.quantiles().to_vec();
     let (start_s, step_s, unit) = (forecast.start_s, forecast.step_s, unit(&metric));
     Ok(Json(ForecastShown { workload, metric, unit, start_s, step_s, by: forecast.by, levels: LEVELS, quantiles }))
+}
+
+/// Of which metric, told in which language.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct WhyQuery {
+    /// Name of the metric.
+    #[param(example = "cpu_cores")]
+    metric: String,
+    /// Language of the words.
+    #[serde(default)]
+    #[param(inline)]
+    lang: Lang,
+}
+
+/// Why the forecast of one metric is what it is, as it would be made now: which stretches of the past, which rhythm, which
+/// announcement, and whether time of day and day of week. Takes up to a second.
+#[utoipa::path(get, path = "/api/v1/workloads/{workload}/forecast/why", tag = "workloads",
+    params(("workload", description = "its name; a slash in it as %2F"), WhyQuery),
+    responses((status = 200, body = RationaleShown), (status = 404, body = Problem)))]
+pub(super) async fn why(
+    State(shared): State<Shared>,
+    Named(workload): Named<String>,
+    Asked(WhyQuery { metric, lang }): Asked<WhyQuery>,
+) -> Result<Json<RationaleShown>, Problem> {
+    let (id, of) = (WorkloadId::new(&workload), Metric::new(&metric));
+    let found = shared.ask(move |backend| backend.rationale(&id, &of)).await?;
+    let rationale = found.ok_or_else(|| nothing_known(&workload, &metric, "nothing is recorded of it"))?;
+    let words = explain_forecast(&rationale, lang.into(), &TimeZone::system());
+    Ok(Json(RationaleShown::of(&rationale, words)))
 }
 
 fn nothing_known(workload: &str, metric: &str, what: &str) -> Problem {

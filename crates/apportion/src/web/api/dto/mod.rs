@@ -1,9 +1,11 @@
 //! What the API answers with. Times are seconds since 1970, amounts are in base units that the field or `unit` names.
 
 mod decision;
+mod rationale;
 mod reason;
 
 pub(super) use decision::{DecisionShown, Decisions};
+pub(super) use rationale::RationaleShown;
 
 use crate::web::{
     backend::ForecasterScore,

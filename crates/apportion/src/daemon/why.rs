@@ -1,0 +1,43 @@
+//! Why a workload's forecast is what it is, found in the store: for the page, the API and `apportion explain --forecast`.
+
+use super::glue::StoreHistory;
+use crate::zone;
+use apportion_core::{
+    Forecaster, Metric, Rationale, Time, WorkloadId,
+    tick::{Cadence, Seen},
+};
+use apportion_host::store::{ReadError, Store};
+use apportion_planner::{AtWork, explain, instructions::REMEMBER_S};
+use std::sync::Arc;
+
+/// Explains with the forecaster and on the grids of the loop.
+#[derive(Clone)]
+pub struct Why {
+    /// The loop's own, so that what it chose is what is explained.
+    pub forecaster: Arc<dyn Forecaster + Send + Sync>,
+    /// The loop's grids.
+    pub cadence: Cadence,
+}
+
+impl Why {
+    /// What the forecast of a metric rests on as it would be made at `now`; `None` where nothing of the metric is recorded.
+    ///
+    /// # Errors
+    /// What people have said cannot be read.
+    pub fn rationale(
+        &self,
+        store: &Arc<Store>,
+        workload: &WorkloadId,
+        metric: &Metric,
+        now: Time,
+    ) -> Result<Option<Rationale>, ReadError> {
+        let history = StoreHistory(Arc::clone(store));
+        let said = store.instructions(now.plus_s(-REMEMBER_S))?;
+        let at_work = AtWork::new(&said, now, &zone::offset_s);
+        let announced = |workload: &_, metric: &_, window| at_work.announced(&history, workload, metric, window);
+        let seen = Seen { history: &history, cadence: &self.cadence, announced: &announced };
+        let found = seen.forecast_input(workload, metric, now);
+        let found = found.filter(|(input, ..)| input.past.present().next().is_some());
+        Ok(found.map(|(input, announced, horizon)| explain(self.forecaster.as_ref(), &input, &announced, horizon)))
+    }
+}
