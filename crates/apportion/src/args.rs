@@ -75,6 +75,8 @@ pub enum Command {
     Instructions(Instructions),
     /// Forecast every series of a trace file from its own end.
     Forecast(Forecast),
+    /// Whether forecasts are right for every kind of series; corrects the kinds for which they are not.
+    Audit(crate::commands::audit::Audit),
     /// Train a telemetry network on recorded series and synthetic ones.
     Train(crate::commands::train::Train),
     /// Fine-tune the telemetry network on your own series; kept only for the metrics where it wins.
@@ -338,6 +340,9 @@ pub struct Forecast {
     /// Where to write.
     #[arg(long, value_name = "OUT")]
     pub out: PathBuf,
+    /// Correct the forecasts by group, as `apportion audit` found: its corrections.json.
+    #[arg(long, value_name = "FILE")]
+    pub corrections: Option<PathBuf>,
     /// Print as well, a line a series, what its forecast rests on: each part is taken away, and the forecast made again.
     #[arg(long)]
     pub explain: bool,

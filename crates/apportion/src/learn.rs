@@ -2,7 +2,9 @@
 
 use crate::daemon::StoreHistory;
 use anyhow::bail;
-use apportion_core::{History as _, Metric, Series, Time, Window, WorkloadId, knob, stats::fnv1a, time::CALENDAR_FROM_S};
+use apportion_core::{
+    History as _, Metric, Series, Time, Window, WorkloadId, knob, stats::fnv1a, time::CALENDAR_FROM_S,
+};
 use apportion_host::{store::Store, trace::Trace};
 use apportion_model::training::TrainSeries;
 use sha2::{Digest as _, Sha256};

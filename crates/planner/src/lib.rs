@@ -1,5 +1,6 @@
 //! Forecaster choice and calibration, sizing and sharing: a pure function of (snapshot, now, seed).
 
+pub mod audit;
 pub mod choose;
 pub mod explain;
 pub mod forecasters;

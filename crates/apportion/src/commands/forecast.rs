@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use apportion_core::{Announced, Forecast, Forecaster, Metric, Series, WorkloadId, traits::ForecastInput};
 use apportion_host::trace::{self, Trace, TraceSeries};
 use apportion_language::wording::explain_forecast;
-use apportion_planner::explain;
+use apportion_planner::{audit::Corrected, explain};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::{
     sync::{Arc, Mutex},
@@ -42,7 +42,7 @@ enum Past<'a> {
 pub fn run(global: &Global, args: &args::Forecast) -> anyhow::Result<()> {
     trace::Format::of(&args.out)?;
     let versions = (args.tuned || args.from_store).then(|| Versions::of(&global.store_path()));
-    let forecaster = super::models::forecaster(&args.model, versions.as_ref())?;
+    let forecaster = forecaster(args, versions.as_ref())?;
     let Some(input) = &args.input else {
         let found = learn::from_store(&Arc::new(global.open_to_read()?), daemon::now())?;
         let series = found.iter().map(|found| (&found.workload, &found.metric, Past::Grid(&found.series))).collect();
@@ -54,7 +54,12 @@ pub fn run(global: &Global, args: &args::Forecast) -> anyhow::Result<()> {
     write(global, args, forecaster.as_ref(), series)
 }
 
-fn write(global: &Global, args: &args::Forecast, forecaster: Forecasts<'_>, series: Vec<Named<'_>>) -> anyhow::Result<()> {
+fn write(
+    global: &Global,
+    args: &args::Forecast,
+    forecaster: Forecasts<'_>,
+    series: Vec<Named<'_>>,
+) -> anyhow::Result<()> {
     let horizon = usize::try_from(args.horizon)?;
     let bar = progress(series.len())?;
     let made = series.chunks(BLOCK).flat_map(|block| {
@@ -73,6 +78,22 @@ fn write(global: &Global, args: &args::Forecast, forecaster: Forecasts<'_>, seri
     }
     say_aside(&format!("{}: {} steps of {} series by {}", args.out.display(), horizon, series.len(), args.model));
     Ok(())
+}
+
+/// The forecaster that was asked for, with its corrections where there are some.
+fn forecaster(args: &args::Forecast, versions: Option<&Versions>) -> anyhow::Result<Box<dyn Forecaster + Send + Sync>> {
+    let forecaster = super::models::forecaster(&args.model, versions)?;
+    let Some(path) = &args.corrections else { return Ok(forecaster) };
+    let corrections = super::audit::corrections(path)?;
+    anyhow::ensure!(
+        corrections.model == args.model,
+        "{}: fitted for --model {}, not {}; run `apportion audit --model {}`",
+        path.display(),
+        corrections.model,
+        args.model,
+        args.model
+    );
+    Ok(Box::new(Corrected { forecaster, corrections }))
 }
 
 /// A line a series; times are told in UTC, as the trace counts them.

@@ -1,6 +1,7 @@
 //! One file a command. Each turns its arguments into what it needs, once, and does it.
 
 pub mod ask;
+pub mod audit;
 pub mod check;
 pub mod demo;
 pub mod explain;
@@ -90,6 +91,7 @@ fn carry_out(cli: Cli) -> anyhow::Result<()> {
         Command::Ask(args) => ask::run(global, &args),
         Command::Instructions(args) => instructions::run(global, &args),
         Command::Forecast(args) => forecast::run(global, &args),
+        Command::Audit(args) => audit::run(global, &args),
         Command::Train(args) => train::run(global, &args),
         Command::Tune(args) => tune::run(global, &args),
         Command::Replay(args) => replay::run(global, &args),

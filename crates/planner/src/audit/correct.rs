@@ -1,0 +1,167 @@
+//! Group-wise calibration: where the quantiles of a group miss, they are shifted by what they were off by, in widths of the fan. One
+//! group after another, the worst first, each on forecasts that the ones before have corrected already (a series is in several
+//! groups): the patching of multicalibration (Hébert-Johnson et al. 2018), for quantiles (Jung et al. 2022).
+
+use super::{Case, Group, Tally, groups, tally};
+use crate::{choose::relative_loss, forecasters::Row};
+use apportion_core::{Forecast, Forecaster, LEVELS, stats::quantile, traits::ForecastInput};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// Smaller groups are not corrected: nine quantiles of a few forecasts are noise.
+pub const LEAST_CASES: usize = 20;
+/// No shift counts as so many forecasts.
+const PRIOR_CASES: f32 = 10.0;
+/// A shift is at most this many widths of the fan.
+const MOST: f32 = 1.0;
+
+/// The shift of one group's quantiles.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Patch {
+    /// Whose.
+    pub group: Group,
+    /// Shift of the nine quantiles, in widths of the fan (q0.9 less q0.1).
+    pub shifts: Row,
+}
+
+/// Patches, in the order in which they are made.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Corrections {
+    /// The forecaster that they were fitted for.
+    pub model: String,
+    /// What is done, first to last.
+    pub patches: Vec<Patch>,
+}
+
+impl Corrections {
+    /// Fits patches to forecasts and what came, for groups that miss by more than `tolerance`. One is kept only where it lowers
+    /// the loss of forecasts that it was not fitted on.
+    #[must_use]
+    pub fn fit(model: &str, cases: &[Case], tolerance: f32) -> Self {
+        let (mut cases, mut patches, mut done) = (cases.to_vec(), Vec::new(), BTreeSet::new());
+        while let Some(group) = worst(&cases, tolerance, &done) {
+            if let Some(shifts) = patch(&cases, &group) {
+                cases
+                    .iter_mut()
+                    .filter(|case| case.groups.contains(&group))
+                    .for_each(|case| shift(&mut case.rows, &shifts));
+                patches.push(Patch { group: group.clone(), shifts });
+            }
+            done.insert(group);
+        }
+        Self { model: model.to_owned(), patches }
+    }
+
+    /// Corrects the rows of a series of these groups in place.
+    pub fn apply(&self, of: &[Group], rows: &mut [Row]) {
+        self.patches.iter().filter(|patch| of.contains(&patch.group)).for_each(|patch| shift(rows, &patch.shifts));
+    }
+}
+
+fn worst(cases: &[Case], tolerance: f32, done: &BTreeSet<Group>) -> Option<Group> {
+    let open = tally(cases).into_iter().filter(|tally| tally.cases >= LEAST_CASES && !done.contains(&tally.group));
+    let beyond = open.filter(|tally| tally.miss() > tolerance);
+    beyond.max_by(|a, b| a.miss().total_cmp(&b.miss())).map(|tally: Tally| tally.group)
+}
+
+/// The shifts of a group; `None` where they do not help beyond what they were fitted on: each half is held against the other's.
+fn patch(cases: &[Case], group: &Group) -> Option<Row> {
+    let members: Vec<&Case> = cases.iter().filter(|case| case.groups.contains(group)).collect();
+    let half = |odd: bool| members.iter().enumerate().filter(move |(k, _)| (k % 2 == 1) == odd).map(|(_, case)| *case);
+    let (even, odd): (Vec<_>, Vec<_>) = (half(false).collect(), half(true).collect());
+    let change: f32 = [(&even, &odd), (&odd, &even)]
+        .into_iter()
+        .map(|(fitted, held)| {
+            let shifts = fit_shifts(fitted);
+            held.iter().map(|case| loss_after(case, &shifts) - loss_of(case, &case.rows)).sum::<f32>()
+        })
+        .sum();
+    (change < 0.0).then(|| fit_shifts(&members))
+}
+
+fn loss_of(case: &Case, rows: &[Row]) -> f32 {
+    relative_loss(rows, &case.naive, &case.truth)
+}
+
+fn loss_after(case: &Case, shifts: &Row) -> f32 {
+    let mut rows = case.rows.clone();
+    shift(&mut rows, shifts);
+    loss_of(case, &rows)
+}
+
+#[allow(clippy::cast_precision_loss, reason = "a count of forecasts")]
+fn fit_shifts(cases: &[&Case]) -> Row {
+    let trust = cases.len() as f32 / (cases.len() as f32 + PRIOR_CASES);
+    std::array::from_fn(|level| {
+        let off = cases.iter().flat_map(|case| case.rows.iter().zip(&case.truth)).filter_map(|(row, y)| {
+            let off = (y - row[level]) / width(row);
+            (width(row) > 0.0 && off.is_finite()).then_some(off)
+        });
+        let off: Vec<f32> = off.collect();
+        trust * quantile(&off, LEVELS[level]).unwrap_or(0.0).clamp(-MOST, MOST)
+    })
+}
+
+/// Nothing that was not negative becomes so.
+fn shift(rows: &mut [Row], shifts: &Row) {
+    for row in rows {
+        let (width, floor) = (width(row), row[0].min(0.0));
+        row.iter_mut().zip(shifts).for_each(|(value, shift)| *value = (*value + shift * width).max(floor));
+        row.sort_unstable_by(f32::total_cmp);
+    }
+}
+
+fn width(row: &Row) -> f32 {
+    row[8] - row[0]
+}
+
+/// A forecaster whose forecasts are corrected by group.
+pub struct Corrected {
+    /// Makes them.
+    pub forecaster: Box<dyn Forecaster + Send + Sync>,
+    /// Corrects them.
+    pub corrections: Corrections,
+}
+
+impl Corrected {
+    fn correct(&self, input: &ForecastInput, made: Forecast) -> Forecast {
+        let mut rows = made.quantiles().to_vec();
+        self.corrections.apply(&groups(input), &mut rows);
+        Forecast::new(made.start_s, made.step_s, &made.by, rows, f32::NEG_INFINITY).with_score(made.score)
+    }
+}
+
+impl Forecaster for Corrected {
+    fn name(&self) -> &str {
+        self.forecaster.name()
+    }
+    fn forecast(&self, inputs: &[ForecastInput], horizon: usize) -> Vec<Forecast> {
+        let made = self.forecaster.forecast(inputs, horizon);
+        inputs.iter().zip(made).map(|(input, made)| self.correct(input, made)).collect()
+    }
+    fn settled<'a>(&'a self, input: &ForecastInput, horizon: usize) -> Option<Box<dyn Forecaster + 'a>> {
+        let settled = self.forecaster.settled(input, horizon)?;
+        Some(Box::new(Settled { settled, corrected: self, groups: groups(input) }))
+    }
+}
+
+/// With the choice and the groups of one series held fixed.
+struct Settled<'a> {
+    settled: Box<dyn Forecaster + 'a>,
+    corrected: &'a Corrected,
+    groups: [Group; 6],
+}
+
+impl Forecaster for Settled<'_> {
+    fn name(&self) -> &str {
+        self.settled.name()
+    }
+    fn forecast(&self, inputs: &[ForecastInput], horizon: usize) -> Vec<Forecast> {
+        let correct = |made: Forecast| {
+            let mut rows = made.quantiles().to_vec();
+            self.corrected.corrections.apply(&self.groups, &mut rows);
+            Forecast::new(made.start_s, made.step_s, &made.by, rows, f32::NEG_INFINITY).with_score(made.score)
+        };
+        self.settled.forecast(inputs, horizon).into_iter().map(correct).collect()
+    }
+}
