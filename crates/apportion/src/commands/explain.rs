@@ -1,7 +1,7 @@
 //! `apportion explain`: decisions, or forecasts.
 
 use super::{NothingFound, say};
-use crate::{args, daemon::Why};
+use crate::{args, daemon::Why, tuning::Versions};
 use apportion_core::{Decision, DecisionId, Knob, Metric, WorkloadId, knob, tick::Cadence};
 use apportion_host::store::{Filter, Store};
 use apportion_language::wording;
@@ -62,7 +62,9 @@ fn forecasts(global: &args::Global, args: &args::Explain, store: &Arc<Store>) ->
     let seen = store.workloads()?.into_iter().find(|seen| seen.workload.id == workload);
     let seen =
         seen.ok_or_else(|| nothing(format!("no workload is called {workload}; `apportion status` lists them")))?;
-    let why = Why { forecaster: apportion_planner::forecaster("auto")?.into(), cadence: Cadence::default() };
+    let versions = Versions::of(&global.store_path());
+    let forecaster = super::models::forecaster("auto", Some(&versions))?;
+    let why = Why { forecaster: forecaster.into(), cadence: Cadence::default() };
     let mut told = 0;
     for metric in metrics(store, &workload, args.metric.as_deref())? {
         let Some(rationale) = why.rationale(store, &workload, &metric, seen.last)? else { continue };
