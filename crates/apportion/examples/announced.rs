@@ -8,7 +8,7 @@
 #![allow(clippy::print_stdout, reason = "an example")]
 
 use anyhow::Context as _;
-use apportion_core::{Forecast, Forecaster, LEVELS, Series, traits::ForecastInput};
+use apportion_core::{Forecast, LEVELS, Series, traits::ForecastInput};
 use apportion_host::trace::Trace;
 use apportion_model::Rng;
 use std::path::Path;

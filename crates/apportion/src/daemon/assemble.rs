@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{config::Config, signals::Signals, web};
 use anyhow::Context as _;
-use apportion_core::{Collector, Executor, Forecaster, LoopState, Time, tick::Cadence};
+use apportion_core::{Collector, Executor, LoopState, Time, tick::Cadence};
 use apportion_host::{
     act::{CgroupFiles, DryRun, NetworkRates, Recorded, Route, SystemdUnits, egress_interface, systemd_runs},
     cgroupfs::Hierarchy,

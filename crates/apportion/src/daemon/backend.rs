@@ -6,8 +6,8 @@ use crate::signals::Signals;
 use crate::tell::{self, Deed, Scene, Told};
 use crate::web::{Action, ActionError, ActionErrorKind, Backend, DecisionQuery, ForecasterScore, Language, View};
 use apportion_core::{
-    Decision, DecisionId, Forecast, History as _, Instructed, LoopState, Metric, Rationale, Series, Standing, Time,
-    Window, WorkloadId,
+    Decision, DecisionId, Forecast, Forecaster, History as _, Instructed, LoopState, Metric, Rationale, Series,
+    Standing, Time, Window, WorkloadId,
 };
 use apportion_host::store::{Filter, Store};
 use apportion_language::{reading::Reader, wording};
