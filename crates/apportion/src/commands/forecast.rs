@@ -45,20 +45,22 @@ pub fn run(global: &Global, args: &args::Forecast) -> anyhow::Result<()> {
     let forecaster = forecaster(args, versions.as_ref())?;
     let Some(input) = &args.input else {
         let found = learn::from_store(&Arc::new(global.open_to_read()?), daemon::now())?;
-        let series = found.iter().map(|found| (&found.workload, &found.metric, Past::Grid(&found.series))).collect();
-        return write(global, args, forecaster.as_ref(), series);
+        let series: Vec<Named<'_>> =
+            found.iter().map(|found| (&found.workload, &found.metric, Past::Grid(&found.series))).collect();
+        return write(global, args, forecaster.as_ref(), &series);
     };
     let trace = Trace::read(input)?;
     say_aside(&format!("{}: {} series, {}", input.display(), trace.len(), trace.report()));
-    let series = trace.iter().map(|(workload, metric, series)| (workload, metric, Past::Readings(series))).collect();
-    write(global, args, forecaster.as_ref(), series)
+    let series: Vec<Named<'_>> =
+        trace.iter().map(|(workload, metric, series)| (workload, metric, Past::Readings(series))).collect();
+    write(global, args, forecaster.as_ref(), &series)
 }
 
 fn write(
     global: &Global,
     args: &args::Forecast,
     forecaster: Forecasts<'_>,
-    series: Vec<Named<'_>>,
+    series: &[Named<'_>],
 ) -> anyhow::Result<()> {
     let horizon = usize::try_from(args.horizon)?;
     let bar = progress(series.len())?;

@@ -105,6 +105,7 @@ fn progress(steps: u64) -> anyhow::Result<ProgressBar> {
     Ok(ProgressBar::new(steps).with_style(style))
 }
 
+#[allow(clippy::cast_precision_loss, reason = "windows of one batch")]
 fn note(bar: &ProgressBar, step: &Progress) -> ControlFlow<()> {
     bar.set_position(step.step);
     bar.set_message(format!("loss {:.4}, {:.0} windows/s", step.loss, bar.per_sec() * step.windows as f64));

@@ -13,7 +13,7 @@ use apportion_model::training::{GroupDrift, TuneConfig, drift};
 use std::{
     io,
     ops::ControlFlow,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -80,7 +80,7 @@ impl Tuner {
             }
             let mut wait = FIRST_AFTER;
             while sleep(wait, &stop) {
-                let (found, next) = look(store.clone(), &stop);
+                let (found, next) = look(&store, &stop);
                 *report.lock().unwrap_or_else(PoisonError::into_inner) = found;
                 wait = next;
             }
@@ -110,9 +110,9 @@ fn sleep(wait: Duration, stop: &AtomicBool) -> bool {
 }
 
 /// One look: drift, a tuning where it is due, and when to look again.
-pub(super) fn look(store: PathBuf, stop: &AtomicBool) -> (Report, Duration) {
+fn look(store: &Path, stop: &AtomicBool) -> (Report, Duration) {
     let mut report = Report::default();
-    let next = match look_and_tune(&store, stop, &mut report) {
+    let next = match look_and_tune(store, stop, &mut report) {
         Ok(next) => next,
         Err(error) if error.is::<NothingFound>() => {
             tracing::info!("{error}");
@@ -127,7 +127,7 @@ pub(super) fn look(store: PathBuf, stop: &AtomicBool) -> (Report, Duration) {
     (report, next)
 }
 
-fn look_and_tune(store: &std::path::Path, stop: &AtomicBool, report: &mut Report) -> anyhow::Result<Duration> {
+fn look_and_tune(store: &Path, stop: &AtomicBool, report: &mut Report) -> anyhow::Result<Duration> {
     let (versions, now) = (Versions::of(store), super::now());
     let found = learn::from_store(&Arc::new(Store::open(store, Access::ReadOnly, Options::default())?), now)?;
     let config = TuneConfig { steps: STEPS, seed: now.s().unsigned_abs(), threads: 1, ..TuneConfig::default() };
@@ -139,9 +139,9 @@ fn look_and_tune(store: &std::path::Path, stop: &AtomicBool, report: &mut Report
         return Ok(EVERY);
     }
     let begin = Instant::now();
-    let go_on = |_: &_| match begin.elapsed() < MOST_TIME && !stop.load(Ordering::Relaxed) {
-        true => ControlFlow::Continue(()),
-        false => ControlFlow::Break(()),
+    let go_on = |_: &_| {
+        let may = begin.elapsed() < MOST_TIME && !stop.load(Ordering::Relaxed);
+        if may { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     };
     let Some(version) = tuning::tune(&versions, job, go_on)? else {
         report.problem = Some("broken off after an hour, since the machine has no time to spare".to_owned());
@@ -155,4 +155,85 @@ fn look_and_tune(store: &std::path::Path, stop: &AtomicBool, report: &mut Report
 fn is_due(last: Option<&Version>, has_drifted: bool, now: Time) -> bool {
     let wait_s = if has_drifted { AFTER_DRIFT_S } else { DAY_S };
     last.is_none_or(|last| now.s() - last.made.as_second() >= wait_s)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tuning::Conditions;
+    use apportion_core::{Batch, Sample, Workload, WorkloadId, WorkloadKind};
+
+    fn made(at_s: i64) -> Version {
+        let conditions = Conditions {
+            steps: 200,
+            peak: 1e-4,
+            replay: 0.5,
+            seed: 1,
+            series: 1,
+            sources: Vec::new(),
+            sha256_of_series: String::new(),
+        };
+        Version {
+            number: 1,
+            from: 0,
+            made: jiff::Timestamp::from_second(at_s).unwrap(),
+            program: String::new(),
+            conditions,
+            scores: Vec::new(),
+            serves: std::collections::BTreeMap::new(),
+            sha256_of_weights: String::new(),
+        }
+    }
+
+    #[test]
+    fn tunes_once_a_day_and_sooner_where_forecasts_have_become_worse() {
+        let now = Time::from_s(1_700_000_000);
+        let check = |hours_ago: i64, drifted: bool, due: bool| {
+            let last = made(now.s() - hours_ago * 3_600);
+            assert_eq!(is_due(Some(&last), drifted, now), due, "{hours_ago} h ago, drifted: {drifted}");
+        };
+        assert!(is_due(None, false, now));
+        check(23, false, false);
+        check(24, false, true);
+        check(5, true, false);
+        check(6, true, true);
+    }
+
+    #[test]
+    fn says_which_forecasts_have_become_worse_and_what_went_wrong() {
+        let drift = |group: &str, ratio: f64, ratio_low: f64| GroupDrift {
+            group: group.to_owned(),
+            series: 3,
+            ratio,
+            ratio_low,
+        };
+        let drift = vec![drift("cpu_cores", 1.4, 1.2), drift("memory_bytes", 1.4, 0.9), drift("io", 1.05, 1.01)];
+        let said = Report { drift, problem: Some("no room".to_owned()) }.problems();
+        let said: Vec<String> = said.iter().map(|it| format!("{}: {}", it.place, it.what)).collect();
+        assert!(said.len() == 2 && said[0].contains("cpu_cores") && said[0].contains("1.40 times"), "{said:?}");
+        assert_eq!(said[1], "tuning: no room");
+    }
+
+    #[test]
+    fn a_store_with_little_history_is_no_fault_and_one_that_cannot_be_read_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("apportion.db");
+        let (stop, now) = (AtomicBool::new(false), super::super::now());
+        let (report, next) = look(&path, &stop);
+        assert!(report.problem.is_some() && next == EVERY, "{report:?}");
+        let store = Store::open(&path, Access::ReadWrite, Options::default()).unwrap();
+        let workload = Workload {
+            id: WorkloadId::new("web"),
+            kind: WorkloadKind::Trace,
+            path: String::new(),
+            labels: std::collections::BTreeMap::new(),
+        };
+        let sample =
+            Sample { workload: workload.id.clone(), metric: Metric::new("requests_per_s"), time: now, value: 1.0 };
+        store.append(&Batch { workloads: vec![workload], samples: vec![sample], problems: Vec::new() }, now);
+        store.flush().unwrap();
+        let (report, next) = look(&path, &stop);
+        assert_eq!((report, next), (Report::default(), EVERY));
+        assert!(Versions::of(&path).last_tried().is_none());
+    }
 }

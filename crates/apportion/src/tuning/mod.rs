@@ -86,6 +86,7 @@ pub(crate) fn shipped() -> anyhow::Result<Transformer> {
     Transformer::embedded().context("this program was built with other weights than were committed")
 }
 
+#[allow(clippy::cast_precision_loss, reason = "lengths of series")]
 fn too_little(set: &TrainSet) -> String {
     let longest = set.series.iter().map(|series| (series.values.len(), series.step_s)).max().unwrap_or((0, 300));
     let hours = |steps: usize, step_s: u32| format!("{:.1} h", steps as f64 * f64::from(step_s) / 3_600.0);
