@@ -1,7 +1,14 @@
-//! `apportion tune` as a user runs it: kept per metric where it wins, taken back, listed, and forecast with; what is damaged or
-//! too little is said with a remedy.
+//! Tuned versions as a user meets them: served for what they won, listed, taken back; what is damaged or too little is said with
+//! a remedy. What a tuning wins is tested with the training itself (`crates/model/tests/training.rs`).
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+use apportion::tuning::{Conditions, Version, Versions};
+use apportion_core::Metric;
+use apportion_model::{
+    telemetry::{ModelConfig, TelemetryModel},
+    training::GroupOutcome,
+};
+use apportion_planner::forecasters::Transformer;
 use std::{
     fmt::Write as _,
     fs,
@@ -19,86 +26,91 @@ fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
-/// A number in 0..1 that follows from two others (the finaliser of `SplitMix64`).
-fn noise(a: u64, b: u64) -> f64 {
-    let z = a.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ b.wrapping_mul(0xd1b5_4a32_d192_ed03);
-    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    f64::from(u32::try_from((z ^ (z >> 31)) >> 32).unwrap()) / f64::from(u32::MAX)
-}
-
-/// Six workloads of 900 steps. CPU is a pattern that the shipped weights have not met (after five equal values one of three
-/// heights, by turns); memory is a walk, of which nothing can be learnt and whose last tenth jumps ten times as far.
-fn trace(folder: &Path) {
-    let mut rows = "workload,metric,time,value\n".to_owned();
-    for workload in 0..6_u64 {
-        let mut level = 1e6;
-        for step in 0..900_u64 {
-            let time = 1_700_000_100 + step * 300;
-            let place = step + workload * 5;
-            let cpu = if place % 6 == 5 { [3.0, 9.0, 6.0][usize::try_from(place / 6 % 3).unwrap()] } else { 1.0 };
-            level += (noise(workload, step) - 0.5) * if step < 810 { 1e3 } else { 1e4 };
-            writeln!(rows, "w{workload},cpu_cores,{time},{cpu}\nw{workload},memory_bytes,{time},{level:.0}").unwrap();
-        }
-    }
-    fs::write(folder.join("usage.csv"), rows).unwrap();
-}
-
-fn quantiles(folder: &Path, metric: &str, args: &[&str]) -> Vec<String> {
-    let base = ["forecast", "usage.csv", "--horizon", "8", "--model", "transformer", "--out", "out.csv"];
-    let output = run(folder, &[&base, args].concat());
-    assert!(output.status.success(), "{}", said(&output));
-    let text = fs::read_to_string(folder.join("out.csv")).unwrap();
-    text.lines().filter(|line| line.contains(metric)).map(str::to_owned).collect()
+/// A version that won on CPU with weights of its own, and was no better on memory.
+fn take(versions: &Versions, from: u32, seed: u64) -> u32 {
+    let score = |group: &str, ratio: f64, ratio_high: f64| GroupOutcome {
+        group: group.to_owned(),
+        series: 6,
+        forecasts: 24,
+        before: 0.8,
+        after: 0.8 * ratio,
+        ratio,
+        ratio_low: 2.0 * ratio - ratio_high,
+        ratio_high,
+    };
+    let number = versions.next().unwrap();
+    let conditions = Conditions {
+        steps: 1,
+        peak: 1e-4,
+        replay: 0.5,
+        seed,
+        series: 12,
+        sources: vec!["usage.csv".to_owned()],
+        sha256_of_series: String::new(),
+    };
+    let mut version = Version {
+        number,
+        from,
+        made: jiff::Timestamp::from_second(1_700_000_000).unwrap(),
+        program: "0".to_owned(),
+        conditions,
+        scores: vec![score("cpu_cores", 0.9, 0.95), score("memory_bytes", 0.99, 1.0)],
+        serves: [(Metric::new("cpu_cores"), number)].into(),
+        sha256_of_weights: String::new(),
+    };
+    let weights = TelemetryModel::untrained(ModelConfig::tiny(), seed).to_bytes().unwrap();
+    versions.take(&mut version, &weights).unwrap();
+    number
 }
 
 #[test]
-fn what_wins_is_kept_for_its_metric_and_can_be_taken_back() {
+fn versions_serve_what_they_won_and_can_be_taken_back() {
     let folder = tempfile::tempdir().unwrap();
-    trace(folder.path());
-    let tune = ["tune", "usage.csv", "--steps", "6", "--rate", "0.001"];
-    let first = run(folder.path(), &tune);
-    let text = said(&first);
-    assert!(first.status.success() && text.contains("version 1 is in force for 1 of 2 metrics"), "{text}");
-    let line = |metric: &str| text.lines().find(|line| line.starts_with(metric)).unwrap().to_owned();
-    assert!(line("cpu_cores").ends_with(", kept") && line("memory_bytes").ends_with(", not kept"), "{text}");
-
-    // Tuned weights serve the metric they won, where they are asked for.
-    assert_ne!(quantiles(folder.path(), "cpu_cores", &["--tuned"]), quantiles(folder.path(), "cpu_cores", &[]));
-    assert_eq!(quantiles(folder.path(), "memory_bytes", &["--tuned"]), quantiles(folder.path(), "memory_bytes", &[]));
-
-    // The same series, seed and settings give the same weights.
-    let models = folder.path().join("apportion.models");
-    let weights = |number: u32| fs::read(models.join(format!("{number}.safetensors"))).unwrap();
-    assert!(said(&run(folder.path(), &["tune", "--rollback"])).contains("the shipped weights are in force"));
-    assert_eq!(quantiles(folder.path(), "cpu_cores", &["--tuned"]), quantiles(folder.path(), "cpu_cores", &[]));
-    assert!(run(folder.path(), &tune).status.success());
-    assert!(weights(1) == weights(2), "the same tuning gave other weights");
+    let versions = Versions::of(&folder.path().join("apportion.db"));
+    let shipped = Transformer::embedded().unwrap();
+    assert_eq!((take(&versions, 0, 1), take(&versions, 1, 2), versions.current().unwrap()), (1, 2, 2));
+    let tuned = versions.transformer(2, shipped.clone()).unwrap();
+    let tiny = TelemetryModel::untrained(ModelConfig::tiny(), 1).parameters();
+    let parameters = |metric: &str| tuned.model(&Metric::new(metric)).parameters();
+    assert!(parameters("cpu_cores") == tiny && parameters("memory_bytes") == shipped.general().parameters());
 
     let list = said(&run(folder.path(), &["tune", "--list"]));
-    assert!(list.contains("0: the shipped weights\n") && list.contains("2 (in force): "), "{list}");
-    assert!(said(&run(folder.path(), &["tune", "--rollback", "1"])).contains("version 1 is in force"));
-    let unknown = run(folder.path(), &["tune", "--rollback", "9"]);
-    assert!(unknown.status.code() == Some(3) && said(&unknown).contains("no version 9"), "{}", said(&unknown));
+    assert!(
+        list.contains("0: the shipped weights\n")
+            && list.contains("2 (in force): ")
+            && list.contains("serves cpu_cores by 2"),
+        "{list}"
+    );
+    assert!(
+        list.contains("0.900 (0.850 to 0.950), kept") && list.contains("0.990 (0.980 to 1.000), not kept"),
+        "{list}"
+    );
+    let check = |args: &[&str], status: i32, says: &str| {
+        let output = run(folder.path(), args);
+        assert!(output.status.code() == Some(status) && said(&output).contains(says), "{args:?}: {}", said(&output));
+    };
+    check(&["tune", "--rollback"], 0, "version 1 is in force");
+    check(&["tune", "--rollback", "9"], 3, "no version 9");
+    check(&["tune", "--rollback"], 0, "the shipped weights are in force");
+    check(&["tune", "--rollback"], 3, "nothing to take back");
+    check(&["tune", "--rollback", "2"], 0, "version 2 is in force");
 
     // Damaged weights are named, with a way out, and the loop goes on with the shipped ones.
-    let mut bytes = weights(1);
+    let weights = folder.path().join("apportion.models/2.safetensors");
+    let mut bytes = fs::read(&weights).unwrap();
     let last = bytes.len() - 1;
     bytes[last] ^= 1;
-    fs::write(models.join("1.safetensors"), bytes).unwrap();
-    let damaged = run(folder.path(), &["forecast", "usage.csv", "--horizon", "8", "--tuned", "--out", "out.csv"]);
-    let text = said(&damaged);
-    assert!(damaged.status.code() == Some(1), "{text}");
-    assert!(text.contains("1.safetensors") && text.contains("apportion tune --rollback"), "{text}");
-    let once = run(folder.path(), &["run", "--once"]);
-    let text = said(&once);
-    assert!(
-        once.status.success() && text.contains("1.safetensors") && text.contains("shipped weights are used"),
-        "{text}"
-    );
-    fs::write(models.join("1.json"), "{").unwrap();
-    assert!(said(&run(folder.path(), &["tune", "--list"])).contains("damaged: "));
-    assert!(said(&run(folder.path(), &["tune", "--rollback"])).contains("the shipped weights are in force"));
+    fs::write(&weights, bytes).unwrap();
+    fs::write(folder.path().join("usage.csv"), "workload,metric,time,value\nweb,cpu_cores,0,1\nweb,cpu_cores,300,2\n")
+        .unwrap();
+    let forecast = ["forecast", "usage.csv", "--horizon", "8", "--tuned", "--out", "out.csv"];
+    check(&forecast, 1, "2.safetensors: these are not the weights that were kept");
+    check(&["run", "--once"], 0, "2.safetensors: these are not the weights that were kept");
+    check(&["run", "--once"], 0, "`apportion tune --rollback` goes back to the version before");
+    fs::write(folder.path().join("apportion.models/2.json"), "{").unwrap();
+    check(&["tune", "--list"], 0, "damaged: ");
+    check(&["tune", "--rollback"], 0, "version 1 is in force");
+    check(&forecast, 0, "8 steps of 1 series");
 }
 
 #[test]

@@ -39,9 +39,9 @@ impl TuneConfig {
     }
 }
 
-/// Weight that the running average keeps at each step: over some 50, so that a short training does not end half way back at
-/// where it began.
-const AVERAGE_KEEP: f32 = 0.98;
+/// Part of the steps over which weights are averaged: the longer average of a full training would end half way back at where
+/// a short one began.
+const AVERAGED_SHARE: f32 = 0.125;
 
 /// Trains `model` further on `set`; `None` where `progress`, told of each step, says to break off.
 pub fn tune(
@@ -53,7 +53,7 @@ pub fn tune(
     let schedule =
         Schedule { peak: config.peak, end: 0.0, steps: config.steps, warm_up_steps: config.steps / 20 + 1, decay: 0.5 };
     let mixture = config.mixture(set);
-    let average_keep = AVERAGE_KEEP;
+    let average_keep = 1.0 - 1.0 / (AVERAGED_SHARE * config.steps as f32).max(1.0);
     let train = TrainConfig { schedule, mixture, seed: config.seed, average_keep, ..TrainConfig::default() };
     let mut trainer = Trainer::from_model(model, &train, set, config.threads);
     while let Some(step) = trainer.step() {
