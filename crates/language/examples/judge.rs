@@ -1,10 +1,10 @@
 //! Judges the reader on `corpus/held-out/*.txt`, sentences that it never learnt from, field by field:
-//! `cargo run --release -p apportion-language --example judge [-- --show] [FILE...]`.
+//! `[APPORTION_E5=ENCODER-FILE] cargo run --release -p apportion-language --example judge [-- --show] [FILE...]`.
 
 #![allow(clippy::print_stdout, reason = "a command")]
 
 use anyhow::{Context, Result, bail};
-use apportion_language::reading::Reader;
+use apportion_language::reading::{Heads, Model, Reader};
 use apportion_model::encoder::SentenceEncoder;
 use jiff::{Zoned, civil::DateTime, tz::TimeZone};
 use serde_json::{Map, Value, json};
@@ -19,10 +19,7 @@ fn main() -> Result<()> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/corpus/held-out/");
     let files = if files.is_empty() { ["en", "zh"].map(|name| format!("{folder}{name}.txt")).to_vec() } else { files };
     let now: Zoned = "2026-11-23T09:00:00+08:00[Asia/Shanghai]".parse()?;
-    let mut reader = Reader::embedded()?;
-    if let Some(path) = std::env::var_os("APPORTION_E5") {
-        reader = reader.with_encoder(Arc::new(SentenceEncoder::from_file(std::fs::read(path)?)?))?;
-    }
+    let reader = reader()?;
     for file in files.into_iter().map(PathBuf::from) {
         let text = std::fs::read_to_string(&file).with_context(|| file.display().to_string())?;
         let mut tally = Tally::default();
@@ -36,6 +33,18 @@ fn main() -> Result<()> {
         tally.print(&file.display().to_string());
     }
     Ok(())
+}
+
+/// The reader with the weights as they lie in `weights/`, and with the encoder whose file APPORTION_E5 names.
+fn reader() -> Result<Reader> {
+    let weights = |name: &str| {
+        let file = format!("{}/weights/{name}", env!("CARGO_MANIFEST_DIR"));
+        std::fs::read(&file).with_context(|| file.clone())
+    };
+    let embedded = Reader::with(Model::from_file(&weights("reader.bin")?)?);
+    let Some(path) = std::env::var_os("APPORTION_E5") else { return Ok(embedded) };
+    let encoder = SentenceEncoder::from_file(std::fs::read(path)?)?;
+    Ok(embedded.with_heads(Heads::from_file(&weights("heads.bin")?)?, Arc::new(encoder))?)
 }
 
 /// The labels before `::` as the JSON that the reader should give.

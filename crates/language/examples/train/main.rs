@@ -26,7 +26,7 @@ use std::{
 /// How often each line is varied.
 const COPIES: usize = 6;
 /// How often where each variation is encoded, which takes most of the time.
-const ENCODED_COPIES: usize = 3;
+const ENCODED_COPIES: usize = 1;
 /// Neighbouring lines are alike, so blocks of them stay together on one side of a split.
 const BLOCK: usize = 8;
 
@@ -45,6 +45,10 @@ fn main() -> Result<()> {
     let heads = |kept: &dyn Fn(usize) -> bool| {
         encoded.as_ref().map(|encoded| fit_heads(&pick(encoded, kept), &names, &Config::default()))
     };
+    write(&home.join("weights/reader.bin"), &embedded(&|_| true).to_file())?;
+    if let Some(heads) = heads(&|_| true) {
+        write(&home.join("weights/heads.bin"), &heads.to_file())?;
+    }
     if std::env::args().any(|argument| argument == "--held-out") {
         held_out(&lines, &now, &mut |kept| Ok(Reader::with(embedded(kept))))?;
         if let Some(encoder) = &encoder {
@@ -54,10 +58,6 @@ fn main() -> Result<()> {
                 Ok(Reader::with(embedded(kept)).with_heads(heads, Arc::clone(encoder))?)
             })?;
         }
-    }
-    write(&home.join("weights/reader.bin"), &embedded(&|_| true).to_file())?;
-    if let Some(heads) = heads(&|_| true) {
-        write(&home.join("weights/heads.bin"), &heads.to_file())?;
     }
     Ok(())
 }

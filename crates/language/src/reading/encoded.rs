@@ -164,6 +164,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_committed_heads_are_whole_and_damaged_ones_are_refused() {
+        let bytes = include_bytes!("../../weights/heads.bin");
+        let heads = Heads::from_file(bytes).unwrap();
+        assert_eq!(heads.to_file(), bytes);
+        assert_eq!(heads.sentence.weights.len(), SENTENCE_LAYERS.len() * 384 * OUTPUTS);
+        let error = |bytes: &[u8]| Heads::from_file(bytes).unwrap_err().to_string();
+        assert!(error(b"APLANG01").contains("not weights"));
+        assert!(error(&bytes[..bytes.len() - 1]).contains("damaged"));
+        let mut larger = bytes.to_vec();
+        larger[8..12].copy_from_slice(&u32::MAX.to_le_bytes());
+        assert!(error(&larger).contains("damaged"));
+    }
+
+    #[test]
     fn a_linear_map_multiplies_and_adds() {
         let map = Linear { weights: vec![1.0, 2.0, 3.0, 4.0], offsets: vec![0.5, -0.5] };
         assert_eq!(map.apply(&[2.0, -1.0]), [2.0 - 3.0 + 0.5, 4.0 - 4.0 - 0.5]);

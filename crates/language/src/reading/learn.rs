@@ -116,8 +116,11 @@ pub fn fit(samples: &[&Prepared], typical: &[String], config: &Config) -> Model 
 pub fn fit_heads(samples: &[&Prepared], typical: &[String], config: &Config) -> Heads {
     let typical = typical.iter().map(|name| feature::word_hash(&name.to_lowercase())).collect();
     let words = Words { common: common_words(samples), typical };
-    let (sentence, on_sentence) = fit_sentence(samples, config);
-    let (name, on_word) = fit_names(samples, &words, config);
+    let ((sentence, on_sentence), (name, on_word)) = std::thread::scope(|scope| {
+        let names = scope.spawn(|| fit_names(samples, &words, config));
+        let sentence = fit_sentence(samples, config);
+        (sentence, names.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    });
     let model =
         Model::quantise(&sentence, &name, [words.common.into_keys().collect(), words.typical.into_iter().collect()]);
     Heads { model, sentence: on_sentence, word: on_word }
