@@ -76,7 +76,7 @@ fn write(
     trace::write_forecasts(&args.out, made).with_context(|| format!("{}", args.out.display()))?;
     bar.finish_and_clear();
     if args.explain {
-        explain_all(forecaster, &series, horizon, global.words());
+        explain_all(forecaster, series, horizon, global.words());
     }
     say_aside(&format!("{}: {} steps of {} series by {}", args.out.display(), horizon, series.len(), args.model));
     Ok(())
