@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 /// A signal holds for so long, seconds.
 pub const LASTS_S: i64 = 900;
-/// A workload's signals hold for at most so long in a day, seconds: a workload that logs without end asks for more for two hours of it.
-pub const MOST_A_DAY_S: i64 = 7_200;
+/// At most so many signals of a workload are taken in a day: one that logs without end asks for more for two hours of it.
+pub const MOST_A_DAY: usize = 8;
 /// At most so many signals are taken in a minute, of all workloads together.
 pub const MOST_A_MINUTE: usize = 60;
 /// At most so many workloads have signals in force.
@@ -68,7 +68,7 @@ impl Board {
             return Err(Ignored::TooMany);
         }
         let taken = self.taken.entry(signal.workload.clone()).or_default();
-        if taken.len() as i64 * LASTS_S >= MOST_A_DAY_S {
+        if taken.len() >= MOST_A_DAY {
             return Err(Ignored::Spent);
         }
         taken.push_back(now);
@@ -166,7 +166,7 @@ mod tests {
         // Logging for a whole day: eight quarters of an hour.
         let mut board = Board::default();
         let all = (0..86_400).step_by(60).filter(|at_s| board.take(signal("web", None, Level::Low, *at_s)).is_ok());
-        assert_eq!(all.count() as i64, MOST_A_DAY_S / LASTS_S);
+        assert_eq!(all.count(), MOST_A_DAY);
     }
 
     #[test]

@@ -50,10 +50,10 @@ fn main() -> Result<()> {
         write(&home.join("weights/heads.bin"), &heads.to_file())?;
     }
     if std::env::args().any(|argument| argument == "--held-out") {
-        held_out(&lines, &now, &mut |kept| Ok(Reader::with(embedded(kept))))?;
+        held_out(&lines, &now, |kept| Ok(Reader::with(embedded(kept))))?;
         if let Some(encoder) = &encoder {
             println!("with the encoder:");
-            held_out(&lines, &now, &mut |kept| {
+            held_out(&lines, &now, |kept| {
                 let heads = heads(kept).context("there is an encoder")?;
                 Ok(Reader::with(embedded(kept)).with_heads(heads, Arc::clone(encoder))?)
             })?;
@@ -89,7 +89,7 @@ fn prepared(lines: &[Line], names: &[String], now: &Zoned, encoder: Option<&Sent
         let samples = std::iter::once(line.plain()).chain((0..copies).map(|_| vary::vary(line, names, &mut random)));
         let prepared = samples.map(|sample| prepare(&sample, now, encoder)).collect();
         let done = done.fetch_add(1, Ordering::Relaxed) + 1;
-        if encoder.is_some() && done % 500 == 0 {
+        if encoder.is_some() && done.is_multiple_of(500) {
             println!("encoded {done} of {} lines", lines.len());
         }
         prepared
@@ -109,7 +109,7 @@ fn prepared(lines: &[Line], names: &[String], now: &Zoned, encoder: Option<&Sent
 fn held_out(
     lines: &[Line],
     now: &Zoned,
-    train: &mut dyn FnMut(&dyn Fn(usize) -> bool) -> Result<Reader>,
+    mut train: impl FnMut(&dyn Fn(usize) -> bool) -> Result<Reader>,
 ) -> Result<()> {
     let mut tallies = [Tally::default(), Tally::default()];
     for fold in 0..5 {

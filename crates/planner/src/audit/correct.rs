@@ -124,7 +124,7 @@ pub struct Corrected {
 }
 
 impl Corrected {
-    fn correct(&self, input: &ForecastInput, made: Forecast) -> Forecast {
+    fn correct(&self, input: &ForecastInput, made: &Forecast) -> Forecast {
         let mut rows = made.quantiles().to_vec();
         self.corrections.apply(&groups(input), &mut rows);
         Forecast::new(made.start_s, made.step_s, &made.by, rows, f32::NEG_INFINITY).with_score(made.score)
@@ -137,7 +137,7 @@ impl Forecaster for Corrected {
     }
     fn forecast(&self, inputs: &[ForecastInput], horizon: usize) -> Vec<Forecast> {
         let made = self.forecaster.forecast(inputs, horizon);
-        inputs.iter().zip(made).map(|(input, made)| self.correct(input, made)).collect()
+        inputs.iter().zip(made).map(|(input, made)| self.correct(input, &made)).collect()
     }
     fn settled<'a>(&'a self, input: &ForecastInput, horizon: usize) -> Option<Box<dyn Forecaster + 'a>> {
         let settled = self.forecaster.settled(input, horizon)?;
