@@ -96,7 +96,7 @@ impl Precision {
 mod tests {
     use super::*;
 
-    /// gguf-py: `gguf.quants.dequantize(np.arange(size, dtype=np.uint8) with d and m set to 0.5 and 0.25, kind)[[0, 15, 16, 31]]`
+    /// gguf-py: `gguf.quants.dequantize(bytes, kind)[[0, 15, 16, 31]]` of the bytes below.
     #[test]
     fn numbers_are_those_of_ggml() {
         let (d, m) = (0x3800_u16.to_le_bytes(), 0x3400_u16.to_le_bytes());
@@ -106,11 +106,11 @@ mod tests {
             let floats = precision.floats(&bytes);
             assert_eq!([floats[0], floats[15], floats[16], floats[31]], expect, "{precision:?}");
         };
-        check(Precision::Q8_0, &d, [8.5, 61.0, 64.5, -11.0]);
-        check(Precision::Q4_0, &d, [-3.5, 1.5, -3.5, -0.5]);
+        check(Precision::Q8_0, &d, [8.5, 61.0, -63.5, -11.0]);
+        check(Precision::Q4_0, &d, [-3.5, 1.0, -3.5, -0.5]);
         check(Precision::Q4_1, &[d, m].concat(), [7.75, 4.25, 0.75, 4.25]);
-        check(Precision::Q5_0, &d, [4.5, -2.0, -6.5, -3.0]);
-        check(Precision::Q5_1, &[d, m].concat(), [13.75, 2.25, 1.75, 5.25]);
+        check(Precision::Q5_0, &d, [6.5, -5.0, 1.0, -3.5]);
+        check(Precision::Q5_1, &[d, m].concat(), [13.75, 2.25, 9.75, 5.25]);
     }
 
     #[test]
