@@ -8,8 +8,10 @@ use std::{
     io::{Read, Seek as _, SeekFrom},
 };
 
-/// The directory's end with the longest comment.
-const LONGEST_END: u64 = 22 + 65_535;
+/// The directory's end, with the longest comment.
+const LONGEST_END: u64 = END as u64 + 65_535;
+/// What it takes without one.
+const END: usize = 22;
 /// The directory itself is never larger.
 const LARGEST_DIRECTORY: u32 = 1 << 24;
 
@@ -54,6 +56,9 @@ fn directory(file: &mut File) -> anyhow::Result<Vec<u8>> {
         .windows(4)
         .rposition(|bytes| bytes == b"PK\x05\x06")
         .context("the archive is cut short: it has no directory")?;
+    if end.len() < at + END {
+        bail!("the archive is cut short: its directory's end is not whole");
+    }
     let (size, start) = (u32_at(&end, at + 12)?, u32_at(&end, at + 16)?);
     if size > LARGEST_DIRECTORY || u64::from(start) + u64::from(size) > length {
         bail!("the archive's directory lies outside of it");

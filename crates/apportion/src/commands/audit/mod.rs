@@ -9,7 +9,7 @@ use crate::args::Global;
 use anyhow::Context as _;
 use apportion_core::{Forecaster, traits::ForecastInput};
 use apportion_planner::audit::{Case, Corrections, LEAST_CASES, Tally, cases, tally};
-use clap::Args;
+use clap::{ArgGroup, Args};
 use serde::Serialize;
 use std::{
     fs,
@@ -20,6 +20,7 @@ use std::{
 /// Arguments of `audit`.
 #[derive(Debug, Args)]
 #[command(
+    group = ArgGroup::new("source").required(true).multiple(true),
     after_help = "Each series is forecast from several earlier ends of its own past. On the earlier half of these forecasts a \
 correction is fitted for each group that misses; on the later half, groups are judged without and with it. DIR gets audit.html, \
 audit.csv, audit.json and corrections.json.
@@ -31,10 +32,10 @@ Examples:
 )]
 pub struct Audit {
     /// Trace files: workload, metric, time, value.
-    #[arg(value_name = "TRACE", required_unless_present = "from_store")]
+    #[arg(value_name = "TRACE", group = "source")]
     pub traces: Vec<PathBuf>,
     /// Audit what the own store holds, too.
-    #[arg(long)]
+    #[arg(long, group = "source")]
     pub from_store: bool,
     /// Where to write.
     #[arg(long, value_name = "DIR")]
