@@ -154,7 +154,12 @@ mod tests {
         let other = Arc::new(TelemetryModel::untrained(apportion_model::telemetry::ModelConfig::tiny(), 1));
         let tuned = shipped.clone().with_tuned([(Metric::new("cpu_cores"), other)].into());
         let (before, after) = (shipped.forecast(&inputs, 16), tuned.forecast(&inputs, 16));
-        assert!(after[0] == before[0] && after[1] != before[1] && after[2] == before[2]);
+        // A batch of two is summed in another order than a batch of three.
+        let apart = |index: usize| {
+            let pairs = after[index].quantiles().iter().flatten().zip(before[index].quantiles().iter().flatten());
+            pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+        };
+        assert!(apart(0) < 1e-4 && apart(1) > 1e-2 && apart(2) < 1e-4, "{} {} {}", apart(0), apart(1), apart(2));
     }
 
     #[test]
