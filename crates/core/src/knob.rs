@@ -1,6 +1,6 @@
 //! What can be turned, and to what.
 
-use crate::{Resource, metric::name};
+use crate::{Metric, Resource, metric::name};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -30,6 +30,12 @@ pub enum Knob {
 /// Every knob, in the order in which they are shown.
 pub const ALL: [Knob; 6] =
     [Knob::CpuQuota, Knob::MemoryHigh, Knob::MemoryMax, Knob::IoReadMax, Knob::IoWriteMax, Knob::NetworkSendMax];
+
+/// Whether a metric's demand decides a knob.
+#[must_use]
+pub fn is_demand(metric: &Metric) -> bool {
+    ALL.into_iter().any(|knob| knob.demand_metric() == metric.as_str())
+}
 
 impl Knob {
     /// Its name, unit last.

@@ -292,8 +292,7 @@ fn forecast(state: &mut LoopState, snapshot: &Snapshot, parts: &Parts<'_>, due: 
 
 /// The metrics whose demand decides a knob, of those that are measured.
 fn demand_metrics(known: &WorkloadState) -> BTreeSet<Metric> {
-    let metrics = knob::ALL.into_iter().map(|knob| Metric::new(knob.demand_metric()));
-    metrics.filter(|metric| known.latest.contains_key(metric)).collect()
+    known.latest.keys().filter(|metric| knob::is_demand(metric)).cloned().collect()
 }
 
 /// What a forecast is made from.

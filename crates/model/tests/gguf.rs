@@ -229,6 +229,9 @@ fn damaged_and_hostile_files_are_errors() {
     check(huge(24), "ends beyond the file");
     check(Maker::new().set("general.architecture", Entry::Text("qwen9")).bytes(), "its architecture is qwen9");
     check(Maker::new().set("tokenizer.ggml.model", Entry::Text("llama")).bytes(), "its tokenizer is llama");
+    check(Maker::new().set("tokenizer.ggml.pre", Entry::Text("default")).bytes(), "its tokenizer is gpt2, default");
+    check(whole("llama.rope.freq_base", 500_000), "llama.rope.freq_base is no positive number");
+    check(whole("llama.attention.head_count_kv", 0), "llama.attention.head_count_kv is no count");
     check(whole("llama.block_count", 2), "tensor blk.1.attn_norm.weight is missing");
     check(whole("llama.block_count", 4_000_000_000), "promises 4000000000 layers");
     check(whole("llama.block_count", 0), "is no count");

@@ -1,7 +1,7 @@
 //! Why a forecast is what it is, by occlusion: take something away, forecast again with the same choice, and say by how much the
 //! forecast moved. What is reported is therefore exactly what happens when that part is absent, for any forecaster.
 
-use crate::{prepare::fill, season::season_steps};
+use crate::forecasters::{Past, floor};
 use apportion_core::{
     Announced, Forecast, Forecaster, Rationale, Series, Time,
     rationale::{Influence, Lift, Rhythm, Stretch},
@@ -24,8 +24,7 @@ pub fn explain(forecaster: &dyn Forecaster, input: &ForecastInput, announced: &A
     let settled = forecaster.settled(input, horizon);
     let settled = settled.as_deref().unwrap_or(forecaster);
     let stretches = stretches(input.past.len());
-    let filled = fill(&input.past.values);
-    let season = season_steps(&filled, input.past.step_s);
+    let season = Past::new(&input.past).season;
     let mut asked = vec![input.clone(), unannounced(input), without_calendar(input), without_rhythm(input, season)];
     asked.extend(stretches.iter().map(|stretch| without_stretch(input, stretch)));
     let made = settled.forecast(&asked, horizon);
@@ -87,7 +86,7 @@ fn without_rhythm(input: &ForecastInput, season: usize) -> ForecastInput {
     let mut even = input.clone();
     let values = &input.past.values;
     let whole = mean(input.past.present());
-    let floor = if input.past.present().all(|value| value >= 0.0) { 0.0 } else { f32::NEG_INFINITY };
+    let floor = floor(&input.past);
     for phase in 0..season.min(values.len()) {
         let at_phase = values.iter().skip(phase).step_by(season).copied().filter(|value| value.is_finite());
         let excess = narrow(mean(at_phase) - whole);

@@ -3,7 +3,8 @@
 //! where no person has reported of the same.
 
 use apportion_core::{
-    Knob, Resource, Signal, SignalSource, Standing, Time, WorkloadId, instruction::Level, knob, workload::Asked,
+    Knob, Resource, Signal, SignalSource, Standing, Time, WorkloadId, instruction::Level, knob, time::DAY_S,
+    workload::Asked,
 };
 use serde::Serialize;
 use std::collections::{BTreeMap, VecDeque};
@@ -16,7 +17,6 @@ pub const MOST_A_DAY: usize = 8;
 pub const MOST_A_MINUTE: usize = 60;
 /// At most so many workloads have signals in force.
 pub const MOST_WORKLOADS: usize = 1_000;
-const DAY_S: i64 = 86_400;
 
 /// What a signal asks for, as a factor on what would be enough. Each is below that of a person's report of the same level (2, 1.5, 1.15; 1.3
 /// where none is said).

@@ -9,16 +9,13 @@ pub use alias::Aliases;
 
 use crate::{
     Language,
-    reading::{Direction, Effect, Kind, Level, Reading, Topic},
+    reading::{Direction, Effect, Kind, Level, Topic},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 /// What a larger model is told before the sentence: the labelling rules.
 pub const TASK: &str = include_str!("task.txt");
-
-/// Nothing longer is an answer, bytes.
-pub const ANSWER_MOST_BYTES: usize = 16 * 1_024;
 
 /// What a sentence is taken to mean, without its amounts and times.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -68,13 +65,6 @@ pub enum OpinionError {
 }
 
 impl Opinion {
-    /// What the reader says.
-    #[must_use]
-    pub fn of(reading: &Reading) -> Self {
-        let Reading { kind, resource, effect, direction, level, .. } = *reading;
-        Self { kind, workloads: reading.workloads.clone(), resource, effect, direction, level }
-    }
-
     /// The answer to a sentence whose names were replaced by `aliases`, with the names put back.
     ///
     /// # Errors

@@ -285,7 +285,8 @@ impl Kind {
 }
 
 /// IANA's name of a time's zone, or its offset.
-fn zone_name(of: &Zoned) -> String {
+#[must_use]
+pub fn zone_name(of: &Zoned) -> String {
     of.time_zone().iana_name().map_or_else(|| of.strftime("%:z").to_string(), str::to_owned)
 }
 

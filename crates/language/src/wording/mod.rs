@@ -15,7 +15,8 @@ pub use founded::unfounded;
 pub use instruction::describe;
 pub use moment::Clock;
 pub use objection::objection;
-pub use quantity::{amount, amount_of, duration, figure, resource_amount, setting, share};
+use quantity::amount_of;
+pub use quantity::{amount, duration, figure, resource_amount, setting, share};
 pub use rationale::{explain_forecast, unfounded_forecast};
 
 use crate::Language;

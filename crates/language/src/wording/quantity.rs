@@ -35,7 +35,7 @@ pub fn resource_amount(resource: Resource, value: f64, language: Language) -> St
 
 /// The same by metric, whose name ends in its unit; a plain figure where that is none of these.
 #[must_use]
-pub fn amount_of(metric: &Metric, value: f64, language: Language) -> String {
+pub(super) fn amount_of(metric: &Metric, value: f64, language: Language) -> String {
     resource_of(metric).map_or_else(|| figure(value), |resource| resource_amount(resource, value, language))
 }
 

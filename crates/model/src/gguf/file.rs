@@ -1,7 +1,7 @@
 //! The header of a GGUF file (version 2 or 3, little-endian): metadata, and where each tensor lies.
 //!
-//! Format: ggml's `docs/gguf.md`. Counts and lengths in the file are held against what is left of it, so that no allocation
-//! is larger than the file.
+//! Format: ggml's `docs/gguf.md`. Counts and lengths in the file are held against what is left of it, so that memory stays in
+//! proportion to the file (at worst some 32 times, for a list of bytes).
 
 use super::{GgufError, block::Precision, damaged, unsupported};
 use std::{
@@ -110,6 +110,10 @@ impl<R: Read + Seek> GgufFile<R> {
         let mut bytes = vec![0; tensor.precision.bytes(tensor.inputs * tensor.outputs)];
         self.source.read_exact(&mut bytes)?;
         Ok(bytes)
+    }
+
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.metadata.contains_key(key)
     }
 
     pub(super) fn value(&self, key: &str) -> Result<&Value, GgufError> {

@@ -94,12 +94,6 @@ struct Buffers {
 }
 
 impl State {
-    /// Tokens read.
-    #[must_use]
-    pub const fn tokens(&self) -> usize {
-        self.tokens
-    }
-
     /// Forgets all but the first tokens, so that a prefix is read once for many questions.
     pub fn keep_first(&mut self, tokens: usize) {
         self.tokens = self.tokens.min(tokens);
@@ -113,14 +107,15 @@ impl Sizes {
             return Err(unsupported(format!("its architecture is {architecture}; llama is known")));
         }
         let count = |key: &str| file.count(&format!("llama.{key}"));
+        let has = |key: &str| file.has(&format!("llama.{key}"));
         let (width, heads) = (count("embedding_length")?, count("attention.head_count")?);
-        let kept_heads = count("attention.head_count_kv").unwrap_or(heads);
+        let kept_heads = if has("attention.head_count_kv") { count("attention.head_count_kv")? } else { heads };
         if !width.is_multiple_of(heads) || !heads.is_multiple_of(kept_heads) {
             return Err(damaged(format!("a width of {width} for {heads} heads, {kept_heads} kept, is none")));
         }
         let head = width / heads;
-        let turned = count("rope.dimension_count").unwrap_or(head);
-        if turned != head || !head.is_multiple_of(2) || file.value("llama.rope.scaling.type").is_ok() {
+        let turned = if has("rope.dimension_count") { count("rope.dimension_count")? } else { head };
+        if turned != head || !head.is_multiple_of(2) || has("rope.scaling.type") {
             return Err(unsupported("its positions are turned in another way (partly, or scaled)"));
         }
         let sizes = Self {
@@ -132,7 +127,7 @@ impl Sizes {
             vocabulary: file.tensor("token_embd.weight")?.outputs,
             context: count("context_length")?.min(MOST_TOKENS),
             epsilon: file.real("llama.attention.layer_norm_rms_epsilon")?,
-            base: file.real("llama.rope.freq_base").unwrap_or(10_000.0),
+            base: if has("rope.freq_base") { file.real("llama.rope.freq_base")? } else { 10_000.0 },
         };
         let layers = count("block_count")?;
         if layers > MOST_LAYERS {

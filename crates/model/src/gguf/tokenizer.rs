@@ -39,10 +39,11 @@ impl Tokenizer {
     /// [`GgufError`].
     pub fn load<R: Read + Seek>(file: &GgufFile<R>) -> Result<Self, GgufError> {
         let model = file.text("tokenizer.ggml.model")?;
-        let pre = file.text("tokenizer.ggml.pre").unwrap_or("default");
+        let pre = if file.has("tokenizer.ggml.pre") { file.text("tokenizer.ggml.pre")? } else { "default" };
         let splits_digits = match (model, pre) {
             ("gpt2", "smollm") => true,
-            ("gpt2", "default" | "gpt-2") => false,
+            // The "default" of llama.cpp cuts elsewhere than GPT-2 does.
+            ("gpt2", "gpt-2") => false,
             _ => {
                 return Err(unsupported(format!(
                     "its tokenizer is {model}, {pre}; gpt2 with smollm or gpt-2 is known"

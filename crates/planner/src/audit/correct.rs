@@ -3,7 +3,10 @@
 //! groups): the patching of multicalibration (Hébert-Johnson et al. 2018), for quantiles (Jung et al. 2022).
 
 use super::{Case, Group, Tally, groups, tally};
-use crate::{choose::relative_loss, forecasters::Row};
+use crate::{
+    choose::{off_by, relative_loss, width},
+    forecasters::Row,
+};
 use apportion_core::{Forecast, Forecaster, LEVELS, stats::quantile, traits::ForecastInput};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -93,26 +96,22 @@ fn loss_after(case: &Case, shifts: &Row) -> f32 {
 fn fit_shifts(cases: &[&Case]) -> Row {
     let trust = cases.len() as f32 / (cases.len() as f32 + PRIOR_CASES);
     std::array::from_fn(|level| {
-        let off = cases.iter().flat_map(|case| case.rows.iter().zip(&case.truth)).filter_map(|(row, y)| {
-            let off = (y - row[level]) / width(row);
-            (width(row) > 0.0 && off.is_finite()).then_some(off)
-        });
+        let off = cases
+            .iter()
+            .flat_map(|case| case.rows.iter().zip(&case.truth))
+            .filter_map(|(row, y)| off_by(row, level, *y));
         let off: Vec<f32> = off.collect();
         trust * quantile(&off, LEVELS[level]).unwrap_or(0.0).clamp(-MOST, MOST)
     })
 }
 
-/// Nothing that was not negative becomes so.
+/// No value falls below the lowest of its row, or 0.
 fn shift(rows: &mut [Row], shifts: &Row) {
     for row in rows {
         let (width, floor) = (width(row), row[0].min(0.0));
         row.iter_mut().zip(shifts).for_each(|(value, shift)| *value = (*value + shift * width).max(floor));
         row.sort_unstable_by(f32::total_cmp);
     }
-}
-
-fn width(row: &Row) -> f32 {
-    row[8] - row[0]
 }
 
 /// A forecaster whose forecasts are corrected by group.
@@ -124,9 +123,10 @@ pub struct Corrected {
 }
 
 impl Corrected {
-    fn correct(&self, input: &ForecastInput, made: &Forecast) -> Forecast {
+    /// The forecast of a series of these groups, corrected.
+    fn correct(&self, of: &[Group], made: &Forecast) -> Forecast {
         let mut rows = made.quantiles().to_vec();
-        self.corrections.apply(&groups(input), &mut rows);
+        self.corrections.apply(of, &mut rows);
         Forecast::new(made.start_s, made.step_s, &made.by, rows, f32::NEG_INFINITY).with_score(made.score)
     }
 }
@@ -137,31 +137,36 @@ impl Forecaster for Corrected {
     }
     fn forecast(&self, inputs: &[ForecastInput], horizon: usize) -> Vec<Forecast> {
         let made = self.forecaster.forecast(inputs, horizon);
-        inputs.iter().zip(made).map(|(input, made)| self.correct(input, &made)).collect()
+        inputs.iter().zip(made).map(|(input, made)| self.correct(&groups(input), &made)).collect()
     }
     fn settled<'a>(&'a self, input: &ForecastInput, horizon: usize) -> Option<Box<dyn Forecaster + 'a>> {
-        let settled = self.forecaster.settled(input, horizon)?;
+        let settled = self.forecaster.settled(input, horizon);
         Some(Box::new(Settled { settled, corrected: self, groups: groups(input) }))
     }
 }
 
-/// With the choice and the groups of one series held fixed.
+/// With the groups of one series held fixed, and the choice where the forecaster makes one.
 struct Settled<'a> {
-    settled: Box<dyn Forecaster + 'a>,
+    settled: Option<Box<dyn Forecaster + 'a>>,
     corrected: &'a Corrected,
     groups: [Group; 6],
 }
 
+impl Settled<'_> {
+    fn inner(&self) -> &dyn Forecaster {
+        match &self.settled {
+            Some(settled) => settled.as_ref(),
+            None => self.corrected.forecaster.as_ref(),
+        }
+    }
+}
+
 impl Forecaster for Settled<'_> {
     fn name(&self) -> &str {
-        self.settled.name()
+        self.inner().name()
     }
     fn forecast(&self, inputs: &[ForecastInput], horizon: usize) -> Vec<Forecast> {
-        let correct = |made: Forecast| {
-            let mut rows = made.quantiles().to_vec();
-            self.corrected.corrections.apply(&self.groups, &mut rows);
-            Forecast::new(made.start_s, made.step_s, &made.by, rows, f32::NEG_INFINITY).with_score(made.score)
-        };
-        self.settled.forecast(inputs, horizon).into_iter().map(correct).collect()
+        let made = self.inner().forecast(inputs, horizon);
+        made.iter().map(|made| self.corrected.correct(&self.groups, made)).collect()
     }
 }

@@ -8,10 +8,10 @@ pub use correct::{Corrected, Corrections, LEAST_CASES, Patch};
 pub use group::{By, Group, groups};
 
 use crate::{
-    choose::relative_loss,
+    choose::{relative_loss, until},
     forecasters::{Past, Row, Rule, SeasonalNaive},
 };
-use apportion_core::{Forecaster, Series, traits::ForecastInput};
+use apportion_core::{Forecaster, traits::ForecastInput};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -46,13 +46,13 @@ pub fn cases(
     let one = |back: usize| {
         let end = len.checked_sub(back * horizon).filter(|end| *end >= horizon)?;
         let truth = whole.past.values.get(end..end + horizon)?.to_vec();
-        let past = Series { values: whole.past.values[..end].to_vec(), ..whole.past }.tail(context);
+        let mut input = until(whole, end);
+        input.past = input.past.tail(context);
         let enough =
             |values: &[f32]| values.iter().filter(|y| y.is_finite()).count() as f32 >= LEAST_SEEN * horizon as f32;
-        if !enough(&truth) || !enough(&past.values) {
+        if !enough(&truth) || !enough(&input.past.values) {
             return None;
         }
-        let input = ForecastInput { past, announced: Vec::new(), ..whole.clone() };
         let naive = SeasonalNaive.rows(&Past::new(&input.past), horizon);
         let made = forecaster.forecast(std::slice::from_ref(&input), horizon).pop()?;
         Some(Case { groups: groups(&input), rows: made.quantiles().to_vec(), naive, truth })

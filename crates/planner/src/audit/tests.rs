@@ -1,6 +1,6 @@
 use super::*;
 use crate::forecasters::{Recent, Simple};
-use apportion_core::LEVELS;
+use apportion_core::{LEVELS, Series};
 
 fn group(by: By, name: &str) -> Group {
     Group { by, name: name.to_owned() }
@@ -83,6 +83,12 @@ fn a_corrected_forecaster_shifts_the_groups_that_it_should() {
     let width = b[8] - b[0];
     assert!((a[8] - b[8] - 0.5 * width).abs() < 1e-3 && (b[0] - a[0] - 0.1 * width).abs() < 1e-3, "{a:?} {b:?}");
     assert_eq!(a[1..8], b[1..8]);
+    let settled = corrected.settled(&input("m"), 1).unwrap();
+    assert_eq!(
+        settled.forecast(&[input("other")], 1)[0].quantiles()[0],
+        a,
+        "the groups stay those of the series asked about"
+    );
 }
 
 #[test]

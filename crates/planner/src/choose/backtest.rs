@@ -44,7 +44,7 @@ pub(super) fn span(len: usize, horizon: usize) -> usize {
 }
 
 /// The input as it was at an earlier end.
-pub(super) fn until(input: &ForecastInput, end: usize) -> ForecastInput {
+pub(crate) fn until(input: &ForecastInput, end: usize) -> ForecastInput {
     let past = Series { values: input.past.values[..end].to_vec(), ..input.past };
     ForecastInput { workload: input.workload.clone(), metric: input.metric.clone(), past, announced: Vec::new() }
 }

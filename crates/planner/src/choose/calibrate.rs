@@ -65,12 +65,13 @@ fn stretch_of(step: usize, horizon: usize) -> usize {
     STRETCHES.iter().position(|eighths| step * 8 < eighths * horizon).unwrap_or(STRETCHES.len() - 1)
 }
 
-fn width(row: &Row) -> f32 {
+/// How far apart the lowest and the highest quantile are.
+pub(crate) fn width(row: &Row) -> f32 {
     row[8] - row[0]
 }
 
 /// How far the truth is from a quantile, in widths of the fan; `None` where either says nothing.
-fn off_by(row: &Row, level: usize, truth: f32) -> Option<f32> {
+pub(crate) fn off_by(row: &Row, level: usize, truth: f32) -> Option<f32> {
     let off = (truth - row[level]) / width(row);
     (width(row) > 0.0 && off.is_finite()).then_some(off)
 }

@@ -10,11 +10,13 @@ mod blend;
 mod calibrate;
 mod settled;
 
+pub(crate) use backtest::until;
 pub use backtest::{Score, relative_loss};
 pub use calibrate::Calibration;
+pub(crate) use calibrate::{off_by, width};
 
 use crate::forecasters::{
-    Direct, Ets, Mstl, Past, Profile, Recent, Row, SeasonalNaive, Simple, Transformer, Walk, finish,
+    Direct, Ets, Mstl, Profile, Recent, Row, SeasonalNaive, Simple, Transformer, Walk, finish, floor,
 };
 use apportion_core::{Forecast, Forecaster, Metric, WorkloadId, stats::fnv1a, time::DAY_S, traits::ForecastInput};
 use backtest::{Tried, mean, origins};
@@ -245,7 +247,7 @@ impl Auto {
         choice.calibration.apply(&mut rows);
         // Candidates have applied what is announced.
         let plain = ForecastInput { announced: Vec::new(), ..input.clone() };
-        let floor = Past::new(&input.past).floor;
+        let floor = floor(&input.past);
         finish(&plain, &choice.by(&self.candidates), rows, floor).with_score(choice.score)
     }
 
@@ -296,7 +298,7 @@ impl Forecaster for Auto {
             let parts: Vec<(&[Row], f32)> = parts.iter().map(|(rows, weight)| (rows.as_slice(), *weight)).collect();
             match self.choice(&input.workload, &input.metric) {
                 Some(choice) => self.put_together(&choice, input, &parts, horizon),
-                None => finish(input, "auto", blend::blend(&parts, horizon), Past::new(&input.past).floor),
+                None => finish(input, "auto", blend::blend(&parts, horizon), floor(&input.past)),
             }
         };
         inputs.iter().zip(rows).map(finish_one).collect()

@@ -1,6 +1,6 @@
 //! The chooser with one choice held fixed: for asking what a forecast rests on.
 
-use super::{Auto, Choice, key};
+use super::{Auto, Choice};
 use crate::forecasters::Row;
 use apportion_core::{Forecast, Forecaster, traits::ForecastInput};
 
@@ -14,7 +14,7 @@ impl<'a> Settled<'a> {
     /// With the choice for a series, made now where it is due; the chooser's own memory is as after a forecast.
     pub(super) fn new(auto: &'a Auto, input: &ForecastInput, horizon: usize) -> Option<Self> {
         auto.choose(std::slice::from_ref(input), horizon);
-        let choice = auto.memory().made.get(&key(input)).cloned()?;
+        let choice = auto.choice(&input.workload, &input.metric)?;
         Some(Self { auto, choice })
     }
 }

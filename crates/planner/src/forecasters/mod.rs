@@ -15,6 +15,7 @@ pub use direct::Direct;
 pub use ets::Ets;
 pub use mstl::Mstl;
 pub use past::Past;
+pub(crate) use past::floor;
 pub use profile::Profile;
 pub use recent::Recent;
 pub use seasonal_naive::SeasonalNaive;

@@ -6,6 +6,11 @@ use crate::{
 };
 use apportion_core::Series;
 
+/// What is not forecast below: 0 where the past never was, else negative infinity.
+pub(crate) fn floor(past: &Series) -> f32 {
+    if past.present().all(|value| value >= 0.0) { 0.0 } else { f32::NEG_INFINITY }
+}
+
 /// A series as the rules see it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Past {
@@ -26,7 +31,7 @@ impl Past {
         let mut values = series.values.clone();
         bridge(&mut values, (SHORT_GAP_S / series.step_s.max(1)).max(2) as usize);
         let filled = fill(&values);
-        let floor = if filled.iter().all(|value| *value >= 0.0) { 0.0 } else { f32::NEG_INFINITY };
+        let floor = floor(series);
         let season = season_steps(&filled, series.step_s);
         Self { values, filled, season, floor }
     }

@@ -1,4 +1,5 @@
-//! A history that reads each series once: for the length of one tick, in which the past does not change.
+//! A history that reads each series once, and again only where a wider window is asked for: for the length of one tick, in which the
+//! past does not change.
 
 use apportion_core::{History, Metric, Series, Window, WorkloadId};
 use std::{cell::RefCell, collections::BTreeMap};

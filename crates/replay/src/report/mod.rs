@@ -5,6 +5,7 @@ mod svg;
 mod text;
 
 pub use html::html;
+pub use svg::escape;
 pub use text::text;
 
 /// What a trace cannot show, said in every report.

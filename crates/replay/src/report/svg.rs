@@ -4,7 +4,8 @@ use crate::{Example, Judged, Sweep, sweep::LEAST_OVER};
 use std::fmt::Write;
 
 /// Text safe inside HTML and SVG.
-pub(super) fn escape(text: &str) -> String {
+#[must_use]
+pub fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 

@@ -163,20 +163,21 @@ impl<'a> Seen<'a> {
             let slip = || known.is_empty() && is_slip(&token.text, catalogue);
             known.contains(&(token.start, token.end)) || is_new_name(token, share, known.is_empty()) || slip()
         };
-        let all = || tokens.iter().zip(named.iter().copied());
+        let are_names: Vec<bool> = tokens.iter().zip(&named).map(|(token, share)| is_name(token, *share)).collect();
+        let of =
+            |wanted: bool| tokens.iter().zip(&are_names).filter(move |(_, is)| **is == wanted).map(|(token, _)| token);
         let mut names: Vec<String> = Vec::new();
-        for (token, _) in all().filter(|(token, share)| is_name(token, *share)) {
+        for token in of(true) {
             let name = token.text.trim_end_matches(['.', ':']).to_owned();
             if !names.contains(&name) {
                 names.push(name);
             }
         }
-        let plain: Vec<&str> =
-            all().filter(|(token, share)| !is_name(token, *share)).map(|(token, _)| token.text.as_str()).collect();
+        let plain: Vec<&str> = of(false).map(|token| token.text.as_str()).collect();
         let classes = lexicon::classes(&plain);
         // A name is no word of the question.
         let mut chars = text.chars.clone();
-        for (token, _) in all().filter(|(token, share)| is_name(token, *share)) {
+        for token in of(true) {
             chars[token.start..token.end].fill('_');
         }
         Self { text, names, amounts, taken, classes, words: chars.into_iter().collect() }

@@ -44,8 +44,7 @@ fn night(text: &Text, now: &Zoned) -> Option<Past> {
 
 /// "in the last 3 hours", "过去24小时"; "3 hours ago" is the time around that.
 fn lasting(text: &Text, now: &Zoned, taken: &[(usize, usize)]) -> Option<Past> {
-    const LAST: [&str; 12] =
-        ["last", "past", "previous", "over the last", "过去", "最近", "近", "这", "前", "之前的", "the", "刚过去的"];
+    const LAST: [&str; 9] = ["last", "past", "previous", "过去", "近", "这", "前", "之前的", "刚过去的"];
     const ONE: [(&str, i64); 9] = [
         ("last hour", 60),
         ("past hour", 60),
@@ -69,7 +68,7 @@ fn lasting(text: &Text, now: &Zoned, taken: &[(usize, usize)]) -> Option<Past> {
         if ["ago", "前", "之前", "以前"].iter().any(|word| after.starts_with(word)) {
             return around(&now.checked_sub(span).ok()?);
         }
-        let led = LAST.iter().any(|word| before.trim_end().ends_with(word) && *word != "the");
+        let led = LAST.iter().any(|word| before.trim_end().ends_with(word));
         if led || ["来", "以来", "内", "里", "之内"].iter().any(|word| after.starts_with(word)) {
             return back(span);
         }
