@@ -99,6 +99,28 @@ fn questions_are_answered_from_store_and_ledger() {
     }
 }
 
+/// Readings are kept for two days, minutes for fourteen, five minutes for ninety.
+#[test]
+fn what_is_not_kept_finely_any_more_is_answered_coarsely() {
+    let night = Night::new();
+    night.store.backfill(&night::hour_of("web", "2026-11-21T10:00:00"), night::at()).unwrap();
+    night.store.backfill(&night::hour_of("web", "2026-10-21T10:00:00"), night::at()).unwrap();
+    for day in ["21 November", "21 October"] {
+        let answer = words(&night, &format!("how much cpu did web use on {day} from 10:00 to 11:00?"));
+        assert!(answer.words.contains("web used 2 cores of CPU on average"), "{day}: {}", answer.words);
+    }
+}
+
+#[test]
+fn an_instruction_on_a_pattern_stands_for_what_it_matches() {
+    let night = Night::new();
+    night.store.hold(&["ngin*".to_owned()], "patching", None, night::at()).unwrap();
+    for question in ["what instructions stand for nginx?", "nginx 有哪些指令？"] {
+        let answer = words(&night, question);
+        assert!(answer.words.contains("ngin*") && !answer.words.contains("vault"), "{question}: {}", answer.words);
+    }
+}
+
 #[test]
 fn what_cannot_be_answered_says_what_is_missing() {
     let night = Night::new();

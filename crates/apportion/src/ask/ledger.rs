@@ -1,10 +1,10 @@
 //! Questions about decisions, savings and instructions.
 
-use super::{Asker, DAY_S, WEEK_S, put};
+use super::{Asker, WEEK_S, put};
 use crate::zone;
 use apportion_core::{
     Binding, Decision, DecisionId, Instructed, Knob, Refusal, Setting, Time, Verdict, WorkloadId,
-    instruction::InstructionKind, knob,
+    instruction::InstructionKind, knob, time::DAY_S,
 };
 use apportion_host::store::Filter;
 use apportion_language::{
@@ -87,6 +87,7 @@ impl Asker<'_> {
             named => named.iter().flat_map(|workload| self.within(Some(workload), span)).collect(),
         };
         decisions.retain(|decision| self.is_of(decision.change.knob));
+        decisions.sort_by_key(|decision| std::cmp::Reverse(decision.id));
         found.records.push(Record::Counted(counted(&decisions, span)));
         let applied = decisions.iter().any(Decision::is_applied);
         let listed = decisions.into_iter().filter(|decision| !applied || decision.is_applied());
@@ -109,13 +110,9 @@ impl Asker<'_> {
         Record::Said(Said { in_force: is_in_force(&said, self.now, &zone::offset_s), said })
     }
 
-    pub(super) fn said(&self, found: &mut Findings) {
-        let names = &self.question.workloads;
-        let is_asked = |said: &Instructed| {
-            let of = &said.instruction.workloads;
-            !said.is_past(self.now) && (names.is_empty() || of.is_empty() || of.iter().any(|name| names.contains(name)))
-        };
-        let all = self.sources.instructions().into_iter().filter(is_asked).filter(|said| !is_over(said, self.now));
+    pub(super) fn said(&self, named: &[WorkloadId], found: &mut Findings) {
+        let stands = |said: &Instructed| !said.is_past(self.now) && !is_over(said, self.now);
+        let all = self.sources.instructions().into_iter().filter(|said| stands(said) && concerns(said, named));
         let standing: Vec<Record> = all.take(MOST_SAID).map(|said| self.told(said)).collect();
         if standing.is_empty() {
             found.missing.push(Missing::Instructions);
@@ -143,20 +140,23 @@ impl Asker<'_> {
         all
     }
 
-    /// What a knob was set to at a time, with the decision that set it; where the ledger knows of one.
-    pub(super) fn in_force(&self, workload: &WorkloadId, knob: Knob, at: Time) -> Option<(Setting, DecisionId, Time)> {
-        let all = self.sources.decisions(&filter(Some(workload), None, usize::MAX));
-        let mut applied =
-            all.iter().filter(|decision| decision.is_applied() && decision.change.knob == knob && decision.time <= at);
-        applied.next().and_then(|decision| Some((decision.admitted_to()?, decision.id, decision.time)))
+    /// All decisions about a workload, newest first.
+    pub(super) fn decisions_of(&self, workload: &WorkloadId) -> Vec<Decision> {
+        self.sources.decisions(&filter(Some(workload), None, usize::MAX))
     }
+}
+
+/// What a knob was set to at a time, with the decision that set it; where `decisions`, newest first, hold one.
+pub(super) fn in_force(decisions: &[Decision], knob: Knob, at: Time) -> Option<(Setting, DecisionId, Time)> {
+    let is_of = |decision: &&Decision| decision.is_applied() && decision.change.knob == knob && decision.time <= at;
+    decisions.iter().find(is_of).and_then(|decision| Some((decision.admitted_to()?, decision.id, decision.time)))
 }
 
 pub(super) fn filter(workload: Option<&WorkloadId>, since: Option<Time>, limit: usize) -> Filter {
     Filter { workload: workload.cloned(), since, limit }
 }
 
-/// A hold that repeats and reports end by themselves.
+/// A report without an end stops by itself.
 fn is_over(said: &Instructed, now: Time) -> bool {
     let of = &said.instruction;
     let report = of.kind == InstructionKind::Report && of.end.is_none();
@@ -198,40 +198,38 @@ fn counted(decisions: &[Decision], span: Span) -> Counted {
     }
 }
 
+/// What a workload had before the first change, and each change.
+type Changes = (f64, Vec<(Time, f64)>);
+
 /// What applied changes of a knob, oldest first, saved of limits that were finite before.
 fn saved(decisions: &[Decision], knob: Knob, span: Span) -> Option<Saved> {
-    let mut changes: BTreeMap<&WorkloadId, Vec<(Time, f64)>> = BTreeMap::new();
-    let mut before: BTreeMap<&WorkloadId, f64> = BTreeMap::new();
+    let mut changes: BTreeMap<&WorkloadId, Changes> = BTreeMap::new();
     for decision in decisions.iter().filter(|decision| decision.is_applied() && decision.change.knob == knob) {
-        let workload = &decision.change.workload;
-        let known = before.contains_key(workload);
         let (Some(from), Some(to)) = (decision.change.from.value(), decision.admitted_to().and_then(Setting::value))
         else {
             continue;
         };
-        if !known {
-            before.insert(workload, from);
-        }
-        changes.entry(workload).or_default().push((decision.time, to));
+        let (_, steps) = changes.entry(&decision.change.workload).or_insert((from, Vec::new()));
+        steps.push((decision.time, to));
     }
     let length_s = span.to.since_s(span.from);
-    let mean = |workload: &WorkloadId, steps: &[(Time, f64)]| {
-        let (mut at, mut value, mut sum) = (span.from, before.get(workload).copied().unwrap_or_default(), 0.0);
+    let mean = |(before, steps): &Changes| {
+        let (mut at, mut value, mut sum) = (span.from, *before, 0.0);
         for (time, next) in steps {
             sum += value * time.since_s(at);
             (at, value) = (*time, *next);
         }
         (sum + value * span.to.since_s(at)) / length_s
     };
-    let (before_all, since): (f64, f64) =
-        (before.values().sum(), changes.iter().map(|(workload, steps)| mean(workload, steps)).sum());
+    let before: f64 = changes.values().map(|(before, _)| before).sum();
+    let since: f64 = changes.values().map(mean).sum();
     (!changes.is_empty() && length_s > 0.0).then(|| Saved {
         knob,
         span,
-        changes: changes.values().map(Vec::len).sum::<usize>() as u64,
+        changes: changes.values().map(|(_, steps)| steps.len()).sum::<usize>() as u64,
         workloads: changes.len() as u64,
-        before: before_all,
+        before,
         since,
-        saved: before_all - since,
+        saved: before - since,
     })
 }

@@ -12,7 +12,7 @@ pub use answered::Answered;
 pub use sources::{Sources, StoreSources};
 
 use crate::web::View;
-use apportion_core::{Knob, Resource, Time, Window, WorkloadId};
+use apportion_core::{Knob, Resource, Time, Window, WorkloadId, time::DAY_S};
 use apportion_language::{
     reading::{
         Reader,
@@ -24,8 +24,7 @@ use apportion_planner::instructions::nearest;
 use jiff::Zoned;
 use std::collections::BTreeSet;
 
-/// Without a time, questions are about the last day; savings and smaller sizes about the last week. Seconds.
-const DAY_S: i64 = 86_400;
+/// Without a time, questions are about the last day; savings and smaller sizes about the last week, seconds.
 const WEEK_S: i64 = 7 * DAY_S;
 /// Workloads that one answer tells of at the most.
 const MOST_NAMED: usize = 5;
@@ -79,7 +78,7 @@ impl Asker<'_> {
             About::MostUsed | About::MostWasted => self.ranked(&named, &mut found),
             About::AtRisk => self.at_risk(&named, &mut found),
             About::Saved => self.saved(&named, &mut found),
-            About::Said => self.said(&mut found),
+            About::Said => self.said(&named, &mut found),
             About::Smaller => self.smaller(&named, &mut found),
             About::Free => self.free(&mut found),
             About::State => self.state(&named, &mut found),
@@ -134,14 +133,18 @@ fn put(found: &mut Findings, record: Result<Record, Missing>) {
     }
 }
 
-/// The grid on which a span is looked at: fine for hours, coarse for weeks, so that an answer comes at once.
-fn grid(span: Span) -> Window {
-    let length_s = span.to.s() - span.from.s();
-    let step_s: u32 = match length_s {
+/// The grids on which a span can be looked at, finest first: fine for hours, coarse for weeks, so that an answer comes at once.
+fn grids(span: Span) -> impl Iterator<Item = Window> {
+    let finest: u32 = match span.to.s() - span.from.s() {
         ..10_801 => 10,
         10_801..172_801 => 60,
         _ => 300,
     };
+    [10, 60, 300].into_iter().filter(move |step_s| *step_s >= finest).map(move |step_s| grid(span, step_s))
+}
+
+/// The steps that make up a span.
+fn grid(span: Span, step_s: u32) -> Window {
     let step = i64::from(step_s);
     let from_s = span.from.s().div_euclid(step) * step + step;
     Window { from_s, to_s: (span.to.s().div_euclid(step) * step + step).max(from_s), step_s }

@@ -1,7 +1,9 @@
 //! Questions about what is: allotments, rankings, forecasts, what the machine has left.
 
-use super::{Asker, DAY_S, put};
-use apportion_core::{Forecast, Knob, Metric, Resource, Setting, Time, WorkloadId, knob, plan::Expected};
+use super::{Asker, ledger::in_force, put};
+use apportion_core::{
+    Decision, Forecast, Knob, Metric, Resource, Setting, Time, WorkloadId, knob, plan::Expected, time::DAY_S,
+};
 use apportion_language::{
     reading::question::{About, Span},
     wording::answer::{Allotted, By, ExpectedOf, Findings, Free, Missing, Ranked, Record},
@@ -17,10 +19,11 @@ const LOOK_BACK: usize = 100;
 impl Asker<'_> {
     pub(super) fn allotted(&self, named: &[WorkloadId], found: &mut Findings) {
         for workload in self.each(named).into_iter().take(MOST_LISTED) {
+            let decisions = self.decisions_of(workload);
             let all: Vec<Allotted> = knob::ALL
                 .into_iter()
                 .filter(|knob| self.is_of(*knob))
-                .filter_map(|knob| self.allotted_of(workload, knob))
+                .filter_map(|knob| self.allotted_of(workload, knob, &decisions))
                 .collect();
             if all.is_empty() {
                 found.missing.push(Missing::Decisions { span: None });
@@ -30,9 +33,9 @@ impl Asker<'_> {
     }
 
     /// What a knob is set to and would be allotted; `None` where nothing is known of it.
-    fn allotted_of(&self, workload: &WorkloadId, knob: Knob) -> Option<Allotted> {
+    fn allotted_of(&self, workload: &WorkloadId, knob: Knob, decisions: &[Decision]) -> Option<Allotted> {
         let now = self.view.workloads.get(workload)?;
-        let by = self.in_force(workload, knob, self.now);
+        let by = in_force(decisions, knob, self.now);
         let seen = now.state.settings.get(&knob).copied();
         let setting = seen.or(by.map(|(setting, ..)| setting));
         // A limit that somebody else has set since is not that decision's.
@@ -67,8 +70,7 @@ impl Asker<'_> {
         let knob = super::knob_of(resource);
         let of = self.used_of(workload, knob.demand_metric(), span).ok()?;
         let now = self.view.workloads.get(workload)?;
-        let limit = now.state.settings.get(&knob).copied().and_then(Setting::value);
-        let limit = limit.or_else(|| now.allotted.get(&knob).copied());
+        let limit = now.size(knob);
         let value = match by {
             By::Use => of.mean,
             By::Waste => limit? - of.used.p95,
@@ -126,9 +128,7 @@ impl Asker<'_> {
     }
 
     pub(super) fn free(&self, found: &mut Findings) {
-        let resources =
-            self.question.resource.map_or_else(|| vec![Resource::Cpu, Resource::Memory], |resource| vec![resource]);
-        for resource in resources {
+        for resource in self.resources() {
             let free = self.view.capacity.of(resource).map(|capacity| self.free_of(resource, capacity));
             put(found, free.map(Record::Free).ok_or(Missing::Machine));
         }
@@ -138,11 +138,7 @@ impl Asker<'_> {
     fn free_of(&self, resource: Resource, capacity: f64) -> Free {
         let knob = super::knob_of(resource);
         let metric = Metric::new(knob.demand_metric());
-        let has = |now: &crate::web::WorkloadNow| {
-            let limit = now.state.settings.get(&knob).copied().and_then(Setting::value);
-            limit.or_else(|| now.allotted.get(&knob).copied()).unwrap_or_default()
-        };
-        let allotted: f64 = self.view.workloads.values().map(has).sum();
+        let allotted: f64 = self.view.workloads.values().filter_map(|now| now.size(knob)).sum();
         let used = self.view.machine.get(&metric).map(|latest| latest.value);
         Free { resource, capacity, used, allotted, left: (capacity - allotted).max(0.0) }
     }

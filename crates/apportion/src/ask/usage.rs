@@ -1,7 +1,9 @@
 //! Questions about what was used, wanted, held back, and what another size would have cost.
 
-use super::{Asker, DAY_S, WEEK_S, grid, knob_of, put};
-use apportion_core::{Knob, Metric, Resource, Series, Setting, Time, Window, WorkloadId, metric::name, stats};
+use super::{Asker, WEEK_S, grids, knob_of, ledger::in_force, put};
+use apportion_core::{
+    Knob, Metric, Resource, Series, Setting, Time, Window, WorkloadId, metric::name, stats, time::DAY_S,
+};
 use apportion_language::{
     reading::question::{Size, Span},
     wording::answer::{Findings, Killed, Missing, Near, Record, Smaller, Throttled, UsedOver},
@@ -66,6 +68,9 @@ impl Asker<'_> {
         let missing = || no_readings(workload, name::CPU_THROTTLED_PERIODS, span);
         let throttled = self.series(workload, name::CPU_THROTTLED_PERIODS, span, false).ok_or_else(missing)?;
         let periods = self.series(workload, name::CPU_PERIODS, span, false).ok_or_else(missing)?;
+        if periods.step_s != throttled.step_s {
+            return Err(missing());
+        }
         let step_s = f64::from(throttled.step_s);
         let share = |(throttled, periods): (&f32, &f32)| {
             let share = if *periods > 0.0 { throttled / periods } else { throttled * 0.0 };
@@ -79,7 +84,7 @@ impl Asker<'_> {
         let worst = worst.ok_or_else(missing)?;
         let worst_at = Time::from_s(throttled.time_s(worst));
         let wanted = self.series(workload, name::CPU, span, true).and_then(|series| used(&series));
-        let limit = self.in_force(workload, Knob::CpuQuota, worst_at);
+        let limit = in_force(&self.decisions_of(workload), Knob::CpuQuota, worst_at);
         Ok(Throttled {
             workload: workload.clone(),
             span,
@@ -116,16 +121,16 @@ impl Asker<'_> {
     fn killed_of(&self, workload: &WorkloadId, span: Span) -> Result<Killed, Missing> {
         let missing = || no_readings(workload, name::OOM_KILLS, span);
         let series = self.series(workload, name::OOM_KILLS, span, false).ok_or_else(missing)?;
-        let step_s = f64::from(series.step_s);
-        let kills: f64 = series.present().map(|rate| f64::from(rate) * step_s).sum();
-        let last = series.values.iter().rposition(|rate| *rate > 0.0).unwrap_or(0);
-        let last_at = Time::from_s(series.time_s(last));
-        let limit = self.in_force(workload, Knob::MemoryMax, last_at);
-        let memory = self.series(workload, name::MEMORY_WORKING_SET, span, false).and_then(|series| used(&series));
         let measured = series.present().count();
         if measured == 0 {
             return Err(missing());
         }
+        let step_s = f64::from(series.step_s);
+        let kills: f64 = series.present().map(|rate| f64::from(rate) * step_s).sum();
+        let last = series.values.iter().rposition(|rate| *rate > 0.0).unwrap_or(0);
+        let last_at = Time::from_s(series.time_s(last));
+        let limit = in_force(&self.decisions_of(workload), Knob::MemoryMax, last_at);
+        let memory = self.series(workload, name::MEMORY_WORKING_SET, span, false).and_then(|series| used(&series));
         Ok(Killed {
             workload: workload.clone(),
             span,
@@ -156,10 +161,8 @@ impl Asker<'_> {
 
     /// What a workload has of a knob: its limit, else what it would be allotted.
     fn has(&self, workload: &WorkloadId, knob: Knob) -> Result<f64, Missing> {
-        let now = self.view.workloads.get(workload);
-        let limit = now.and_then(|now| now.state.settings.get(&knob)).copied().and_then(Setting::value);
-        let allotted = || now.and_then(|now| now.allotted.get(&knob)).copied();
-        limit.or_else(allotted).ok_or(Missing::Limit { workload: workload.clone(), resource: knob.resource() })
+        let has = self.view.workloads.get(workload).and_then(|now| now.size(knob));
+        has.ok_or(Missing::Limit { workload: workload.clone(), resource: knob.resource() })
     }
 
     /// What a size would have cost on what was wanted in a span.
@@ -199,7 +202,7 @@ impl Asker<'_> {
         Ok(Near { workload: workload.clone(), resource, span, limit, p95, share: p95 / limit })
     }
 
-    /// A series over a span, as it was measured or as it was wanted; the coarser grid where the finer one is not kept any more.
+    /// A series over a span, as it was measured or as it was wanted; a coarser grid where the finer one is not kept any more.
     pub(super) fn series(&self, workload: &WorkloadId, metric: &str, span: Span, wanted: bool) -> Option<Series> {
         let metric = Metric::new(metric);
         let read = |window: Window| {
@@ -209,10 +212,7 @@ impl Asker<'_> {
                 self.sources.used(workload, &metric, window)
             }
         };
-        let fine = grid(span);
-        let coarse = Window { step_s: 300, ..fine };
-        let found = |window: Window| read(window).filter(|series| series.present().next().is_some());
-        found(fine).or_else(|| found(coarse))
+        grids(span).find_map(|window| read(window).filter(|series| series.present().next().is_some()))
     }
 }
 

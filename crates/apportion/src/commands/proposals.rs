@@ -61,15 +61,22 @@ impl Proposals {
                 "{MOST_WAITING} proposals wait already; a person has to confirm them first, or let them pass"
             );
         }
+        // Whole before it has a number, so that nobody sweeps away what is half written.
+        let part = self.0.join(format!("{}.part", std::process::id()));
+        write_private(&part, &serde_json::to_vec(proposal)?).with_context(|| self.unusable())?;
+        let linked = self.number(&part, &waiting);
+        let _ = fs::remove_file(part);
+        linked.with_context(|| self.unusable())
+    }
+
+    /// Gives a written proposal the next free number.
+    fn number(&self, part: &Path, waiting: &[(u32, Proposal)]) -> std::io::Result<u32> {
         let mut id = waiting.last().map_or(1, |(last, _)| last + 1);
         loop {
-            match OpenOptions::new().write(true).create_new(true).mode(0o600).open(self.file(id)) {
-                Ok(mut file) => {
-                    file.write_all(&serde_json::to_vec(proposal)?)?;
-                    return Ok(id);
-                }
+            match fs::hard_link(part, self.file(id)) {
+                Ok(()) => return Ok(id),
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => id += 1,
-                Err(error) => return Err(error).with_context(|| self.unusable()),
+                Err(error) => return Err(error),
             }
         }
     }
@@ -117,6 +124,11 @@ impl Proposals {
     fn unusable(&self) -> String {
         format!("{}: proposals cannot be kept here", self.0.display())
     }
+}
+
+/// A file that its owner alone can read.
+fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?.write_all(bytes)
 }
 
 #[cfg(test)]

@@ -33,6 +33,20 @@ impl Drop for Reading {
     }
 }
 
+/// What journalctl is asked for: warnings and worse, or (`+`) whatever the kernel says, whose line of a kill is no warning.
+const FOLLOW: [&str; 10] = [
+    "--output=json",
+    "--follow",
+    "--lines=0",
+    "PRIORITY=0",
+    "PRIORITY=1",
+    "PRIORITY=2",
+    "PRIORITY=3",
+    "PRIORITY=4",
+    "+",
+    "_TRANSPORT=kernel",
+];
+
 /// Reads a journal beside the loop: `follow` for that of this machine, `-` for standard input, else a file of JSON lines.
 ///
 /// # Errors
@@ -42,9 +56,7 @@ pub fn read(from: &str, signals: Arc<Signals>) -> anyhow::Result<Reading> {
     let source: Box<dyn Read + Send> = match from {
         "-" => Box::new(std::io::stdin()),
         "follow" => {
-            let arguments = ["--output=json", "--follow", "--lines=0", "--priority=warning"];
-            let command =
-                Command::new("journalctl").args(arguments).stdout(Stdio::piped()).stdin(Stdio::null()).spawn();
+            let command = Command::new("journalctl").args(FOLLOW).stdout(Stdio::piped()).stdin(Stdio::null()).spawn();
             let mut running = command.context("journalctl cannot be run; give --journal FILE with its JSON lines")?;
             let lines = running.stdout.take().context("journalctl gives no output")?;
             child = Some(running);
@@ -58,6 +70,7 @@ pub fn read(from: &str, signals: Arc<Signals>) -> anyhow::Result<Reading> {
                 signals.take(std::slice::from_ref(&report), daemon::now());
             }
         });
+        tracing::warn!("the journal has ended: its lines are no longer taken as hints");
     })?;
     Ok(Reading { child })
 }

@@ -61,6 +61,15 @@ pub struct WorkloadNow {
     pub memory_spark_bytes: Vec<f32>,
 }
 
+impl WorkloadNow {
+    /// What it has of a knob: its limit, else what it would be allotted.
+    #[must_use]
+    pub fn size(&self, knob: Knob) -> Option<f64> {
+        let limit = self.state.settings.get(&knob).copied().and_then(Setting::value);
+        limit.or_else(|| self.allotted.get(&knob).copied())
+    }
+}
+
 /// How Apportion stands to a workload; the first that holds, in this order.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Footing {

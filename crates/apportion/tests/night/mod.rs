@@ -143,6 +143,16 @@ fn readings() -> Batch {
     batch
 }
 
+/// Two cores of a workload for an hour, a reading a minute.
+pub fn hour_of(of: &str, from: &str) -> Batch {
+    let mut batch = Batch { workloads: vec![workload(of)], ..Batch::default() };
+    for minute in 0..=60 {
+        let sum = 120.0 * f64::from(minute);
+        batch.push(&of.into(), &Metric::new(name::CPU), time(from).plus_s(60 * i64::from(minute)), sum);
+    }
+    batch
+}
+
 fn cut() -> Decision {
     let counterfactual = Counterfactual {
         value: 1.0,

@@ -47,10 +47,14 @@ export function tellView(app) {
       told = answer;
       replace(reading, shown(told));
       go.textContent = t(told.question ? 'ask.go' : 'tell.go');
-      go.disabled = !told.question && (!told.can_confirm || !app.status?.writable);
+      allow();
     } catch (problem) {
       if (!mine.signal.aborted) replace(reading, h('p', { class: 'form-error', role: 'alert' }, problem.message));
     }
+  }
+
+  function allow() {
+    go.disabled = !told || (!told.question && (!told.can_confirm || !app.status?.writable));
   }
 
   async function answerIt() {
@@ -61,7 +65,7 @@ export function tellView(app) {
       replace(answer, h('p', { class: 'form-error', role: 'alert' }, problem.message));
     }
     answer.hidden = false;
-    go.disabled = false;
+    allow();
   }
 
   async function confirm() {
