@@ -125,7 +125,7 @@ pub struct Run {
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub listen: Option<String>,
     /// Take log lines as hints: `follow` reads this machine's journal through journalctl; else a file of its JSON lines, or `-`.
-    #[arg(long, value_name = "FROM", num_args = 0..=1, default_missing_value = "follow")]
+    #[arg(long, value_name = "FROM", num_args = 0..=1, default_missing_value = "follow", conflicts_with = "once")]
     pub journal: Option<String>,
 }
 

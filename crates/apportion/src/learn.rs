@@ -1,6 +1,9 @@
 //! Series to learn from: trace files and the own store.
 
-use crate::daemon::StoreHistory;
+use crate::{
+    args::Global,
+    daemon::{self, StoreHistory},
+};
 use anyhow::bail;
 use apportion_core::{
     History as _, Metric, Series, Time, Window, WorkloadId, knob, stats::fnv1a, time::CALENDAR_FROM_S,
@@ -56,6 +59,18 @@ impl Found {
     }
 }
 
+/// Every series of trace files and, where asked for, of the own store; with the names of the sources for people.
+///
+/// # Errors
+/// One of them cannot be read.
+pub(crate) fn read(global: &Global, traces: &[PathBuf], store: bool) -> anyhow::Result<(Vec<Found>, Vec<String>)> {
+    let mut all = from_traces(traces)?;
+    if store {
+        all.extend(from_store(&Arc::new(global.open_to_read()?), daemon::now())?);
+    }
+    Ok((all, names(traces, store)))
+}
+
 /// Every series of trace files.
 ///
 /// # Errors
@@ -89,7 +104,7 @@ pub(crate) fn from_store(store: &Arc<Store>, now: Time) -> anyhow::Result<Vec<Fo
         if id.is_machine() || !fnv1a(id.as_str().bytes()).is_multiple_of(every) {
             continue;
         }
-        for metric in store.metrics(&id)?.into_iter().filter(decides_a_knob) {
+        for metric in store.metrics(&id)?.into_iter().filter(knob::is_demand) {
             let Some(series) = history.series(&id, &metric, window) else { continue };
             let found = Found { source: "store".to_owned(), workload: id.clone(), metric, series: begun(&series) };
             all.extend(Some(found).filter(Found::is_enough));
@@ -117,13 +132,9 @@ pub(crate) fn hex(bytes: impl AsRef<[u8]>) -> String {
 }
 
 /// Names of sources for people.
-pub(crate) fn names(traces: &[PathBuf], from_store: bool) -> Vec<String> {
+fn names(traces: &[PathBuf], from_store: bool) -> Vec<String> {
     let name = |path: &PathBuf| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     traces.iter().map(name).chain(from_store.then(|| "the store".to_owned())).collect()
-}
-
-fn decides_a_knob(metric: &Metric) -> bool {
-    knob::ALL.into_iter().any(|knob| knob.demand_metric() == metric.as_str())
 }
 
 /// Without the gap before the first value.

@@ -12,6 +12,7 @@ use apportion_language::{
     reading::{
         Reader, Reading,
         question::{About, Question},
+        zone_name,
     },
     wording::{self, Clock},
 };
@@ -189,9 +190,9 @@ pub fn names<'a>(workloads: impl IntoIterator<Item = &'a WorkloadId>) -> Vec<Str
     names.into_iter().collect()
 }
 
-fn in_zone(instruction: Instruction, now: &Zoned) -> Instruction {
-    let zone = now.time_zone().iana_name().map_or_else(|| now.strftime("%:z").to_string(), str::to_owned);
-    Instruction { zone: Some(zone), ..instruction }
+/// An instruction that keeps its hours in the zone of the time at which it was said.
+pub(crate) fn in_zone(instruction: Instruction, now: &Zoned) -> Instruction {
+    Instruction { zone: Some(zone_name(now)), ..instruction }
 }
 
 fn deed(instruction: Instruction, undone: Option<&Instructed>, objections: &[Objection]) -> Deed {

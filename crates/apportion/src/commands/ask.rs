@@ -2,16 +2,18 @@
 
 use super::{
     NothingFound,
-    control::{Control, segment},
-    desk::machine,
+    desk::{Desk, Said, machine},
     interpret, say,
 };
 use crate::{
     args,
     args::Global,
     ask::{Answered, StoreSources, ask},
+    config::Config,
+    encoder_model::reader,
     web::{Footing, View, WorkloadNow},
 };
+use anyhow::Context as _;
 use apportion_core::{Knob, Setting, Time, WorkloadState, time::DAY_S};
 use apportion_host::store::{Filter, Seen, Store};
 use jiff::Zoned;
@@ -28,10 +30,13 @@ const LOOK_BACK: usize = 1_000;
 /// Nothing is known of it, or it is not understood ([`NothingFound`], with what is missing); or neither loop nor store can be read.
 pub fn run(global: &Global, args: &args::Ask) -> anyhow::Result<()> {
     let now = args.now.as_deref().map(interpret::time).transpose()?.unwrap_or_else(Zoned::now);
-    let text = args.question.join(" ");
-    let answer = match of_loop(global, &text, &now) {
-        Some(answer) => answer,
-        None => of_store(global, &text, &now)?,
+    let said = Said { text: args.question.join(" "), now, also: Vec::new() };
+    let answer = match Desk::open_to_read(global)? {
+        Desk::Loop(way) => {
+            let path = format!("/api/v1/answer?{}", said.query());
+            serde_json::from_value(way.get(&path)?).context("the loop is of another version")?
+        }
+        Desk::Store(store, config) => of_store(store, &config, &said)?,
     };
     if args.json {
         say(&serde_json::to_string_pretty(&answer)?);
@@ -46,25 +51,14 @@ pub fn run(global: &Global, args: &args::Ask) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The loop's answer; `None` where none runs that can be asked.
-fn of_loop(global: &Global, text: &str, now: &Zoned) -> Option<Answered> {
-    let way = Control::find(&global.store_path()).ok()?;
-    let zone = now.time_zone().iana_name().map_or_else(|| now.strftime("%:z").to_string(), str::to_owned);
-    let at_s = now.timestamp().as_second();
-    let path = format!("/api/v1/answer?text={}&at_s={at_s}&zone={}", segment(text), segment(&zone));
-    serde_json::from_value(way.get(&path).ok()?).ok()
-}
-
-fn of_store(global: &Global, text: &str, now: &Zoned) -> anyhow::Result<Answered> {
-    let store = Arc::new(global.open_to_read()?);
-    let view = view(global, &store, Time(now.timestamp().as_millisecond()))?;
+fn of_store(store: Arc<Store>, config: &Config, said: &Said) -> anyhow::Result<Answered> {
+    let view = view(config, &store, said.at())?;
     let sources = StoreSources { store, forecast: |_: &_, _: &_| None };
-    Ok(Answered::new(text, &ask(&crate::encoder_model::reader()?, text, now, &view, &sources)))
+    Ok(Answered::new(&said.text, &ask(reader()?, &said.text, &said.now, &view, &sources)))
 }
 
 /// What the store knows of the present.
-fn view(global: &Global, store: &Store, now: Time) -> anyhow::Result<View> {
-    let config = global.configuration()?;
+fn view(config: &Config, store: &Store, now: Time) -> anyhow::Result<View> {
     let seen = store.workloads()?.into_iter().filter(|seen| now.since_s(seen.last) < SEEN_WITHIN_S as f64);
     let mut view = View { now, capacity: machine(now), ..View::default() };
     for Seen { workload, .. } in seen.filter(|seen| !seen.workload.id.is_machine()) {
@@ -72,14 +66,13 @@ fn view(global: &Global, store: &Store, now: Time) -> anyhow::Result<View> {
         let (settings, allotted) = has(store, &id)?;
         let (standing, latest) = (config.standing(&id, true), store.latest(&id));
         let state = WorkloadState { workload, standing, latest, settings, started: None, own: false };
-        let sparks = (Vec::new(), Vec::new());
         let now = WorkloadNow {
             state,
             footing: Footing::Recommend,
             wants: Vec::new(),
             allotted,
-            cpu_spark_cores: sparks.0,
-            memory_spark_bytes: sparks.1,
+            cpu_spark_cores: Vec::new(),
+            memory_spark_bytes: Vec::new(),
         };
         view.workloads.insert(id, now);
     }

@@ -10,6 +10,7 @@ use crate::{
 use anyhow::Context as _;
 use apportion_core::{Capacity, Collector as _, Standing, Time, WorkloadId, time::DAY_S};
 use apportion_host::{cgroupfs::Hierarchy, collect::MachineCollector, store::Store};
+use apportion_language::reading::zone_name;
 use jiff::Zoned;
 use serde::Deserialize;
 use std::{collections::BTreeMap, path::Path, sync::Arc};
@@ -31,10 +32,16 @@ pub(super) struct Said {
 impl Said {
     /// An IANA name, else an offset.
     pub(super) fn zone(&self) -> String {
-        self.now.time_zone().iana_name().map_or_else(|| self.now.strftime("%:z").to_string(), str::to_owned)
+        zone_name(&self.now)
     }
 
-    fn at(&self) -> Time {
+    /// As an API takes it.
+    pub(super) fn query(&self) -> String {
+        let (text, at_s) = (segment(&self.text), self.now.timestamp().as_second());
+        format!("text={text}&at_s={at_s}&zone={}", segment(&self.zone()))
+    }
+
+    pub(super) fn at(&self) -> Time {
         Time(self.now.timestamp().as_millisecond())
     }
 }
@@ -90,7 +97,12 @@ impl Desk {
     pub(super) fn read(&self, said: &Said) -> anyhow::Result<Told> {
         match self {
             Self::Store(store, config) => Ok(read(store, config, said)?.0),
-            Self::Loop(way) => serde_json::from_value(way.get(&query(said))?).context("the loop is of another version"),
+            Self::Loop(way) => serde_json::from_value(way.get(&format!(
+                "/api/v1/reading?{}&also={}",
+                said.query(),
+                segment(&said.also.join(","))
+            ))?)
+            .context("the loop is of another version"),
         }
     }
 
@@ -130,16 +142,10 @@ impl Desk {
     }
 }
 
-fn query(said: &Said) -> String {
-    let (text, at_s) = (segment(&said.text), said.now.timestamp().as_second());
-    let (zone, also) = (segment(&said.zone()), segment(&said.also.join(",")));
-    format!("/api/v1/reading?text={text}&at_s={at_s}&zone={zone}&also={also}")
-}
-
 fn read(store: &Arc<Store>, config: &Config, said: &Said) -> anyhow::Result<(Told, Option<Deed>)> {
     let scene = scene(config, store, said)?;
     let history = daemon::StoreHistory(Arc::clone(store));
-    Ok(tell::read(&crate::encoder_model::reader()?, &said.text, &said.now, &scene, &history))
+    Ok(tell::read(crate::encoder_model::reader()?, &said.text, &said.now, &scene, &history))
 }
 
 /// What there is without a loop: the workloads that the store saw lately, and the machine.

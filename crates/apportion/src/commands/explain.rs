@@ -73,7 +73,10 @@ fn forecasts(global: &args::Global, args: &args::Explain, store: &Arc<Store>) ->
         told += 1;
     }
     let of = args.metric.as_deref().unwrap_or("a metric that is sized");
-    (told > 0).then_some(()).ok_or_else(|| nothing(format!("{workload}: {of} is not recorded")))
+    if told == 0 {
+        return Err(nothing(format!("{workload}: {of} is not recorded")));
+    }
+    Ok(())
 }
 
 /// The metric that was named, or those of the workload that decide a knob.
@@ -81,7 +84,5 @@ fn metrics(store: &Store, workload: &WorkloadId, named: Option<&str>) -> anyhow:
     if let Some(name) = named {
         return Ok(BTreeSet::from([Metric::new(name)]));
     }
-    let recorded = store.metrics(workload)?;
-    let sized = knob::ALL.into_iter().map(|knob| Metric::new(knob.demand_metric()));
-    Ok(sized.filter(|metric| recorded.contains(metric)).collect())
+    Ok(store.metrics(workload)?.into_iter().filter(knob::is_demand).collect())
 }

@@ -3,7 +3,7 @@
 use super::{say, say_aside};
 use crate::{
     args::{self, Global},
-    daemon, learn,
+    learn,
     tuning::Versions,
 };
 use anyhow::Context as _;
@@ -12,10 +12,7 @@ use apportion_host::trace::{self, Trace, TraceSeries};
 use apportion_language::wording::explain_forecast;
 use apportion_planner::{audit::Corrected, explain};
 use indicatif::{ProgressBar, ProgressStyle};
-use std::{
-    sync::{Arc, Mutex},
-    thread,
-};
+use std::{sync::Mutex, thread};
 
 /// Steps of history that are looked at: a week of minutes, a month of five minutes.
 const CONTEXT: usize = 10_080;
@@ -44,7 +41,7 @@ pub fn run(global: &Global, args: &args::Forecast) -> anyhow::Result<()> {
     let versions = (args.tuned || args.from_store).then(|| Versions::of(&global.store_path()));
     let forecaster = forecaster(args, versions.as_ref())?;
     let Some(input) = &args.input else {
-        let found = learn::from_store(&Arc::new(global.open_to_read()?), daemon::now())?;
+        let (found, _) = learn::read(global, &[], true)?;
         let series: Vec<Named<'_>> =
             found.iter().map(|found| (&found.workload, &found.metric, Past::Grid(&found.series))).collect();
         return write(global, args, forecaster.as_ref(), &series);
@@ -121,7 +118,7 @@ type Forecasts<'a> = &'a (dyn Forecaster + Send + Sync);
 /// Forecasts a block on all threads with one forecaster, whose weights are in memory once; what it remembers is per series, so
 /// that the order and the bytes do not depend on the threads.
 fn forecast_all(forecaster: Forecasts<'_>, block: &[Named<'_>], horizon: usize) -> Vec<Forecast> {
-    let threads = thread::available_parallelism().map_or(1, usize::from);
+    let threads = super::threads(None);
     let work = Mutex::new(block.chunks(BATCH).enumerate());
     let done = Mutex::new(Vec::new());
     thread::scope(|scope| {

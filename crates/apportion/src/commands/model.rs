@@ -58,7 +58,11 @@ fn pull(model: &Model, from: Option<&Path>) -> anyhow::Result<()> {
     bar.set_style(ProgressStyle::with_template("checking {bar:40} {bytes} of {total_bytes}")?);
     let done = model.pull(from, &folder(), &mut |bytes| bar.set_position(bytes));
     bar.finish_and_clear();
-    say(&format!("{} is in {}; sentences are read with it from now on", model.name, done?.display()));
+    say(&format!(
+        "{} is in {}; sentences are read with it from now on, by a running loop once it is restarted",
+        model.name,
+        done?.display()
+    ));
     Ok(())
 }
 
@@ -73,6 +77,9 @@ fn remove(model: &Model) -> anyhow::Result<()> {
     if !model.remove(&folder())? {
         return Err(NothingFound(format!("{} is not in {}", model.name, folder().display())).into());
     }
-    say(&format!("{} is deleted; sentences are read with what is embedded", model.name));
+    say(&format!(
+        "{} is deleted; sentences are read with what is embedded, by a running loop once it is restarted",
+        model.name
+    ));
     Ok(())
 }

@@ -25,8 +25,7 @@ pub(crate) fn forecaster(name: &str, versions: Option<&Versions>) -> anyhow::Res
         return Ok(Box::new(Bolt(model.with_context(|| format!("{}", weights.display()))?)));
     }
     let Some(versions) = versions else { return Ok(apportion_planner::forecaster(name)?) };
-    let transformer = versions.transformer(versions.current()?, shipped()?)?;
-    Ok(apportion_planner::forecaster_with(name, transformer)?)
+    Ok(apportion_planner::forecaster_with(name, versions.in_force(shipped()?)?)?)
 }
 
 fn read(path: &Path) -> anyhow::Result<Vec<u8>> {

@@ -97,5 +97,5 @@ fn tls(config: &Config) -> Option<web::TlsFiles> {
 fn new_token() -> anyhow::Result<String> {
     let mut bytes = [0_u8; TOKEN_BYTES];
     std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes).context("/dev/urandom cannot be read")?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(crate::learn::hex(bytes))
 }

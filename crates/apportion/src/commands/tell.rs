@@ -25,7 +25,7 @@ pub fn run(global: &Global, args: &args::Tell) -> anyhow::Result<()> {
         None => None,
     };
     let unasked = args.yes && !second.is_some_and(|second| second.asks());
-    let effect = if unasked { None } else { effect::of(global, &said, &told)? };
+    let effect = if unasked { None } else { effect::of(global, &said, &told) };
     settle(args, &told, effect.as_deref(), unasked, || desk.take(&said))
 }
 

@@ -1,7 +1,7 @@
 //! `apportion train`: a telemetry network from recorded series and synthetic ones.
 
 use super::{say, say_aside};
-use crate::{args::Global, daemon, learn};
+use crate::{args::Global, learn};
 use anyhow::Context as _;
 use apportion_model::{
     telemetry::ModelConfig,
@@ -13,7 +13,6 @@ use std::{
     fs::{self, OpenOptions},
     io::Write as _,
     path::{Path, PathBuf},
-    sync::Arc,
     time::Instant,
 };
 
@@ -107,15 +106,12 @@ struct Learnt {
 
 impl Learnt {
     fn read(global: &Global, args: &Train) -> anyhow::Result<Self> {
-        let mut found = learn::from_traces(&args.traces)?;
-        if args.from_store {
-            found.extend(learn::from_store(&Arc::new(global.open_to_read()?), daemon::now())?);
-        }
+        let (found, sources) = learn::read(global, &args.traces, args.from_store)?;
         let digest = learn::digest(&found);
         let (held, own): (Vec<_>, Vec<_>) = found.into_iter().partition(|found| found.is_held_out(args.holdout));
         let [held, series] = [held, own].map(|part| part.into_iter().map(learn::Found::into_train_by_source).collect());
         let set = TrainSet { series, replay: Vec::new() };
-        Ok(Self { set, held, sources: learn::names(&args.traces, args.from_store), digest })
+        Ok(Self { set, held, sources, digest })
     }
 }
 

@@ -3,13 +3,13 @@
 use super::{NothingFound, say, say_aside};
 use crate::{
     args::Global,
-    daemon, learn,
+    learn,
     tuning::{self, Job, Version, VersionError, Versions},
 };
 use apportion_model::training::{GroupOutcome, Progress, TuneConfig};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use std::{fmt::Write as _, ops::ControlFlow, path::PathBuf, sync::Arc};
+use std::{fmt::Write as _, ops::ControlFlow, path::PathBuf};
 
 /// Arguments of `tune`.
 #[derive(Clone, Debug, Args)]
@@ -87,13 +87,7 @@ pub fn run(global: &Global, args: &Tune) -> anyhow::Result<()> {
 }
 
 fn job(global: &Global, args: &Tune) -> anyhow::Result<Job> {
-    let from_store = args.traces.is_empty();
-    let own = if from_store {
-        learn::from_store(&Arc::new(global.open_to_read()?), daemon::now())?
-    } else {
-        learn::from_traces(&args.traces)?
-    };
-    let sources = learn::names(&args.traces, from_store);
+    let (own, sources) = learn::read(global, &args.traces, args.traces.is_empty())?;
     say_aside(&format!("{} series from {}", own.len(), sources.join(", ")));
     let threads = super::threads(args.threads);
     let config = TuneConfig { steps: args.steps, peak: args.rate, seed: args.seed, threads, ..TuneConfig::default() };

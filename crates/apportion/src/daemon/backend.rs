@@ -28,7 +28,7 @@ pub struct StoreBackend {
     store: Arc<Store>,
     requests: Mutex<mpsc::Sender<Request>>,
     forecasts: Mutex<Forecasts>,
-    reader: Reader,
+    reader: &'static Reader,
     scene: Mutex<Scene>,
     signals: Arc<Signals>,
     why: Mutex<Why>,
@@ -61,7 +61,7 @@ impl StoreBackend {
         scene.configured.extend(also.iter().map(|name| (WorkloadId::new(name), Standing::default())));
         // As it is now, not as it was at the last turn: what was confirmed a moment ago counts.
         scene.said = self.store.instructions(Time::from_s(now.timestamp().as_second())).unwrap_or(scene.said);
-        tell::read(&self.reader, text, now, &scene, &StoreHistory(Arc::clone(&self.store)))
+        tell::read(self.reader, text, now, &scene, &StoreHistory(Arc::clone(&self.store)))
     }
 
     /// Takes the newest forecasts of the workloads that were looked at anew.
@@ -132,7 +132,7 @@ impl Backend for StoreBackend {
     fn ask(&self, text: &str, at: Time, zone: Option<&str>, view: &View) -> Answered {
         let forecast = |workload: &WorkloadId, metric: &Metric| self.forecast(workload, metric);
         let sources = StoreSources { store: Arc::clone(&self.store), forecast };
-        Answered::new(text, &ask(&self.reader, text, &tell::zoned(at, zone), view, &sources))
+        Answered::new(text, &ask(self.reader, text, &tell::zoned(at, zone), view, &sources))
     }
 
     fn instructions(&self) -> Vec<Instructed> {

@@ -132,7 +132,7 @@ fn look_and_tune(store: &Path, stop: &AtomicBool, report: &mut Report) -> anyhow
     let found = learn::from_store(&Arc::new(Store::open(store, Access::ReadOnly, Options::default())?), now)?;
     let config = TuneConfig { steps: STEPS, seed: now.s().unsigned_abs(), threads: 1, ..TuneConfig::default() };
     let job = Job::new(found, Vec::new(), vec!["the store".to_owned()], config);
-    let in_force = versions.transformer(versions.current()?, shipped()?)?;
+    let in_force = versions.in_force(shipped()?)?;
     report.drift = drift(&job.set.series, &|group| in_force.model(&Metric::new(group)), LATE_STEPS, 1);
     let has_drifted = report.drift.iter().any(GroupDrift::has_drifted);
     if !is_due(versions.last_tried().as_ref(), has_drifted, now) {

@@ -1,9 +1,8 @@
 //! The weights in force: those of `apportion tune` where they won, read again when another version is put in force. Files that
 //! are damaged are said, turn by turn, and the shipped weights are used.
 
-use crate::tuning::{VersionError, Versions, shipped};
+use crate::tuning::{Versions, shipped};
 use apportion_core::{Forecaster, Problem};
-use apportion_planner::forecasters::Transformer;
 use std::{path::Path, sync::Arc};
 
 /// Which version the loop forecasts with.
@@ -49,16 +48,12 @@ impl Weights {
 
     fn read(&mut self) -> anyhow::Result<Loaded> {
         let shipped = shipped()?;
-        let tuned = self.in_force(shipped.clone());
+        let tuned = self.versions.in_force(shipped.clone());
         self.used = if tuned.is_ok() { self.seen.clone().unwrap_or(0) } else { 0 };
         self.problem = tuned.as_ref().err().map(|error| {
             tracing::warn!("{error}");
             Problem { place: "tuned weights".to_owned(), what: format!("{error}; the shipped weights are used") }
         });
         Ok(apportion_planner::forecaster_with(self.model, tuned.unwrap_or(shipped))?.into())
-    }
-
-    fn in_force(&self, shipped: Transformer) -> Result<Transformer, VersionError> {
-        self.versions.transformer(self.versions.current()?, shipped)
     }
 }

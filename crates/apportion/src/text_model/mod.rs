@@ -11,7 +11,6 @@ use crate::tell::{Note, Told};
 use apportion_language::{
     Language,
     opinion::{self, Aliases, Difference, Opinion},
-    reading::Kind,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -64,7 +63,7 @@ impl Second {
 /// The reading is not one.
 pub fn second(model: &dyn TextModel, text: &str, reading: &Value, names: &[String]) -> anyhow::Result<Option<Second>> {
     let ours: Opinion = serde_json::from_value(reading.clone())?;
-    if matches!(ours.kind, Kind::Question | Kind::None) {
+    if !ours.kind.acts() {
         return Ok(None);
     }
     let names: Vec<String> = names.iter().chain(&ours.workloads).cloned().collect();

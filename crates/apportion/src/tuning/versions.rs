@@ -150,6 +150,14 @@ impl Versions {
         serde_json::from_slice(&fs::read(self.tried()).ok()?).ok()
     }
 
+    /// The Transformer with the weights in force.
+    ///
+    /// # Errors
+    /// As [`Self::current`] and [`Self::transformer`].
+    pub fn in_force(&self, shipped: Transformer) -> Result<Transformer> {
+        self.transformer(self.current()?, shipped)
+    }
+
     /// The Transformer with the weights of a version.
     ///
     /// # Errors

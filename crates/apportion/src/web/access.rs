@@ -184,7 +184,8 @@ fn host_name(host: &str) -> &str {
     }
 }
 
-fn is_loopback_name(name: &str) -> bool {
+/// Whether a name or an address means this machine.
+pub(crate) fn is_loopback_name(name: &str) -> bool {
     name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
@@ -202,7 +203,7 @@ fn random_name() -> Result<String, Problem> {
         let status = StatusCode::INTERNAL_SERVER_ERROR;
         Problem::new(status, "the system gave no random numbers", "login", "send the token as `Authorization: Bearer`")
     })?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(crate::learn::hex(bytes))
 }
 
 fn unauthorized(what: &str) -> Problem {

@@ -16,6 +16,7 @@ mod publish;
 mod router;
 mod view;
 
+pub(crate) use access::is_loopback_name;
 pub use api::workloads_json;
 pub use backend::{Action, ActionError, ActionErrorKind, Backend, DecisionQuery, ForecasterScore, Language};
 pub use listen::{DEFAULT_PORT, Listen, ListenError, Server, TlsFiles};

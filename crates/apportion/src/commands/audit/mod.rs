@@ -168,7 +168,7 @@ fn forecast_all<T: Send>(
     inputs: &[ForecastInput],
     of: impl Fn(&ForecastInput, &dyn Forecaster) -> T + Sync,
 ) -> anyhow::Result<Vec<T>> {
-    let threads = thread::available_parallelism().map_or(1, usize::from);
+    let threads = super::threads(None);
     let forecaster = super::models::forecaster(&args.model, None)?;
     let share = |place: usize| {
         let own = inputs.iter().enumerate().skip(place).step_by(threads);

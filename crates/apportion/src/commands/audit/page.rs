@@ -1,7 +1,8 @@
 //! The audit as a page: one file, a plot of coverage by group, without and with the correction.
 
 use super::{Found, Judged};
-use apportion_planner::audit::Tally;
+use apportion_planner::audit::{LEAST_CASES, Tally};
+use apportion_replay::report::escape;
 use std::fmt::Write as _;
 
 const LEFT: f64 = 300.0;
@@ -22,7 +23,7 @@ pub(super) fn html(found: &Found) -> String {
 <p>{} forecasts of {} steps by {} over {} series of {}. For each group the share of what came at or below q0.1, q0.5 and q0.9: it should
 be 0.1, 0.5 and 0.9 (dashed; the band is the tolerance of {}). Grey: as forecast. Green: with corrections that were fitted on earlier
 forecasts only; orange where it still misses. A bar instead of a dot: values lie exactly on the quantile, and the level may be anywhere
-on it. Groups of fewer than 20 forecasts are in the table only.</p>
+on it. Groups of fewer than {LEAST_CASES} forecasts are in the table only.</p>
 {}<pre>{}</pre></html>
 "#,
         found.judged_on,
@@ -34,10 +35,6 @@ on it. Groups of fewer than 20 forecasts are in the table only.</p>
         plot(&groups, found.tolerance),
         escape(&super::table::text(found)),
     )
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 fn x(share: f32) -> f64 {

@@ -1,7 +1,7 @@
 //! The audit as a table, for people and for programs.
 
 use super::{Found, Judged};
-use apportion_planner::audit::Tally;
+use apportion_planner::audit::{LEAST_CASES, Tally};
 use std::fmt::Write as _;
 
 /// A group a line; what misses is marked.
@@ -33,7 +33,7 @@ pub(super) fn text(found: &Found) -> String {
     let ((before, large), (after, _)) = (worst(|group| &group.before), worst(|group| &group.after));
     let _ = write!(
         table,
-        "{} forecasts by {}, of which the correction knows none: {before} of {large} groups (20 forecasts or more) miss by more than {}; \
+        "{} forecasts by {}, of which the correction knows none: {before} of {large} groups ({LEAST_CASES} forecasts or more) miss by more than {}; \
          with {} corrections fitted on the {} before them, {after}.",
         found.judged_on,
         found.model,

@@ -1,4 +1,5 @@
-//! The tools: what each is called, takes and answers. All answers are what the command of the same name says.
+//! The tools: what each is called, takes and answers. One named like a command answers what that says, except
+//! `forecast` (the loop's newest forecast) and `interpret` (what `tell` would show).
 
 use crate::{
     args::{self, Global},

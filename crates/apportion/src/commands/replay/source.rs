@@ -3,7 +3,7 @@
 use super::{super::say_aside, Replay};
 use crate::{args::Global, daemon};
 use anyhow::{Context as _, bail};
-use apportion_core::{History as _, Knob, Metric, Time, Window, knob, metric::name};
+use apportion_core::{History as _, Metric, Time, Window, WorkloadId, knob, metric::name};
 use apportion_host::{
     store::{Options, Store},
     trace,
@@ -66,11 +66,9 @@ fn from_store(store: &Store, args: &Replay, now: Time) -> anyhow::Result<Trace> 
 pub(crate) fn of_store(store: &Store, window: Window, is_meant: impl Fn(&str) -> bool) -> anyhow::Result<Trace> {
     let demand = Demand::new(store);
     let mut builder = TraceBuilder::default();
-    for seen in store.workloads()?.iter().filter(|seen| !seen.workload.id.is_machine()) {
-        let workload = &seen.workload.id;
-        for metric in
-            store.metrics(workload)?.iter().filter(|metric| is_meant(workload.as_str()) && is_replayed(metric))
-        {
+    let known: Vec<WorkloadId> = store.workloads()?.into_iter().map(|seen| seen.workload.id).collect();
+    for workload in known.iter().filter(|id| !id.is_machine() && is_meant(id.as_str())) {
+        for metric in store.metrics(workload)?.iter().filter(|metric| is_replayed(metric)) {
             let Some(series) = demand.series(workload, metric, window) else { continue };
             for (index, value) in series.values.iter().enumerate().filter(|(_, value)| value.is_finite()) {
                 builder.push(workload.as_str(), metric.as_str(), series.time_s(index), f64::from(*value).max(0.0))?;
@@ -82,8 +80,7 @@ pub(crate) fn of_store(store: &Store, window: Window, is_meant: impl Fn(&str) ->
 
 /// What knobs are sized by, and requests, which replicas serve.
 fn is_replayed(metric: &Metric) -> bool {
-    let demand = knob::ALL.map(Knob::demand_metric);
-    demand.contains(&metric.as_str()) || metric.as_str() == name::REQUESTS
+    knob::is_demand(metric) || metric.as_str() == name::REQUESTS
 }
 
 /// What a server knows, by way of a store that is gone afterwards.

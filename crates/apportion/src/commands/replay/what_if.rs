@@ -2,7 +2,7 @@
 
 use crate::zone;
 use anyhow::{Context as _, bail};
-use apportion_core::{Instruction, Time};
+use apportion_core::{Instruction, Time, WorkloadId};
 use apportion_language::{
     Language,
     wording::{Clock, describe, figure, share},
@@ -19,14 +19,14 @@ use std::fmt::Write as _;
 /// # Errors
 /// It is no instruction, or none that can be read for sure.
 pub(crate) fn read(sentence: &str, now: &Zoned, trace: &Trace) -> anyhow::Result<(String, Instruction)> {
-    let catalogue: Vec<String> = trace.workloads().iter().map(ToString::to_string).collect();
-    let reading = crate::encoder_model::reader()?.interpret(sentence, now, &catalogue);
+    let workloads: Vec<WorkloadId> = trace.workloads().iter().map(|name| WorkloadId::new(name)).collect();
+    let reading = crate::encoder_model::reader()?.interpret(sentence, now, &crate::tell::names(&workloads));
     let read = describe(&reading);
     let Some(instruction) = reading.instruction(sentence) else {
         let unread = if reading.unread.is_empty() { "it is not sure".to_owned() } else { reading.unread.join("; ") };
         bail!("--what-if '{sentence}': read as: {read} ({unread}). Say it as an event, a rule, a hold or a priority");
     };
-    Ok((read, instruction))
+    Ok((read, crate::tell::in_zone(instruction, now)))
 }
 
 /// Plays an instruction on recorded usage, with and without it.
