@@ -222,11 +222,11 @@ fn now() -> Time {
 
 /// A store with three days of one service, a wave.
 fn three_days(folder: &Path) -> Store {
-    recorded(folder, |minute| 1e9 * (1.5 + (minute as f64 / 1_440.0 * std::f64::consts::TAU).sin()))
+    recorded(folder, |at| 1e9 * (1.5 + (at.s() as f64 / 86_400.0 * std::f64::consts::TAU).sin()))
 }
 
-/// A store with three days of one service; `value` of so many minutes ago.
-fn recorded(folder: &Path, value: impl Fn(i64) -> f64) -> Store {
+/// A store with three days of one service.
+fn recorded(folder: &Path, value: impl Fn(Time) -> f64) -> Store {
     let store = Store::open(&folder.join("apportion.db"), Access::ReadWrite, Options::default()).unwrap();
     let (id, now) = (WorkloadId::new("web.service"), now());
     let described =
@@ -234,7 +234,8 @@ fn recorded(folder: &Path, value: impl Fn(i64) -> f64) -> Store {
     let mut batch = Batch { workloads: vec![described], ..Batch::default() };
     for minute in (0..3 * 1_440_i64).rev() {
         for metric in [name::MEMORY_WORKING_SET, name::TASKS] {
-            batch.push(&id, &Metric::new(metric), now.plus_s(-60 * minute), value(minute));
+            let at = Time::from_s((now.s() / 60 - minute) * 60);
+            batch.push(&id, &Metric::new(metric), at, value(at));
         }
     }
     store.backfill(&batch, now).unwrap();
@@ -254,7 +255,9 @@ fn tell_shows_what_a_sentence_would_have_done_before_it_asks() {
     check("limit the memory of web to 1.5 GB", &["memory_working_set_bytes over all", "over", "→"], "Take it?");
     check("web 的内存不要超过 1.5 GB", &["memory_working_set_bytes 全程", "分配"], "确认执行？");
     let other = tempfile::tempdir().unwrap();
-    drop(recorded(other.path(), |minute| if minute > 2_000 { 1e3 } else { 1e3 * 1_048_576.0 }));
+    // Between two steps: a step with both units in it would hide the change.
+    let changed_s = (now().s() - 120_000) / 300 * 300;
+    drop(recorded(other.path(), |at| if at.s() <= changed_s { 1e3 } else { 1e3 * 1_048_576.0 }));
     let output = said(&apportion(other.path(), &["tell", "limit the memory of web to 1.5 GB"]));
     for words in ["Its effect is not shown", "change of unit", "Take it?"] {
         assert!(output.contains(words), "{words}: what cannot be played keeps nobody from deciding: {output}");
