@@ -43,6 +43,12 @@ impl SeriesInput<'_> {
         let first = self.values.iter().position(|x| x.is_finite()).unwrap_or(self.values.len());
         Self { values: &self.values[first..], ..*self }
     }
+
+    /// What a step ahead is announced to be multiplied by.
+    fn multiplier(&self, step: usize) -> f32 {
+        let announced = self.future_multiplier.and_then(|all| all.get(step)).copied();
+        announced.filter(|m| m.is_finite() && *m > 0.0).unwrap_or(1.0)
+    }
 }
 
 /// Quantiles of one series' future.
@@ -172,13 +178,29 @@ impl TelemetryModel {
     }
 
     /// Forecasts every input `horizon_steps` ahead, in the order of the inputs, on `threads` threads. The result does not
-    /// depend on `threads`, nor on which other series are in the batch beyond rounding.
+    /// depend on `threads`, nor on which other series are in the batch beyond rounding. Steps for which nothing is announced are
+    /// forecast as if nothing were announced at all.
     pub fn forecast_batch(
         &self,
         inputs: &[SeriesInput<'_>],
         horizon_steps: usize,
         threads: usize,
     ) -> Vec<QuantileForecast> {
+        let mut out = self.forecast_told(inputs, horizon_steps, threads);
+        let told: Vec<usize> = (0..inputs.len()).filter(|k| inputs[*k].future_multiplier.is_some()).collect();
+        // Told of an event, the network would move the steps beside it too, and is no better there for it.
+        let untold = |k: &usize| SeriesInput { future_multiplier: None, ..inputs[*k] };
+        let plain = self.forecast_told(&told.iter().map(untold).collect::<Vec<_>>(), horizon_steps, threads);
+        for (k, plain) in told.into_iter().zip(&plain) {
+            let steps = out[k].values.chunks_exact_mut(LEVELS).zip(plain.values.chunks_exact(LEVELS)).enumerate();
+            let quiet = steps.filter(|(step, _)| inputs[k].multiplier(*step) == 1.0);
+            quiet.for_each(|(_, (levels, plain))| levels.copy_from_slice(plain));
+        }
+        out
+    }
+
+    /// The same, the network being told of what is announced at every step.
+    fn forecast_told(&self, inputs: &[SeriesInput<'_>], horizon_steps: usize, threads: usize) -> Vec<QuantileForecast> {
         let inputs: Vec<SeriesInput<'_>> = inputs.iter().map(SeriesInput::trimmed).collect();
         let inputs = inputs.as_slice();
         let mut out = vec![QuantileForecast { values: vec![0.0; horizon_steps * LEVELS] }; inputs.len()];
@@ -313,10 +335,11 @@ impl Worker {
 
     fn announce(&mut self, input: &SeriesInput<'_>, factor: usize, context: usize, horizon: usize) {
         self.multipliers.clear();
-        let Some(announced) = input.future_multiplier else { return };
+        if input.future_multiplier.is_none() {
+            return;
+        }
         self.multipliers.resize(context, 1.0);
-        let at = |step: usize| announced.get(step).copied().filter(|m| m.is_finite() && *m > 0.0).unwrap_or(1.0);
-        self.multipliers.extend((0..horizon).map(|step| at((step + 1) * factor - 1)));
+        self.multipliers.extend((0..horizon).map(|step| input.multiplier((step + 1) * factor - 1)));
     }
 
     /// Quantiles of one step of a token row, in the series' own unit; `out` is the row of the network's output.
@@ -353,8 +376,7 @@ fn extend(out: &mut QuantileForecast, coarse: &QuantileForecast, factor: usize) 
 fn finish(out: &mut QuantileForecast, input: &SeriesInput<'_>) {
     let floor = if input.values.iter().all(|x| !x.is_finite() || *x >= 0.0) { 0.0 } else { f32::MIN };
     for (step, levels) in out.values.chunks_exact_mut(LEVELS).enumerate() {
-        let announced = input.future_multiplier.and_then(|all| all.get(step)).copied();
-        let m = announced.filter(|m| m.is_finite() && *m > 0.0).unwrap_or(1.0);
+        let m = input.multiplier(step);
         levels.iter_mut().for_each(|x| *x = (*x * m).clamp(floor, f32::MAX));
         levels.sort_unstable_by(f32::total_cmp);
     }
