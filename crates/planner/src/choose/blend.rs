@@ -1,24 +1,37 @@
 //! How candidates are weighed and put together.
 //!
-//! Weight: `(relative loss)^-8`, the loss shrunk towards the candidate's prior by two ends' worth. Together: level by level the
-//! weighted median, which keeps what most say exactly (a zero stays a zero) and is not drawn away by one that is far off.
+//! Weight: `(relative loss)^-8`, the loss shrunk towards the candidate's prior by three ends' worth, or by eight where the past is too
+//! short for a rhythm: its ends then say little of what comes next. Together: level by level the weighted median, which keeps what most say exactly (a zero stays a zero) and is not drawn away by one that is far off.
 
 use super::Candidate;
-use crate::forecasters::Row;
+use crate::{forecasters::Row, season::calendar_season};
+use apportion_core::Series;
 
 /// How steeply weights fall with loss.
 const STEEPNESS: f32 = 8.0;
 /// The prior counts as so many ends.
-const PRIOR_ENDS: f32 = 2.0;
+const PRIOR_ENDS: f32 = 3.0;
+/// And as so many where the past holds two of neither a day nor an hour.
+const PRIOR_ENDS_BRIEF: f32 = 8.0;
 /// What weighs less than this share of the heaviest is left out.
 const NEGLIGIBLE: f32 = 0.02;
 
+/// By how many ends' worth losses on this past are drawn to the prior.
+pub(super) fn prior_ends(past: &Series) -> f32 {
+    if calendar_season(past.len(), past.step_s).is_some() { PRIOR_ENDS } else { PRIOR_ENDS_BRIEF }
+}
+
 /// Place and weight of the candidates that are worth running; at least one. `losses` are log relative losses with the number of ends.
-pub(super) fn weights(losses: &[(f32, usize)], candidates: &[Candidate], clearly: f32) -> Vec<(usize, f32)> {
+pub(super) fn weights(
+    losses: &[(f32, usize)],
+    candidates: &[Candidate],
+    clearly: f32,
+    prior_ends: f32,
+) -> Vec<(usize, f32)> {
     let shrunk: Vec<f32> = candidates
         .iter()
         .enumerate()
-        .map(|(index, candidate)| shrink(losses.get(index).copied().unwrap_or((0.0, 0)), candidate.prior))
+        .map(|(index, candidate)| shrink(losses.get(index).copied().unwrap_or((0.0, 0)), (candidate.prior, prior_ends)))
         .collect();
     let best = |costly: Option<bool>| {
         let of = candidates.iter().zip(&shrunk).filter(|(candidate, _)| costly.is_none_or(|c| candidate.costly == c));
@@ -38,9 +51,9 @@ pub(super) fn weights(losses: &[(f32, usize)], candidates: &[Candidate], clearly
 }
 
 #[allow(clippy::cast_precision_loss, reason = "a count of few")]
-fn shrink((loss, ends): (f32, usize), prior: f32) -> f32 {
+fn shrink((loss, ends): (f32, usize), (prior, prior_ends): (f32, f32)) -> f32 {
     let ends = ends as f32;
-    (loss * ends + prior * PRIOR_ENDS) / (ends + PRIOR_ENDS)
+    (loss * ends + prior * prior_ends) / (ends + prior_ends)
 }
 
 /// The weighted median of the parts, level by level.

@@ -191,7 +191,7 @@ impl Auto {
 
     fn decide(&self, tried: &Tried, place: usize, input: &ForecastInput, horizon: usize) -> Choice {
         let losses = tried.losses(place);
-        let mut weights = blend::weights(&losses, &self.candidates, CLEARLY);
+        let mut weights = blend::weights(&losses, &self.candidates, CLEARLY, blend::prior_ends(&input.past));
         let mut blended = tried.blended(place, &weights);
         if let Some(best) = tried.best_of(place, &weights, &blended) {
             weights = vec![(best, 1.0)];

@@ -89,6 +89,13 @@ fn what_is_right_at_every_end_outweighs_a_prior() {
 }
 
 #[test]
+fn a_past_without_a_rhythm_counts_for_less() {
+    let ends = |step_s, len| blend::prior_ends(&Series { start_s: 0, step_s, values: vec![0.0; len] });
+    assert_eq!((ends(300, 2 * DAY), ends(60, 120)), (3.0, 3.0), "two days, two hours");
+    assert_eq!((ends(10, 512), ends(60, 119)), (8.0, 8.0), "less than two hours");
+}
+
+#[test]
 fn a_choice_lasts_a_day_and_is_the_same_again() {
     let auto = Auto::default();
     let first = auto.forecast(&[input(daily(7), 0)], DAY);
