@@ -17,6 +17,11 @@ pub(crate) fn f32_to_f16(x: f32) -> u16 {
     sign | (((rounded - 0x3800_0000) >> 13).min(0x7C00)) as u16
 }
 
+/// The number that begins a block of a file.
+pub(crate) fn f16_from(bytes: &[u8]) -> f32 {
+    f16_to_f32(u16::from_le_bytes([bytes[0], bytes[1]]))
+}
+
 pub(crate) fn f16_to_f32(half: u16) -> f32 {
     let sign = u32::from(half & 0x8000) << 16;
     let (exponent, fraction) = (u32::from(half >> 10 & 0x1F), u32::from(half & 0x3FF));

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::EncoderError;
 use super::tokenizer::Vocabulary;
-use crate::half::f16_to_f32;
+use crate::half::f16_from;
 use crate::layers::q4::{BLOCK, BLOCK_BYTES};
 
 /// Sizes of the network.
@@ -65,8 +65,7 @@ impl<'a> File<'a> {
     /// Where the blocks of a four-bit tensor lie, none with a scale that is NaN or infinite.
     pub(super) fn blocks(&self, name: &str, count: usize) -> Result<Range<usize>, EncoderError> {
         let range = self.place(name, Stored::Blocks, count, count / BLOCK * BLOCK_BYTES)?;
-        let scale = |block: &[u8]| f16_to_f32(u16::from_le_bytes([block[0], block[1]]));
-        match self.bytes[range.clone()].chunks_exact(BLOCK_BYTES).position(|block| !scale(block).is_finite()) {
+        match self.bytes[range.clone()].chunks_exact(BLOCK_BYTES).position(|block| !f16_from(block).is_finite()) {
             Some(at) => Err(problem(name, format!("the scale of block {at} is no number"))),
             None => Ok(range),
         }

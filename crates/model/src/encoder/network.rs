@@ -2,8 +2,6 @@
 //!
 //! x `[tokens, width]`. Per head of width w: `P = softmax(q kᵀ / √w)`, every token sees every token.
 
-use std::ops::Range;
-
 use super::EncoderError;
 use super::file::{Config, File};
 use crate::layers::activation::{gelu, softmax};
@@ -14,8 +12,6 @@ use crate::layers::vectorized;
 #[derive(Debug)]
 pub(super) struct Network {
     pub(super) config: Config,
-    /// Where the words' embedding lies in the file.
-    words: Range<usize>,
     /// Position embeddings, the token type's added.
     positions: Vec<f32>,
     norm: LayerNorm,
@@ -51,19 +47,18 @@ impl Network {
     pub(super) fn load(file: &File<'_>, bytes: &[u8]) -> Result<Self, EncoderError> {
         let config = file.config;
         let width = config.width;
-        let words = file.blocks("emb.word", config.words * width)?;
         let kind = file.floats("emb.type", config.kinds * width)?;
         let mut positions = file.floats("emb.pos", config.positions * width)?;
         positions.chunks_exact_mut(width).for_each(|row| row.iter_mut().zip(&kind).for_each(|(to, kind)| *to += kind));
         let loader = Loader { file, bytes };
         let norm = loader.norm("emb.ln")?;
         let layers: Result<Vec<Layer>, _> = (0..config.layers).map(|k| loader.layer(k)).collect();
-        Ok(Self { config, words, positions, norm, layers: layers? })
+        Ok(Self { config, positions, norm, layers: layers? })
     }
 
-    /// The stream after every layer whose number (the embeddings' is 0) `tap` is asked about.
-    pub(super) fn forward(&self, file: &[u8], ids: &[u32], tap: &mut dyn FnMut(usize, &[f32])) {
-        let mut x = self.embed(&file[self.words.clone()], ids);
+    /// The stream after every layer, by number (the embeddings' is 0), goes to `tap`; `words` is their embedding.
+    pub(super) fn forward(&self, words: &[u8], ids: &[u32], tap: &mut dyn FnMut(usize, &[f32])) {
+        let mut x = self.embed(words, ids);
         tap(0, &x);
         let mut buffers = Buffers::default();
         for (k, layer) in self.layers.iter().enumerate() {
@@ -132,7 +127,7 @@ impl Layer {
         let tokens = Tokens { width: config.width, head: config.width / config.heads };
         vectorized(
             #[inline(always)]
-            || tokens.mix([q, k, v], turned, scores, mixed),
+            || tokens.mix(q, [k, v], turned, scores, mixed),
         );
         rounded.round(mixed);
         product(&self.out, rounded, x.len(), config.width, q);
@@ -176,9 +171,9 @@ struct Tokens {
 }
 
 impl Tokens {
-    /// `mixed = softmax(q kᵀ / √w) v` for every head; `turned` and `scores` are buffers.
+    /// `mixed = softmax(q kᵀ / √w) v` for every head; q is scaled, `turned` and `scores` are buffers.
     #[inline(always)]
-    fn mix(self, [q, k, v]: [&[f32]; 3], turned: &mut Vec<f32>, scores: &mut Vec<f32>, mixed: &mut [f32]) {
+    fn mix(self, q: &mut [f32], [k, v]: [&[f32]; 2], turned: &mut Vec<f32>, scores: &mut Vec<f32>, mixed: &mut [f32]) {
         let (width, head) = (self.width, self.head);
         let tokens = q.len() / width;
         // kᵀ, so that a query meets eight keys at once; columns up to a multiple of eight are zero.
@@ -190,33 +185,33 @@ impl Tokens {
                 turned[at * columns + token] = k[token * width + at];
             }
         }
-        scores.resize(columns, 0.0);
         let scale = 1.0 / (head as f32).sqrt();
+        for q in &mut *q {
+            *q *= scale;
+        }
+        scores.resize(columns, 0.0);
         for token in 0..tokens {
             for at in (0..width).step_by(head) {
-                let q = &q[token * width + at..][..head];
-                scores.fill(0.0);
-                for (e, q) in q.iter().enumerate() {
-                    add_scaled(scores, &turned[(at + e) * columns..][..columns], q * scale);
-                }
+                let place = token * width + at;
+                weighted_sums(&q[place..][..head], &turned[at * columns..], columns, scores);
                 softmax(&mut scores[..tokens]);
-                let mixed = &mut mixed[token * width + at..][..head];
-                mixed.fill(0.0);
-                for other in 0..tokens {
-                    add_scaled(mixed, &v[other * width + at..][..head], scores[other]);
-                }
+                weighted_sums(&scores[..tokens], &v[at..], width, &mut mixed[place..][..head]);
             }
         }
     }
 }
 
-/// `sum += factor · x`, both a multiple of eight long.
+/// `sums[j] = Σ_k weights[k] · rows[k · stride + j]`; as many sums as are a multiple of eight.
 #[inline(always)]
-fn add_scaled(sum: &mut [f32], x: &[f32], factor: f32) {
-    let (sum, x) = (sum.as_chunks_mut::<LANES>().0, x.as_chunks::<LANES>().0);
-    for at in 0..sum.len().min(x.len()) {
-        for lane in 0..LANES {
-            sum[at][lane] += factor * x[at][lane];
+fn weighted_sums(weights: &[f32], rows: &[f32], stride: usize, sums: &mut [f32]) {
+    for (chunk, sums) in sums.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
+        let mut kept = [0.0; LANES];
+        for (k, weight) in weights.iter().enumerate() {
+            let row = &rows[k * stride + chunk * LANES..][..LANES];
+            for lane in 0..LANES {
+                kept[lane] += weight * row[lane];
+            }
         }
+        *sums = kept;
     }
 }

@@ -3,7 +3,7 @@
 //! Q8_0 `d q`, q in −127..=127; Q4_0 `d (q − 8)`, Q4_1 `d q + m` with q in 0..16, two a byte, the first sixteen in the low halves; Q5_0
 //! `d (q − 16)` and Q5_1 `d q + m` with a word of fifth bits. d and m are 16-bit floats.
 
-use crate::half::f16_to_f32;
+use crate::half::f16_from;
 
 /// Weights of one scale.
 pub(super) const BLOCK: usize = 32;
@@ -61,7 +61,7 @@ impl Precision {
 
     /// 32 numbers from the bytes of 32.
     pub(super) fn floats(self, bytes: &[u8]) -> [f32; BLOCK] {
-        let half = |at: usize| f16_to_f32(u16::from_le_bytes([bytes[at], bytes[at + 1]]));
+        let half = |at: usize| f16_from(&bytes[at..]);
         let word = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
         let four = |at: usize, k: usize| f32::from(if k < 16 { bytes[at + k] & 15 } else { bytes[at + k - 16] >> 4 });
         let fifth = |at: usize, k: usize| if word(at) >> k & 1 == 1 { 16.0 } else { 0.0 };
@@ -80,7 +80,7 @@ impl Precision {
     /// 32 eight-bit weights and their scale from the bytes of 32; exact for Q8_0, else rounded once.
     pub(super) fn block(self, bytes: &[u8]) -> (f32, [i8; BLOCK]) {
         if self == Self::Q8_0 {
-            let scale = f16_to_f32(u16::from_le_bytes([bytes[0], bytes[1]]));
+            let scale = f16_from(bytes);
             return (scale, std::array::from_fn(|k| bytes[2 + k].cast_signed()));
         }
         let floats = self.floats(bytes);

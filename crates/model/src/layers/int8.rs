@@ -163,7 +163,9 @@ pub(crate) fn largest(row: &[f32]) -> f32 {
 /// Whether this processor multiplies 8-bit numbers in vectors of 512 bits.
 #[cfg(target_arch = "x86_64")]
 pub(crate) fn supported() -> bool {
-    is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vnni")
+    is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512vnni")
 }
 
 #[cfg(not(target_arch = "x86_64"))]
