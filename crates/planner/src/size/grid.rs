@@ -24,13 +24,16 @@ pub(super) type Rule = (usize, usize);
 /// Where one begins: twice the greatest demand of the last steps.
 pub(super) const FIRST: Rule = (0, 18);
 
-/// All margins of one statistic with one dead band. Sums are weighted by recency.
+/// All margins of one statistic with one dead band. They move together, since a margin stands on both sides of the comparison with
+/// the band: only how often demand was above them differs. Sums are weighted by recency.
 #[derive(Clone, Debug)]
 struct Group {
-    held: [f32; MARGINS],
+    /// What a margin of 1 allots now.
+    held: f32,
+    /// Of `held`, over the steps seen.
+    cost: f32,
+    changes: f32,
     over: [f32; MARGINS],
-    cost: [f32; MARGINS],
-    changes: [f32; MARGINS],
 }
 
 /// What a rule would have cost, per step.
@@ -58,8 +61,7 @@ pub(super) struct Grid {
 impl Grid {
     #[allow(clippy::cast_possible_truncation, reason = "near 1")]
     pub(super) fn new() -> Self {
-        let zero = [0.0; MARGINS];
-        let group = Group { held: zero, over: zero, cost: zero, changes: zero };
+        let group = Group { held: 0.0, cost: 0.0, changes: 0.0, over: [0.0; MARGINS] };
         let margin = |place: usize| MARGIN_STEP.powi(i32::try_from(place).unwrap_or(0) - EVEN);
         Self {
             groups: vec![group; GROUPS],
@@ -75,9 +77,9 @@ impl Grid {
         self.weight *= self.growth;
         self.seen += self.weight;
         for group in &mut self.groups {
-            for place in 0..MARGINS {
-                group.over[place] += if value > group.held[place] { self.weight } else { 0.0 };
-                group.cost[place] += group.held[place] * self.weight;
+            group.cost += group.held * self.weight;
+            for (over, margin) in group.over.iter_mut().zip(&self.margins) {
+                *over += if value > group.held * margin { self.weight } else { 0.0 };
             }
         }
         if self.weight > MOST_WEIGHT {
@@ -89,23 +91,22 @@ impl Grid {
     pub(super) fn follow(&mut self, bases: &[f32; BASES]) {
         for (index, group) in self.groups.iter_mut().enumerate() {
             let (base, keep) = (bases[index / BANDS.len()].max(0.0), 1.0 - BANDS[index % BANDS.len()]);
-            for place in 0..MARGINS {
-                let (need, held) = (base * self.margins[place], group.held[place]);
-                let moves = need > held || need < held * keep;
-                group.held[place] = if moves { need } else { held };
-                group.changes[place] += if moves { self.weight } else { 0.0 };
+            if base > group.held || base < group.held * keep {
+                group.held = base;
+                group.changes += self.weight;
             }
         }
     }
 
     /// What a rule allots now.
     pub(super) fn held(&self, (group, place): Rule) -> f32 {
-        self.groups[group].held[place]
+        self.groups[group].held * self.margins[place]
     }
 
     pub(super) fn cost(&self, (group, place): Rule) -> Cost {
         let (group, seen) = (&self.groups[group], self.seen.max(f32::MIN_POSITIVE));
-        Cost { over: group.over[place] / seen, mean: group.cost[place] / seen, changes: group.changes[place] / seen }
+        let mean = group.cost * self.margins[place] / seen;
+        Cost { over: group.over[place] / seen, mean, changes: group.changes / seen }
     }
 
     /// The least margin of a group with at most a share `aim` of steps over; where none is, the least with the fewest over.
@@ -123,9 +124,8 @@ impl Grid {
     fn rescale(&mut self) {
         let by = self.weight.recip();
         for group in &mut self.groups {
-            for sums in [&mut group.over, &mut group.cost, &mut group.changes] {
-                sums.iter_mut().for_each(|sum| *sum *= by);
-            }
+            let sums = group.over.iter_mut().chain([&mut group.cost, &mut group.changes]);
+            sums.for_each(|sum| *sum *= by);
         }
         self.seen *= by;
         self.weight = 1.0;
