@@ -4,15 +4,15 @@ use super::{say, say_aside};
 use crate::{
     args::{self, Global},
     learn,
+    spread::{Spread, threads},
     tuning::Versions,
 };
 use anyhow::Context as _;
-use apportion_core::{Announced, Forecast, Forecaster, Metric, Series, WorkloadId, traits::ForecastInput};
+use apportion_core::{Announced, Forecaster, Metric, Series, WorkloadId, traits::ForecastInput};
 use apportion_host::trace::{self, Trace, TraceSeries};
 use apportion_language::wording::explain_forecast;
 use apportion_planner::{audit::Corrected, explain};
 use indicatif::{ProgressBar, ProgressStyle};
-use std::{sync::Mutex, thread};
 
 /// Steps of history that are looked at: a week of minutes, a month of five minutes.
 const CONTEXT: usize = 10_080;
@@ -39,30 +39,31 @@ enum Past<'a> {
 pub fn run(global: &Global, args: &args::Forecast) -> anyhow::Result<()> {
     trace::Format::of(&args.out)?;
     let versions = (args.tuned || args.from_store).then(|| Versions::of(&global.store_path()));
-    let forecaster = forecaster(args, versions.as_ref())?;
+    let forecaster = Spread::new(forecaster(args, versions.as_ref())?, BATCH, threads(None));
     let Some(input) = &args.input else {
         let (found, _) = learn::read(global, &[], true)?;
         let series: Vec<Named<'_>> =
             found.iter().map(|found| (&found.workload, &found.metric, Past::Grid(&found.series))).collect();
-        return write(global, args, forecaster.as_ref(), &series);
+        return write(global, args, &forecaster, &series);
     };
     let trace = Trace::read(input)?;
     say_aside(&format!("{}: {} series, {}", input.display(), trace.len(), trace.report()));
     let series: Vec<Named<'_>> =
         trace.iter().map(|(workload, metric, series)| (workload, metric, Past::Readings(series))).collect();
-    write(global, args, forecaster.as_ref(), &series)
+    write(global, args, &forecaster, &series)
 }
 
 fn write(
     global: &Global,
     args: &args::Forecast,
-    forecaster: Forecasts<'_>,
+    forecaster: &dyn Forecaster,
     series: &[Named<'_>],
 ) -> anyhow::Result<()> {
     let horizon = usize::try_from(args.horizon)?;
     let bar = progress(series.len())?;
     let made = series.chunks(BLOCK).flat_map(|block| {
-        let made = forecast_all(forecaster, block, horizon);
+        let inputs: Vec<ForecastInput> = block.iter().map(|named| input(*named)).collect();
+        let made = forecaster.forecast(&inputs, horizon);
         bar.inc(block.len() as u64);
         block
             .iter()
@@ -111,36 +112,6 @@ fn explain_all(
 fn progress(series: usize) -> anyhow::Result<ProgressBar> {
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} series, {eta} left")?;
     Ok(ProgressBar::new(series as u64).with_style(style))
-}
-
-type Forecasts<'a> = &'a (dyn Forecaster + Send + Sync);
-
-/// Forecasts a block on all threads with one forecaster, whose weights are in memory once; what it remembers is per series, so
-/// that the order and the bytes do not depend on the threads.
-fn forecast_all(forecaster: Forecasts<'_>, block: &[Named<'_>], horizon: usize) -> Vec<Forecast> {
-    let threads = super::threads(None);
-    let work = Mutex::new(block.chunks(BATCH).enumerate());
-    let done = Mutex::new(Vec::new());
-    thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                while let Some((index, batch)) = take(&work) {
-                    let inputs: Vec<ForecastInput> = batch.iter().map(|named| input(*named)).collect();
-                    let made = forecaster.forecast(&inputs, horizon);
-                    if let Ok(mut done) = done.lock() {
-                        done.push((index, made));
-                    }
-                }
-            });
-        }
-    });
-    let mut done = done.into_inner().unwrap_or_default();
-    done.sort_by_key(|(index, _)| *index);
-    done.into_iter().flat_map(|(_, made)| made).collect()
-}
-
-fn take<I: Iterator>(work: &Mutex<I>) -> Option<I::Item> {
-    work.lock().ok()?.next()
 }
 
 fn input((workload, metric, series): Named<'_>) -> ForecastInput {

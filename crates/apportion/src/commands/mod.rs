@@ -176,11 +176,6 @@ impl args::TextModelArgs {
     }
 }
 
-/// As many threads as asked for, or all.
-fn threads(asked: Option<u16>) -> usize {
-    asked.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from)
-}
-
 fn default_store() -> PathBuf {
     let file = "apportion/apportion.db";
     if rustix::process::geteuid().is_root() {

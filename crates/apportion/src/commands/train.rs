@@ -78,7 +78,7 @@ pub fn run(global: &Global, args: &Train) -> anyhow::Result<()> {
     let learnt = Learnt::read(global, args)?;
     say_aside(&format!("{} series to learn from, {} held out", learnt.set.series.len(), learnt.held.len()));
     fs::create_dir_all(&args.out).with_context(|| format!("{}", args.out.display()))?;
-    let threads = super::threads(args.threads);
+    let threads = crate::spread::threads(args.threads);
     let mut trainer = begin(args, &learnt, threads)?;
     fs::write(args.out.join("conditions.json"), format!("{:#}\n", conditions(args, &learnt)))?;
     let mut log = Log::open(&args.out.join("log.csv"), trainer.checkpoint().step())?;

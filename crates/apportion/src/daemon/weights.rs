@@ -1,9 +1,15 @@
 //! The weights in force: those of `apportion tune` where they won, read again when another version is put in force. Files that
 //! are damaged are said, turn by turn, and the shipped weights are used.
 
-use crate::tuning::{Versions, shipped};
+use crate::{
+    spread::{Spread, threads},
+    tuning::{Versions, shipped},
+};
 use apportion_core::{Forecaster, Problem};
 use std::{path::Path, sync::Arc};
+
+/// Series that a thread takes at a time: few enough that the due workloads of a turn keep two cores busy.
+const BATCH: usize = 8;
 
 /// Which version the loop forecasts with.
 pub(super) struct Weights {
@@ -54,6 +60,7 @@ impl Weights {
             tracing::warn!("{error}");
             Problem { place: "tuned weights".to_owned(), what: format!("{error}; the shipped weights are used") }
         });
-        Ok(apportion_planner::forecaster_with(self.model, tuned.unwrap_or(shipped))?.into())
+        let forecaster = apportion_planner::forecaster_with(self.model, tuned.unwrap_or(shipped))?;
+        Ok(Arc::new(Spread::new(forecaster, BATCH, threads(None))))
     }
 }

@@ -168,7 +168,7 @@ fn forecast_all<T: Send>(
     inputs: &[ForecastInput],
     of: impl Fn(&ForecastInput, &dyn Forecaster) -> T + Sync,
 ) -> anyhow::Result<Vec<T>> {
-    let threads = super::threads(None);
+    let threads = crate::spread::threads(None);
     let forecaster = super::models::forecaster(&args.model, None)?;
     let share = |place: usize| {
         let own = inputs.iter().enumerate().skip(place).step_by(threads);

@@ -1,0 +1,88 @@
+//! Forecasting on all cores.
+
+use apportion_core::{Forecast, Forecaster, traits::ForecastInput};
+use std::{sync::Mutex, thread};
+
+/// A forecaster that works on several batches of series at once. Which series share a batch does not depend on the number of threads, and
+/// what a forecaster remembers is per series, so that the bytes do not depend on it either. Its weights are in memory once.
+pub struct Spread<F> {
+    forecaster: F,
+    batch: usize,
+    threads: usize,
+}
+
+type Batch<'a> = (usize, &'a [ForecastInput]);
+
+impl<F: AsRef<dyn Forecaster + Send + Sync> + Sync> Spread<F> {
+    /// Batches of `batch` series, each forecast on one of `threads` threads.
+    pub const fn new(forecaster: F, batch: usize, threads: usize) -> Self {
+        Self { forecaster, batch, threads }
+    }
+
+    /// What is made of the batches that nobody else has taken, with their places.
+    fn work<'a>(
+        &self,
+        waiting: &Mutex<impl Iterator<Item = Batch<'a>>>,
+        horizon: usize,
+    ) -> Vec<(usize, Vec<Forecast>)> {
+        let next = || waiting.lock().ok()?.next();
+        std::iter::from_fn(next)
+            .map(|(place, batch)| (place, self.forecaster.as_ref().forecast(batch, horizon)))
+            .collect()
+    }
+}
+
+impl<F: AsRef<dyn Forecaster + Send + Sync> + Sync> Forecaster for Spread<F> {
+    fn name(&self) -> &str {
+        self.forecaster.as_ref().name()
+    }
+
+    fn forecast(&self, inputs: &[ForecastInput], horizon: usize) -> Vec<Forecast> {
+        let waiting = Mutex::new(inputs.chunks(self.batch.max(1)).enumerate());
+        let threads = self.threads.min(inputs.len().div_ceil(self.batch.max(1)));
+        let mut made = thread::scope(|scope| {
+            let others: Vec<_> = (1..threads).map(|_| scope.spawn(|| self.work(&waiting, horizon))).collect();
+            let mut made = self.work(&waiting, horizon);
+            made.extend(others.into_iter().flat_map(|thread| thread.join().unwrap_or_default()));
+            made
+        });
+        made.sort_by_key(|(place, _)| *place);
+        made.into_iter().flat_map(|(_, made)| made).collect()
+    }
+
+    fn settled<'a>(&'a self, input: &ForecastInput, horizon: usize) -> Option<Box<dyn Forecaster + 'a>> {
+        self.forecaster.as_ref().settled(input, horizon)
+    }
+}
+
+/// As many threads as asked for, or all that there are cores for.
+#[must_use]
+pub fn threads(asked: Option<u16>) -> usize {
+    asked.map_or_else(|| thread::available_parallelism().map_or(1, usize::from), usize::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use apportion_core::Series;
+
+    #[test]
+    fn any_number_of_threads_gives_the_same_bytes() {
+        let input = |index: usize| {
+            let values = (0..400).map(|step| ((step * (index + 3)) % 17) as f32).collect();
+            let past = Series { start_s: 1_700_000_000 / 300 * 300, step_s: 300, values };
+            let workload = format!("w{index}").as_str().into();
+            ForecastInput { workload, metric: "cpu_cores".into(), past, announced: Vec::new() }
+        };
+        let inputs: Vec<ForecastInput> = (0..19).map(input).collect();
+        let with = |threads: usize| {
+            let forecaster: Box<dyn Forecaster + Send + Sync> = Box::new(apportion_planner::Auto::default());
+            Spread::new(forecaster, 4, threads).forecast(&inputs, 32)
+        };
+        let alone = with(1);
+        assert_eq!(alone.len(), inputs.len());
+        assert!(alone == with(2) && alone == with(7), "threads changed a forecast");
+        let forecaster: Box<dyn Forecaster + Send + Sync> = Box::new(apportion_planner::Auto::default());
+        assert!(Spread::new(forecaster, 4, 3).forecast(&[], 32).is_empty());
+    }
+}
