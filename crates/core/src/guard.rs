@@ -5,6 +5,9 @@
 //! What gives more is let through where what takes away must wait: what must have been seen, cool-down and blast radius hold back cuts only, since
 //! withholding is what hurts. A knob outside the bounds that people gave is brought within them at once, past dead band and pace.
 //! What undoes an earlier change also passes mode, hold, staleness, step limit and dead band.
+//!
+//! A knob that nothing limited yet is first limited well above the greatest use seen, and then step by step. Throughput that nobody
+//! gave a bound for is never cut below [`Knob::least_unasked`]: a nightly backup is not to find what a quiet day was given.
 
 use crate::{
     Binding, Change, DecisionId, Knob, Outcome, Resource, Setting, Snapshot, Time, WorkloadId, WorkloadState,
@@ -156,6 +159,12 @@ impl Admitted {
 /// What was raised no longer ago than this may be taken back in one step, seconds: the value before was in force that lately.
 const TAKE_BACK_S: f64 = 86_400.0;
 
+/// A first limit is a step down from this many times the greatest use seen.
+const FIRST_FROM_USE: f64 = 2.0;
+
+/// What somebody else set is remembered this long of a workload that is gone, seconds: it may only be restarting.
+const FORGET_AFTER_S: f64 = 3_600.0;
+
 /// What the guard remembers of one knob.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct KnobMemory {
@@ -185,6 +194,9 @@ pub struct Guard {
     pub limits: GuardLimits,
     knobs: BTreeMap<WorkloadId, BTreeMap<Knob, KnobMemory>>,
     cuts: Vec<(Time, WorkloadId)>,
+    /// Workloads that are gone and of which somebody else set a knob, and since when.
+    #[serde(default)]
+    gone: BTreeMap<WorkloadId, Time>,
 }
 
 impl Guard {
@@ -253,9 +265,31 @@ impl Guard {
         })
     }
 
-    /// Forgets workloads that are gone and cuts that are past.
+    /// A knob found as this program last set it, where it was stopped before that was remembered: the value is our own. False where it
+    /// was known, or is somebody else's.
+    pub(crate) fn resume(&mut self, workload: &WorkloadId, knob: Knob, found: Setting, now: Time) -> bool {
+        let memory = self.memory(workload, knob);
+        if memory.ceded.is_some() || memory.expected.is_some_and(|expected| expected.same(found, knob)) {
+            return false;
+        }
+        (memory.expected, memory.changed) = (Some(found), Some(now));
+        true
+    }
+
+    /// Forgets workloads that are gone, which come back with knobs of their own, and cuts that are past. What somebody else set stays
+    /// theirs for an hour.
     pub fn forget(&mut self, snapshot: &Snapshot) {
-        self.knobs.retain(|workload, _| snapshot.workloads.contains_key(workload));
+        let Self { knobs, gone, .. } = self;
+        knobs.retain(|workload, memories| {
+            if snapshot.workloads.contains_key(workload) {
+                gone.remove(workload);
+                return true;
+            }
+            memories.retain(|_, memory| memory.ceded.is_some());
+            let since = *gone.entry(workload.clone()).or_insert(snapshot.now);
+            !memories.is_empty() && snapshot.now.since_s(since) < FORGET_AFTER_S
+        });
+        gone.retain(|workload, _| knobs.contains_key(workload));
         let period_s = self.limits.blast_period_s;
         self.cuts.retain(|(time, _)| snapshot.now.since_s(*time) < period_s);
     }
@@ -299,7 +333,7 @@ impl Guard {
         let mut value = match change.reason.binding {
             Binding::RolledBack { .. } => wanted,
             Binding::TakeBack { .. } => bounds.hold(wanted),
-            _ => bounds.hold(self.limit_step(change, wanted, now)),
+            _ => bounds.hold(self.limit_step(change, wanted, now).max(least_unasked(change, state))),
         };
         if change.knob.resource() == Resource::Memory {
             value = value.max(self.memory_floor_bytes(state));
@@ -316,7 +350,10 @@ impl Guard {
     }
 
     fn limit_step(&self, change: &Change, wanted: f64, now: Time) -> f64 {
-        let Setting::Value(from) = change.from else { return wanted };
+        let Setting::Value(from) = change.from else {
+            let used = change.reason.used.as_ref().map_or(0.0, |used| used.max);
+            return wanted.max(FIRST_FROM_USE * used * (1.0 - self.limits.cut_share));
+        };
         let memory = self.knobs.get(&change.workload).and_then(|knobs| knobs.get(&change.knob));
         let least = from * (1.0 - self.limits.cut_share);
         let least = memory.and_then(|memory| memory.least_before(now)).map_or(least, |before| before.min(least));
@@ -369,6 +406,12 @@ impl Guard {
         }
         Err(Refusal::BlastRadius { changed: cut.len(), allowed })
     }
+}
+
+/// The least that a knob is cut to where people have given no bounds for it; not above what it is at.
+fn least_unasked(change: &Change, state: &WorkloadState) -> f64 {
+    let asked = state.standing.bounds.contains_key(&change.knob);
+    if asked { 0.0 } else { change.knob.least_unasked().min(change.from.or_infinite()) }
 }
 
 fn check_standing(state: &WorkloadState, knob: Knob) -> Result<(), Refusal> {

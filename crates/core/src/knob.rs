@@ -85,6 +85,16 @@ impl Knob {
             Self::IoReadMax | Self::IoWriteMax | Self::NetworkSendMax => 65_536.0,
         }
     }
+    /// The least that is given where people have given no bounds. For throughput that is not nothing: what is idle all day may have to
+    /// write a backup at night (16 MiB/s to a disk, 10 Mbit/s to a network).
+    #[must_use]
+    pub const fn least_unasked(self) -> f64 {
+        match self {
+            Self::CpuQuota | Self::MemoryHigh | Self::MemoryMax => 0.0,
+            Self::IoReadMax | Self::IoWriteMax => 16.0 * 1_048_576.0,
+            Self::NetworkSendMax => 1.25e6,
+        }
+    }
     /// How far two values may differ and still be the same once the kernel has rounded them.
     #[must_use]
     pub const fn tolerance(self) -> f64 {

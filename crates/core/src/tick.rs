@@ -3,8 +3,8 @@
 
 use crate::{
     Announced, Assessment, Change, Decision, DecisionId, Executor, Forecast, Forecaster, Guard, Harm, History, Knob,
-    Margins, Metric, Policy, Setting, Snapshot, Standing, Time, Verdict, Watch, Window, WorkloadId, WorkloadState,
-    knob,
+    Margins, Metric, Outcome, Policy, Setting, Snapshot, Standing, Time, Verdict, Watch, Window, WorkloadId,
+    WorkloadState, knob,
     traits::{AssessInput, ForecastInput},
 };
 use serde::{Deserialize, Serialize};
@@ -28,8 +28,8 @@ pub struct Resolution {
 pub struct Cadence {
     /// Each workload is assessed at least this often, seconds.
     pub every_s: f64,
-    /// At most so many workloads a tick, so that a tick stays short; those never looked at come first, and twice as many of
-    /// them, since short histories are cheap.
+    /// At most so many workloads a tick, so that a tick stays short, or a quarter more than keeps up where there are very many of
+    /// them; those never looked at come first, and twice as many of them, since short histories are cheap.
     pub most_per_tick: usize,
     /// Grids, coarsest first; the last one is used when none has enough.
     pub resolutions: Vec<Resolution>,
@@ -74,6 +74,9 @@ pub struct LoopState {
     seen: BTreeMap<WorkloadId, Time>,
     #[serde(skip)]
     noted: BTreeMap<WorkloadId, BTreeMap<Knob, (Verdict, Setting)>>,
+    /// When the last tick was.
+    #[serde(skip)]
+    ticked: Option<Time>,
 }
 
 /// The implementations that one loop runs with.
@@ -112,14 +115,16 @@ pub fn tick(state: &mut LoopState, snapshot: &Snapshot, parts: &mut Parts<'_>) -
     let assessed = refresh(state, snapshot, parts);
     let plan = parts.policy.plan(snapshot, &state.wanted);
     let mut report = TickReport { assessed, allotted: plan.allotted, ..TickReport::default() };
+    let mut taken_back: BTreeSet<(WorkloadId, Knob)> = BTreeSet::new();
     for (harm, change) in hurt {
-        state.margins.raise(&harm.workload, harm.knob, snapshot.now);
-        state.wanted.remove(&harm.workload);
-        report.harms.push(harm);
-        report.decisions.extend(decide(state, snapshot, parts.executor, change));
+        if let Some(harm) = harm {
+            state.margins.raise(&harm.workload, harm.knob, snapshot.now);
+            state.wanted.remove(&harm.workload);
+            report.harms.push(harm);
+        }
+        taken_back.insert((change.workload.clone(), change.knob));
+        report.decisions.extend(take_back(state, snapshot, parts.executor, change));
     }
-    let taken_back: BTreeSet<(WorkloadId, Knob)> =
-        report.harms.iter().map(|harm| (harm.workload.clone(), harm.knob)).collect();
     for change in plan.changes {
         if !taken_back.contains(&(change.workload.clone(), change.knob)) {
             report.decisions.extend(decide(state, snapshot, parts.executor, change));
@@ -156,10 +161,21 @@ pub fn roll_back(state: &mut LoopState, snapshot: &Snapshot, executor: &mut dyn 
 /// Guards and carries out one change; gives the decision where it says something new.
 fn decide(state: &mut LoopState, snapshot: &Snapshot, executor: &mut dyn Executor, change: Change) -> Option<Decision> {
     let decision = carry_out(state, snapshot, executor, change);
-    state.is_new(&decision).then(|| {
-        state.next_id.0 += 1;
-        decision
-    })
+    state.numbered(decision)
+}
+
+/// Takes back what hurt; the watch ends unless that failed and may succeed another time.
+fn take_back(
+    state: &mut LoopState,
+    snapshot: &Snapshot,
+    executor: &mut dyn Executor,
+    change: Change,
+) -> Option<Decision> {
+    let decision = carry_out(state, snapshot, executor, change);
+    if !matches!(decision.verdict, Verdict::Admitted { outcome: Outcome::Failed { .. }, .. }) {
+        state.watch.end(&decision.change.workload, decision.change.knob);
+    }
+    state.numbered(decision)
 }
 
 fn carry_out(state: &mut LoopState, snapshot: &Snapshot, executor: &mut dyn Executor, change: Change) -> Decision {
@@ -179,6 +195,29 @@ fn carry_out(state: &mut LoopState, snapshot: &Snapshot, executor: &mut dyn Exec
 }
 
 impl LoopState {
+    /// A cut that an earlier run made, and ended before it was remembered: found in force, it is our own, and watched as any other.
+    /// `former` is what the knob was at before.
+    pub fn resume(
+        &mut self,
+        id: DecisionId,
+        (workload, knob): (&WorkloadId, Knob),
+        (former, found): (Setting, Setting),
+        now: Time,
+    ) {
+        let unknown = self.guard.resume(workload, knob, found, now);
+        if unknown && found.or_infinite() < former.or_infinite() {
+            self.watch.resume((workload, knob), id, former, now);
+        }
+    }
+
+    /// Takes the next number for a decision that is worth a record.
+    fn numbered(&mut self, decision: Decision) -> Option<Decision> {
+        self.is_new(&decision).then(|| {
+            self.next_id.0 += 1;
+            decision
+        })
+    }
+
     /// A decision is worth a record when a knob was turned, or when the same was not said of it last time.
     fn is_new(&mut self, decision: &Decision) -> bool {
         let noted = self.noted.entry(decision.change.workload.clone()).or_default();
@@ -214,6 +253,7 @@ fn same_said(before: &(Verdict, Setting), now: &(Verdict, Setting), knob: Knob) 
 /// Looks anew at the workloads that are due, oldest first.
 fn refresh(state: &mut LoopState, snapshot: &Snapshot, parts: &Parts<'_>) -> Vec<WorkloadId> {
     let due = due(state, snapshot, parts.cadence);
+    state.ticked = Some(snapshot.now);
     forecast(state, snapshot, parts, &due);
     for workload in &due {
         let Some(known) = snapshot.workloads.get(workload) else { continue };
@@ -251,8 +291,16 @@ fn due(state: &LoopState, snapshot: &Snapshot, cadence: &Cadence) -> Vec<Workloa
     }
     due.sort();
     let fresh = due.iter().take_while(|(made, _)| made.is_none()).count();
-    due.truncate(fresh.clamp(cadence.most_per_tick, cadence.most_per_tick.saturating_mul(2)));
+    let most = cadence.most_per_tick.max(keeps_up(state, snapshot, cadence));
+    due.truncate(fresh.clamp(most, most.saturating_mul(2)));
     due.into_iter().map(|(_, workload)| workload.clone()).collect()
+}
+
+/// How many looks a tick are a quarter more than it takes to come to every workload in time; 0 where it is not known how often ticks come.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a count")]
+fn keeps_up(state: &LoopState, snapshot: &Snapshot, cadence: &Cadence) -> usize {
+    let tick_s = state.ticked.map_or(0.0, |last| snapshot.now.since_s(last)).max(0.0);
+    (1.25 * snapshot.workloads.len() as f64 * (tick_s / cadence.every_s).min(1.0)).ceil() as usize
 }
 
 /// A young workload is looked at again whenever it is half as old again, since each reading still tells much; an older one

@@ -78,7 +78,16 @@ struct Watched {
     since: Time,
     before: Signals,
     looks: u32,
+    /// The workload has been gone since.
+    #[serde(default)]
+    gone: bool,
+    /// It hurt, and could not be taken back yet.
+    #[serde(default)]
+    hurt: bool,
 }
+
+/// What hurt cannot always be taken back at once (a full disk); it is tried again for this long, seconds.
+const TRY_AGAIN_S: f64 = 3_600.0;
 
 /// The open watches.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -103,29 +112,41 @@ impl Watch {
             return;
         }
         let before = state.map(Signals::of).unwrap_or_default();
-        let watched = Watched { id: admitted.id(), former: admitted.from(), since: snapshot.now, before, looks: 0 };
+        let watched = Watched { before, ..Watched::new(admitted.id(), admitted.from(), snapshot.now) };
         knobs.insert(knob, watched);
     }
 
-    /// Looks at every open watch: gives what hurt with the change that takes it back, and ends those whose time is over.
-    pub fn review(&mut self, snapshot: &Snapshot) -> Vec<(Harm, Change)> {
+    /// Begins to watch a cut of an earlier run that is in force.
+    pub(crate) fn resume(&mut self, (workload, knob): (&WorkloadId, Knob), id: DecisionId, former: Setting, now: Time) {
+        self.open.entry(workload.clone()).or_default().insert(knob, Watched::new(id, former, now));
+    }
+
+    /// Looks at every open watch: gives the changes that take back what hurt, each with the harm where it is new, and ends watches
+    /// whose time is over. A watch that found harm stays open until it is taken back ([`end`](Self::end)).
+    pub fn review(&mut self, snapshot: &Snapshot) -> Vec<(Option<Harm>, Change)> {
+        let (limits, now) = (&self.limits, snapshot.now);
         let mut hurt = Vec::new();
         for (workload, knobs) in &mut self.open {
-            let Some(state) = snapshot.workloads.get(workload) else {
-                knobs.clear();
-                continue;
-            };
+            let state = snapshot.workloads.get(workload);
             knobs.retain(|knob, watched| {
-                let found = look(&self.limits, *knob, watched, state, snapshot.now);
-                let over = snapshot.now.since_s(watched.since) >= self.limits.window_s;
-                let take_back = found.and_then(|harm| take_back(harm, *knob, watched, state));
-                let keep = take_back.is_none() && !over;
-                hurt.extend(take_back);
-                keep
+                if let Some(state) = state {
+                    hurt.extend(watched.review(limits, *knob, state, now));
+                }
+                watched.gone |= state.is_none();
+                let lasts_s = if watched.hurt { TRY_AGAIN_S } else { limits.window_s };
+                now.since_s(watched.since) < lasts_s
             });
         }
         self.open.retain(|_, knobs| !knobs.is_empty());
         hurt
+    }
+
+    /// Ends the watch of a knob.
+    pub fn end(&mut self, workload: &WorkloadId, knob: Knob) {
+        if let Some(knobs) = self.open.get_mut(workload) {
+            knobs.remove(&knob);
+        }
+        self.open.retain(|_, knobs| !knobs.is_empty());
     }
 
     /// Number of cuts being watched.
@@ -141,23 +162,67 @@ impl Watch {
     }
 }
 
-fn look(limits: &WatchLimits, knob: Knob, watched: &mut Watched, state: &WorkloadState, now: Time) -> Option<Harm> {
-    let Some((signal, before, value)) = harm(limits, knob, &watched.before, &Signals::of(state)) else {
-        watched.looks = 0;
-        return None;
-    };
-    watched.looks += 1;
-    let sure = watched.looks >= limits.looks || signal == name::OOM_KILLS;
-    sure.then(|| Harm {
-        of: watched.id,
-        workload: state.workload.id.clone(),
-        knob,
-        signal: signal.to_owned(),
-        before,
-        now: value,
-        after_s: now.since_s(watched.since),
-    })
+impl Watched {
+    const fn new(id: DecisionId, former: Setting, since: Time) -> Self {
+        let none = Signals {
+            throttled_share: None,
+            memory_pressure: None,
+            io_pressure: None,
+            oom_kills: None,
+            latency_s: None,
+        };
+        Self { id, former, since, before: none, looks: 0, gone: false, hurt: false }
+    }
+
+    /// The change that takes the cut back, where it hurts now or hurt before, and the harm where it is new.
+    fn review(
+        &mut self,
+        limits: &WatchLimits,
+        knob: Knob,
+        state: &WorkloadState,
+        now: Time,
+    ) -> Option<(Option<Harm>, Change)> {
+        let harm = if self.hurt { None } else { self.look(limits, knob, state, now) };
+        self.hurt |= harm.is_some();
+        self.gone = false;
+        self.hurt.then(|| Some((harm, self.take_back(knob, state)?))).flatten()
+    }
+
+    fn look(&mut self, limits: &WatchLimits, knob: Knob, state: &WorkloadState, now: Time) -> Option<Harm> {
+        let Some((signal, before, value)) = self.harm(limits, knob, state) else {
+            self.looks = 0;
+            return None;
+        };
+        self.looks += 1;
+        let sure = self.looks >= limits.looks || [name::OOM_KILLS, RESTARTED].contains(&signal);
+        sure.then(|| Harm {
+            of: self.id,
+            workload: state.workload.id.clone(),
+            knob,
+            signal: signal.to_owned(),
+            before,
+            now: value,
+            after_s: now.since_s(self.since),
+        })
+    }
+
+    /// A kill that ends the whole group cannot be read from the next one's counters; that it was gone and is back can.
+    fn harm(&self, limits: &WatchLimits, knob: Knob, state: &WorkloadState) -> Option<(&'static str, f64, f64)> {
+        let restarted = self.gone && knob.resource() == Resource::Memory;
+        let restarted = restarted.then_some((RESTARTED, 0.0, 1.0));
+        harm(limits, knob, &self.before, &Signals::of(state)).or(restarted)
+    }
+
+    /// `None` where the cut is no longer in force.
+    fn take_back(&self, knob: Knob, state: &WorkloadState) -> Option<Change> {
+        let from = *state.settings.get(&knob).filter(|from| from.or_infinite() < self.former.or_infinite())?;
+        let reason = Reason::only(Binding::TakeBack { of: self.id });
+        Some(Change { workload: state.workload.id.clone(), knob, from, to: self.former, reason })
+    }
 }
+
+/// Name of the signal that a workload was gone and came back.
+pub const RESTARTED: &str = "restarted";
 
 /// The first signal that tells against a cut of `knob`. CPU pressure is left out on purpose: it also counts neighbours,
 /// while throttled periods are this quota's own doing.
@@ -180,13 +245,6 @@ fn harm(limits: &WatchLimits, knob: Knob, before: &Signals, now: &Signals) -> Op
         let (before, now) = before.latency_s.zip(now.latency_s)?;
         (now > before * limits.latency_factor).then_some((name::LATENCY, before, now))
     })
-}
-
-fn take_back(harm: Harm, knob: Knob, watched: &Watched, state: &WorkloadState) -> Option<(Harm, Change)> {
-    let from = *state.settings.get(&knob)?;
-    let reason = Reason::only(Binding::TakeBack { of: watched.id });
-    let change = Change { workload: state.workload.id.clone(), knob, from, to: watched.former, reason };
-    Some((harm, change))
 }
 
 /// Factors on top of what would be enough, raised by harm, fading with time.

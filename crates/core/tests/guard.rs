@@ -47,6 +47,64 @@ fn moderates_a_value_within_its_rules() {
     check(&snapshot(vec![full]), &change("web", Knob::MemoryMax, 2e9, 1.0e9), 1.6e9 * 1.1);
 }
 
+/// What was used in the last day.
+fn used(max: f64) -> Used {
+    Used { window_s: 86_400.0, present_share: 1.0, p50: 0.1 * max, p95: 0.2 * max, max, max_at: NOW }
+}
+
+#[test]
+fn a_first_limit_leaves_room_above_the_greatest_use() {
+    let snapshot = snapshot(vec![state("web", 2.0)]);
+    let first = |wanted, used: Option<Used>| {
+        let mut change = cpu("web", 2.0, wanted);
+        change.from = Setting::Unlimited;
+        change.reason.used = used;
+        admit(&mut guard(), &change, &snapshot).unwrap()
+    };
+    assert_eq!(first(0.4, Some(used(1.0))), Setting::Value(1.4), "30 % below twice the greatest use");
+    assert_eq!(first(1.8, Some(used(1.0))), Setting::Value(1.8));
+    assert_eq!(first(0.4, None), Setting::Value(0.4));
+}
+
+#[test]
+fn throughput_that_nobody_bounds_keeps_a_floor() {
+    const MIB: f64 = 1_048_576.0;
+    let cut = |from: f64, to: f64, bounds: Option<Bounds>| {
+        let mut state = state("web", 2.0);
+        state.settings.insert(Knob::IoWriteMax, Setting::Value(from));
+        read(&mut state, name::IO_WRITE, NOW, 0.0);
+        state.standing.bounds.extend(bounds.map(|bounds| (Knob::IoWriteMax, bounds)));
+        admit(&mut guard(), &change("web", Knob::IoWriteMax, from, to), &snapshot(vec![state]))
+    };
+    assert_eq!(cut(20.0 * MIB, MIB, None), Ok(Setting::Value(16.0 * MIB)));
+    assert_eq!(cut(20.0 * MIB, MIB, Some(Bounds::default())), Ok(Setting::Value(14.0 * MIB)), "people said so");
+    assert_eq!(cut(4.0 * MIB, MIB, None), Err(Refusal::DeadBand { share: 0.0 }), "nor does it raise");
+}
+
+#[test]
+fn what_somebody_else_set_outlives_a_restart_and_what_we_set_does_not() {
+    let mut guard = guard();
+    let with = |value, after_s| {
+        let mut later = snapshot(vec![state("web", value)]);
+        later.now = NOW.plus_s(after_s);
+        later.workloads.values_mut().for_each(|state| read(state, name::CPU, NOW.plus_s(after_s), 0.1));
+        later
+    };
+    let mut gone = snapshot(vec![]);
+    carry_out(&mut guard, &cpu("web", 2.0, 1.5), &with(2.0, 0)).unwrap();
+    gone.now = NOW.plus_s(10);
+    guard.forget(&gone);
+    assert!(admit(&mut guard, &cpu("web", 3.0, 4.0), &with(3.0, 20)).is_ok(), "a new group has a limit of its own");
+    carry_out(&mut guard, &cpu("web", 3.0, 4.0), &with(3.0, 20)).unwrap();
+    assert!(admit(&mut guard, &cpu("web", 3.5, 4.0), &with(3.5, 30)).is_err());
+    gone.now = NOW.plus_s(40);
+    guard.forget(&gone);
+    assert!(admit(&mut guard, &cpu("web", 3.5, 4.0), &with(3.5, 50)).is_err(), "still theirs");
+    gone.now = NOW.plus_s(41 + 3_600);
+    guard.forget(&gone);
+    assert!(admit(&mut guard, &cpu("web", 3.5, 4.0), &with(3.5, 50 + 3_600)).is_ok());
+}
+
 #[test]
 fn refuses_with_the_reason() {
     let check = |edit: &dyn Fn(&mut apportion_core::WorkloadState), change: &Change, expect: Refusal| {

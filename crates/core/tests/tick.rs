@@ -65,8 +65,8 @@ impl Policy for Twice {
     }
 }
 
-/// Holds the settings of a small machine.
-struct Machine(BTreeMap<(String, Knob), Setting>);
+/// Holds the settings of a small machine; may fail to set them.
+struct Machine(BTreeMap<(String, Knob), Setting>, bool);
 impl Executor for Machine {
     fn name(&self) -> &str {
         "machine"
@@ -75,6 +75,9 @@ impl Executor for Machine {
         self.0.get(&(workload.id.to_string(), knob)).copied()
     }
     fn apply(&mut self, change: &Admitted) -> Outcome {
+        if self.1 {
+            return Outcome::Failed { error: "the disk is full".to_owned() };
+        }
         self.0.insert((change.workload().id.to_string(), change.knob()), change.to());
         Outcome::Applied { read_back: change.to() }
     }
@@ -90,7 +93,7 @@ impl Rig {
     fn new(quota_cores: f64) -> Self {
         let mut state_now = LoopState::default();
         state_now.guard.limits = GuardLimits { cut_share: 0.6, ..GuardLimits::default() };
-        let machine = Machine([(("web".into(), Knob::CpuQuota), Setting::Value(quota_cores))].into());
+        let machine = Machine([(("web".into(), Knob::CpuQuota), Setting::Value(quota_cores))].into(), false);
         Self { state: state_now, machine, snapshot: snapshot(vec![state("web", quota_cores)]) }
     }
 
@@ -158,6 +161,57 @@ fn takes_back_what_hurt_and_remembers() {
 }
 
 #[test]
+fn what_hurt_is_taken_back_as_soon_as_it_can_be() {
+    let mut rig = Rig::new(2.0);
+    rig.tick(0);
+    rig.throttle(0.5);
+    rig.tick(10);
+    rig.machine.1 = true;
+    let harms: Vec<usize> = (0..100).map(|_| rig.tick(10).harms.len()).collect();
+    assert_eq!(harms.iter().sum::<usize>(), 1, "one harm is one harm, and raises the margin once");
+    assert_eq!(rig.quota(), Setting::Value(1.0));
+    rig.machine.1 = false;
+    rig.tick(10);
+    assert_eq!(rig.quota(), Setting::Value(2.0), "long after the watch's window");
+    assert!(rig.state.watch.is_empty());
+}
+
+#[test]
+fn a_group_that_ends_after_a_cut_of_its_memory_gets_it_back() {
+    let mut rig = Rig::new(2.0);
+    let id = WorkloadId::new("web");
+    let (former, found) = (Setting::Value(4e9), Setting::Value(2e9));
+    rig.state.resume(apportion_core::DecisionId(7), (&id, Knob::MemoryMax), (former, found), NOW);
+    let state = rig.snapshot.workloads[&id].clone();
+    rig.machine.0.insert(("web".to_owned(), Knob::MemoryMax), found);
+    rig.snapshot.workloads.clear();
+    rig.snapshot.workloads.insert("other".into(), common::state("other", 2.0));
+    let absent = |rig: &mut Rig| {
+        rig.snapshot.now = rig.snapshot.now.plus_s(10);
+        rig.state.watch.review(&rig.snapshot)
+    };
+    assert!(absent(&mut rig).is_empty());
+    rig.snapshot.workloads.insert(id.clone(), state);
+    let hurt = absent(&mut rig);
+    let (harm, change) = &hurt[0];
+    assert_eq!(harm.as_ref().unwrap().signal, apportion_core::watch::RESTARTED);
+    assert_eq!((change.from, change.to), (found, former));
+}
+
+#[test]
+fn a_cut_of_an_earlier_run_is_ours_and_watched() {
+    let mut rig = Rig::new(1.0);
+    let id = WorkloadId::new("web");
+    let settings = (Setting::Value(2.0), Setting::Value(1.0));
+    rig.state.resume(apportion_core::DecisionId(7), (&id, Knob::CpuQuota), settings, NOW);
+    assert_eq!(rig.state.watch.len(), 1);
+    rig.throttle(0.5);
+    rig.tick(10);
+    assert_eq!(rig.tick(10).harms.len(), 1);
+    assert_eq!(rig.quota(), Setting::Value(2.0));
+}
+
+#[test]
 fn harm_that_was_there_before_the_cut_is_not_held_against_it() {
     let mut rig = Rig::new(2.0);
     rig.throttle(0.5);
@@ -188,6 +242,21 @@ fn looks_again_when_due_or_outgrown() {
     let web = WorkloadId::new("web");
     rig.state.wanted.get_mut(&web).unwrap().wants[0].value = 0.4;
     assert_eq!(rig.tick(10).assessed, [web], "0.5 cores are used, 0.4 were wanted");
+}
+
+#[test]
+fn very_many_workloads_are_looked_at_in_time_too() {
+    let mut rig = Rig::new(2.0);
+    for index in 0..1_000 {
+        let one = state(&format!("w{index}"), 2.0);
+        rig.snapshot.workloads.insert(one.workload.id.clone(), one);
+    }
+    rig.tick(0);
+    rig.tick(10_000);
+    let looked: Vec<WorkloadId> = (0..60).flat_map(|_| rig.tick(10).assessed).collect();
+    let workloads: std::collections::BTreeSet<&WorkloadId> = looked.iter().collect();
+    assert_eq!(workloads.len(), 1_001, "each in ten minutes");
+    assert!(looked.len() < 2_100, "{} looks", looked.len());
 }
 
 #[test]

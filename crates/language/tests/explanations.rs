@@ -116,21 +116,21 @@ fn every_outcome() {
         .into();
     expect![[r#"
         checkout CPU limit 2 cores → 1.6 cores: already so
-        Decision 41, Sunday 22 November 2026 10:05. checkout: the CPU limit is 1.6 cores already; there was nothing to write. The plan had asked for 1.4 cores; the guard moved it to stay within its bounds. What decided: the most that may change in one step.
+        Decision 41, Sunday 22 November 2026 10:05. checkout: the CPU limit is 1.6 cores already; there was nothing to write. The plan had asked for 1.4 cores; the guard let it go no further than its limits (size of a step, bounds, what is in use). What decided: the most that may change in one step.
         checkout CPU 上限 2 核 → 1.6 核：本已如此
-        决策 41，2026年11月22日周日 10:05。checkout 的 CPU 上限已经是 1.6 核，无需写入。计划原本提出 1.4 核，护栏按其限度作了调整。决定因素：单步改动的最大幅度。
+        决策 41，2026年11月22日周日 10:05。checkout 的 CPU 上限已经是 1.6 核，无需写入。计划原本提出 1.4 核，护栏按其限度（单步幅度、上下限、当前用量）作了调整。决定因素：单步改动的最大幅度。
         checkout CPU limit 2 cores → 1.6 cores: dry run
-        Decision 41, Sunday 22 November 2026 10:05. checkout: the CPU limit would be lowered from 2 cores to 1.6 cores. Dry run: nothing was written. The plan had asked for 1.4 cores; the guard moved it to stay within its bounds. What decided: the most that may change in one step.
+        Decision 41, Sunday 22 November 2026 10:05. checkout: the CPU limit would be lowered from 2 cores to 1.6 cores. Dry run: nothing was written. The plan had asked for 1.4 cores; the guard let it go no further than its limits (size of a step, bounds, what is in use). What decided: the most that may change in one step.
         checkout CPU 上限 2 核 → 1.6 核：试运行
-        决策 41，2026年11月22日周日 10:05。checkout 的 CPU 上限将由 2 核降到 1.6 核；试运行，未写入。计划原本提出 1.4 核，护栏按其限度作了调整。决定因素：单步改动的最大幅度。
+        决策 41，2026年11月22日周日 10:05。checkout 的 CPU 上限将由 2 核降到 1.6 核；试运行，未写入。计划原本提出 1.4 核，护栏按其限度（单步幅度、上下限、当前用量）作了调整。决定因素：单步改动的最大幅度。
         checkout CPU limit 2 cores → 1.6 cores: not applied, changed by someone else meanwhile
-        Decision 41, Sunday 22 November 2026 10:05. checkout: the CPU limit was not lowered from 2 cores to 1.6 cores: by the time of writing it held 4 cores, so someone else had set it and nothing was written. Settle who owns this limit. The plan had asked for 1.4 cores; the guard moved it to stay within its bounds. What decided: the most that may change in one step.
+        Decision 41, Sunday 22 November 2026 10:05. checkout: the CPU limit was not lowered from 2 cores to 1.6 cores: by the time of writing it held 4 cores, so someone else had set it and nothing was written. Settle who owns this limit. The plan had asked for 1.4 cores; the guard let it go no further than its limits (size of a step, bounds, what is in use). What decided: the most that may change in one step.
         checkout CPU 上限 2 核 → 1.6 核：未执行，其间已被他人改动
-        决策 41，2026年11月22日周日 10:05。checkout 的 CPU 上限未能由 2 核降到 1.6 核：写入时其值为 4 核，说明已被他人改动，故未写入。请先确定由谁管理该上限。计划原本提出 1.4 核，护栏按其限度作了调整。决定因素：单步改动的最大幅度。
+        决策 41，2026年11月22日周日 10:05。checkout 的 CPU 上限未能由 2 核降到 1.6 核：写入时其值为 4 核，说明已被他人改动，故未写入。请先确定由谁管理该上限。计划原本提出 1.4 核，护栏按其限度（单步幅度、上下限、当前用量）作了调整。决定因素：单步改动的最大幅度。
         checkout CPU limit 2 cores → 1.6 cores: failed
-        Decision 41, Sunday 22 November 2026 10:05. checkout: the CPU limit could not be lowered from 2 cores to 1.6 cores: /sys/fs/cgroup/x/cpu.max: permission denied (os error 13). Check that the file exists and that Apportion may write it; it is tried again later. The plan had asked for 1.4 cores; the guard moved it to stay within its bounds. What decided: the most that may change in one step.
+        Decision 41, Sunday 22 November 2026 10:05. checkout: the CPU limit could not be lowered from 2 cores to 1.6 cores: /sys/fs/cgroup/x/cpu.max: permission denied (os error 13). Check that the file exists and that Apportion may write it; it is tried again later. The plan had asked for 1.4 cores; the guard let it go no further than its limits (size of a step, bounds, what is in use). What decided: the most that may change in one step.
         checkout CPU 上限 2 核 → 1.6 核：失败
-        决策 41，2026年11月22日周日 10:05。checkout 的 CPU 上限未能由 2 核降到 1.6 核：/sys/fs/cgroup/x/cpu.max: permission denied (os error 13)。请检查该文件是否存在、Apportion 是否有写权限；稍后会重试。计划原本提出 1.4 核，护栏按其限度作了调整。决定因素：单步改动的最大幅度。
+        决策 41，2026年11月22日周日 10:05。checkout 的 CPU 上限未能由 2 核降到 1.6 核：/sys/fs/cgroup/x/cpu.max: permission denied (os error 13)。请检查该文件是否存在、Apportion 是否有写权限；稍后会重试。计划原本提出 1.4 核，护栏按其限度（单步幅度、上下限、当前用量）作了调整。决定因素：单步改动的最大幅度。
     "#]].assert_eq(&told.concat());
 }
 

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{config::Config, signals::Signals, web};
 use anyhow::Context as _;
-use apportion_core::{Collector, Executor, LoopState, Time, tick::Cadence};
+use apportion_core::{Collector, Executor, LoopState, Outcome, Time, tick::Cadence};
 use apportion_host::{
     act::{CgroupFiles, DryRun, NetworkRates, Recorded, Route, SystemdUnits, egress_interface, systemd_runs},
     cgroupfs::Hierarchy,
@@ -76,9 +76,9 @@ pub fn assemble(config: &Config, settings: Settings) -> anyhow::Result<Assembled
     let store = Arc::new(Store::open(&settings.store, Access::ReadWrite, options)?);
     let hierarchy = Hierarchy::discover(&settings.root).context("the machine's control groups cannot be found")?;
     let mut executor = executor(&hierarchy, &store, settings.apply);
-    settle(&store, executor.as_ref());
     prometheus::backfill(config, &store, super::now())?;
-    let state = remembered(&store, config);
+    let mut state = remembered(&store, config);
+    settle(&store, executor.as_ref(), &mut state);
     let (weights, forecaster) = Weights::load(&settings.store, settings.model)?;
     let (requests, inbox) = mpsc::channel::<Request>();
     let (publisher, views) = web::Publisher::new(settings.every.as_secs_f64(), super::now());
@@ -138,8 +138,8 @@ fn executor(hierarchy: &Hierarchy, store: &Arc<Store>, apply: bool) -> Box<dyn E
     Box::new(Recorded::new(route(hierarchy, apply), Ledger(Arc::clone(store))))
 }
 
-/// What the last run was about to write when it ended: looked at, and recorded.
-fn settle(store: &Store, executor: &dyn Executor) {
+/// What the last run was about to write when it ended: looked at, and recorded. What it did write is remembered as our own, and watched.
+fn settle(store: &Store, executor: &dyn Executor, state: &mut LoopState) {
     let unsettled = store.unsettled().unwrap_or_else(|error| {
         tracing::error!("{error}");
         Vec::new()
@@ -147,7 +147,13 @@ fn settle(store: &Store, executor: &dyn Executor) {
     for intent in unsettled {
         let found = executor.observe(&intent.workload, intent.change.knob);
         match store.reconcile(&intent, found) {
-            Ok(outcome) => tracing::warn!(decision = intent.id.0, ?outcome, "the last run ended while it wrote a knob"),
+            Ok(outcome) => {
+                tracing::warn!(decision = intent.id.0, ?outcome, "the last run ended while it wrote a knob");
+                if let Outcome::Applied { read_back } = outcome {
+                    let place = (&intent.workload.id, intent.change.knob);
+                    state.resume(intent.id, place, (intent.former, read_back), super::now());
+                }
+            }
             Err(error) => tracing::error!("{error}"),
         }
     }

@@ -1,4 +1,5 @@
-//! No knob is turned before its former value is on disk: a crash at any instant can then be undone.
+//! No knob is turned before its former value is on disk: a crash at any instant can then be undone. Only what takes back an earlier
+//! change goes on without: the value before that change is on disk already.
 
 use apportion_core::{Admitted, DecisionId, Executor, Knob, Outcome, Setting, Workload};
 
@@ -42,8 +43,12 @@ impl<E: Executor, J: Journal> Executor for Recorded<E, J> {
     fn apply(&mut self, change: &Admitted) -> Outcome {
         let former = change.from();
         if let Err(why) = self.journal.intend(change, former) {
-            let error = format!("not turned: its former value ({former}) could not be recorded first: {why}");
-            return Outcome::Failed { error };
+            if !change.change().is_undo() {
+                let error = format!("not turned: its former value ({former}) could not be recorded first: {why}");
+                return Outcome::Failed { error };
+            }
+            // What it takes back was recorded: a full disk must not keep harm in force.
+            tracing::warn!(decision = change.id().0, why, "taken back without a record");
         }
         let outcome = self.executor.apply(change);
         if let Err(why) = self.journal.settle(change.id(), &outcome) {

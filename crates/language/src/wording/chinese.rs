@@ -16,7 +16,10 @@ pub(super) fn explain(told: &Told<'_>) -> String {
     let reason = &told.decision.change.reason;
     let mut sentences =
         vec![format!("决策 {}，{}。", told.decision.id, told.clock.full(told.decision.time)), what(told)];
-    sentences.extend(told.proposed().map(|asked| format!("计划原本提出 {asked}，护栏按其限度作了调整。")));
+    sentences.extend(
+        told.proposed()
+            .map(|asked| format!("计划原本提出 {asked}，护栏按其限度（单步幅度、上下限、当前用量）作了调整。")),
+    );
     sentences.extend(reason.used.as_ref().map(|used| used_words(told, used)));
     sentences.extend(reason.expected.as_ref().map(|expected| {
         let ahead = format!("未来 {}将在", told.duration(expected.horizon_s));

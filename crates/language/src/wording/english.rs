@@ -18,7 +18,7 @@ pub(super) fn explain(told: &Told<'_>) -> String {
         vec![format!("Decision {}, {}.", told.decision.id, told.clock.full(told.decision.time)), what(told)];
     sentences.extend(
         told.proposed()
-            .map(|asked| format!("The plan had asked for {asked}; the guard moved it to stay within its bounds.")),
+            .map(|asked| format!("The plan had asked for {asked}; the guard let it go no further than its limits (size of a step, bounds, what is in use).")),
     );
     sentences.extend(reason.used.as_ref().map(|used| used_words(told, used)));
     sentences.extend(reason.expected.as_ref().map(|expected| {

@@ -13,7 +13,7 @@ use crate::{
         duration, figure, resource_amount, setting, share,
     },
 };
-use apportion_core::{Binding, Decision, DecisionId, Harm, Resource, metric::name};
+use apportion_core::{Binding, Decision, DecisionId, Harm, Resource, metric::name, watch};
 
 /// What can be asked, as examples.
 const EXAMPLES: &str = "可以这样问：昨晚“名称”为什么被限流；“名称”的上限为什么是这样；“名称”昨天用了多少内存；“名称”的预测；\
@@ -274,7 +274,7 @@ fn counted(of: &Counted, clock: &Clock) -> String {
 fn harm_words(harm: &Harm) -> String {
     let told = |value: f64| match harm.signal.as_str() {
         name::LATENCY => duration(value, Zh),
-        name::OOM_KILLS => figure(value),
+        name::OOM_KILLS | watch::RESTARTED => figure(value),
         _ => share(value),
     };
     format!(

@@ -13,7 +13,7 @@ use crate::{
         figure, resource_amount, setting, share,
     },
 };
-use apportion_core::{Binding, Decision, DecisionId, Harm, Resource, metric::name};
+use apportion_core::{Binding, Decision, DecisionId, Harm, Resource, metric::name, watch};
 
 /// What can be asked, as examples.
 const EXAMPLES: &str = "You can ask: why was NAME throttled last night; why does NAME have this limit; how much memory did NAME use \
@@ -283,7 +283,7 @@ fn counted(of: &Counted, clock: &Clock) -> String {
 fn harm_words(harm: &Harm) -> String {
     let told = |value: f64| match harm.signal.as_str() {
         name::LATENCY => duration(value, En),
-        name::OOM_KILLS => figure(value),
+        name::OOM_KILLS | watch::RESTARTED => figure(value),
         _ => share(value),
     };
     format!(

@@ -6,7 +6,7 @@ use crate::{
     wording::founded::{Dimension, Facts, dimension_of},
 };
 use apportion_core::{
-    DecisionId, Harm, Instructed, Resource, Setting, Time, WorkloadId, instruction::Unit, metric::name,
+    DecisionId, Harm, Instructed, Resource, Setting, Time, WorkloadId, instruction::Unit, metric::name, watch,
 };
 use jiff::tz::TimeZone;
 
@@ -144,7 +144,7 @@ impl<'a> Book<'a> {
     fn harm(self, harm: &Harm) -> Self {
         let counted = match harm.signal.as_str() {
             name::LATENCY => Dimension::Seconds,
-            name::OOM_KILLS => Dimension::Plain,
+            name::OOM_KILLS | watch::RESTARTED => Dimension::Plain,
             _ => Dimension::Share,
         };
         let book = self.workload(&harm.workload).quote(&harm.signal).count(harm.of.0);
