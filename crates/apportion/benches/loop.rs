@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::cast_precision_loss, reason = "a benchmark")]
 
 use apportion::{
+    allocator::give_back_early,
     config::Config,
     daemon::{Settings, assemble},
 };
@@ -22,6 +23,7 @@ const START: Time = Time::from_s(1_790_000_000);
 const TICK_S: i64 = 10;
 
 fn main() {
+    give_back_early();
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with("--")).collect();
     let sizes = args.first().map_or("10,100,200,1000", String::as_str);
     let ticks: usize = args.get(1).map_or(720, |ticks| ticks.parse().unwrap());

@@ -2,6 +2,7 @@
 
 use super::{page, say, status};
 use crate::{
+    allocator::give_back_early,
     args, daemon,
     daemon::{Request, Settings},
     signals::journal,
@@ -17,6 +18,7 @@ const MOST_TURNS_ONCE: usize = 25;
 /// # Errors
 /// The configuration has faults, the store cannot be opened, or the page cannot be served.
 pub fn run(global: &args::Global, args: &args::Run) -> anyhow::Result<()> {
+    give_back_early();
     let config = global.configuration()?;
     let store = global.store_path();
     let settings = Settings { apply: args.apply, tune: args.tune, ..Settings::here(store.clone()) };
