@@ -1,6 +1,7 @@
 //! Layers of T5 as Chronos-Bolt uses them. Rows are tokens; weights are `[outputs, inputs]` as in the published files.
 
 use crate::layers::activation::softmax;
+use crate::layers::{add, rms_norm};
 use crate::matmul::{Mat, MatMut, Store, matmul};
 
 /// `y = x Wᵀ (+ b)`.
@@ -75,12 +76,8 @@ pub(super) struct Norm {
 
 impl Norm {
     pub(super) fn apply(&self, x: &[f32]) -> Vec<f32> {
-        let width = self.gain.len();
-        let mut y = x.to_vec();
-        for row in y.chunks_exact_mut(width) {
-            let r = 1.0 / (row.iter().map(|x| x * x).sum::<f32>() / width as f32 + self.epsilon).sqrt();
-            row.iter_mut().zip(&self.gain).for_each(|(x, g)| *x *= r * g);
-        }
+        let mut y = vec![0.0; x.len()];
+        rms_norm::normalise(x, &self.gain, self.epsilon, &mut y);
         y
     }
 }
@@ -137,10 +134,6 @@ impl Attention {
         }
         self.o.apply(&mixed)
     }
-}
-
-pub(super) fn add(to: &mut [f32], from: &[f32]) {
-    to.iter_mut().zip(from).for_each(|(to, from)| *to += from);
 }
 
 /// T5's bidirectional bucket of (key − query): 16 a side, exact below 8, then logarithmic up to `max_distance`.

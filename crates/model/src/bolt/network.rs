@@ -1,6 +1,7 @@
 //! The forward pass: scale, patch, encode, decode one token, unscale.
 
-use super::layers::{Attention, Dense, FeedForward, Norm, ResidualBlock, add, bucket};
+use super::layers::{Attention, Dense, FeedForward, Norm, ResidualBlock, bucket};
+use crate::layers::add;
 use crate::telemetry::LEVELS;
 
 #[derive(Clone, Debug)]

@@ -7,7 +7,7 @@ use super::file::{Config, File};
 use crate::layers::activation::{gelu, softmax};
 use crate::layers::layer_norm::LayerNorm;
 use crate::layers::q4::{BLOCK, BLOCK_BYTES, Q4Matrix, RoundedRows, unpack};
-use crate::layers::vectorized;
+use crate::layers::{add, vectorized};
 
 #[derive(Debug)]
 pub(super) struct Network {
@@ -154,10 +154,6 @@ impl Layer {
 fn product(matrix: &Q4Matrix, rounded: &RoundedRows, length: usize, inputs: usize, out: &mut Vec<f32>) {
     out.resize(length / inputs * matrix.outputs(), 0.0);
     matrix.product(rounded, out);
-}
-
-fn add(x: &mut [f32], y: &[f32]) {
-    x.iter_mut().zip(y).for_each(|(x, y)| *x += y);
 }
 
 /// Numbers that are worked on side by side; a head's width is a multiple of it.

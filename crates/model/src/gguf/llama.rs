@@ -14,9 +14,7 @@ use super::{
 use crate::{
     layers::{
         activation::{silu, softmax},
-        resize,
-        rms_norm::inverse_root,
-        vectorized,
+        add, resize, rms_norm, vectorized,
     },
     matmul::{Mat, MatMut, Store, matmul},
 };
@@ -255,7 +253,7 @@ impl Llama {
         self.mix(b, keys, values, past);
         b.rounded.set(&b.mixed, width);
         multiply(&layer.out, &b.rounded, &mut b.branch);
-        add(&b.branch, &mut b.x);
+        add(&mut b.x, &b.branch);
     }
 
     /// From queries and what is kept to `mixed`.
@@ -291,7 +289,7 @@ impl Llama {
         vectorized(|| b.gate.iter_mut().zip(&b.up).for_each(|(gate, up)| *gate = silu(*gate) * up));
         b.rounded.set(&b.gate, hidden);
         multiply(&layer.down, &b.rounded, &mut b.branch);
-        add(&b.branch, &mut b.x);
+        add(&mut b.x, &b.branch);
     }
 
     /// Of the last token read.
@@ -322,12 +320,7 @@ fn multiply(matrix: &Matrix, x: &Rounded, y: &mut Vec<f32>) {
 
 fn normalise(x: &[f32], gain: &[f32], epsilon: f32, y: &mut Vec<f32>) {
     resize(y, x.len());
-    vectorized(|| {
-        for (x, y) in x.chunks_exact(gain.len()).zip(y.chunks_exact_mut(gain.len())) {
-            let r = inverse_root(x, epsilon);
-            y.iter_mut().zip(x).zip(gain).for_each(|((y, x), g)| *y = x * r * g);
-        }
-    });
+    rms_norm::normalise(x, gain, epsilon, y);
 }
 
 /// Turns the pairs of every head of every token.
@@ -341,8 +334,4 @@ fn rotate(x: &mut [f32], head: usize, width: usize, rotation: &[f32]) {
             }
         }
     }
-}
-
-fn add(branch: &[f32], x: &mut [f32]) {
-    vectorized(|| x.iter_mut().zip(branch).for_each(|(x, b)| *x += b));
 }

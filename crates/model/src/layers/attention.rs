@@ -8,7 +8,7 @@
 //! transpose is the rotation by −t.
 
 use super::linear::{Linear, Weights};
-use super::rms_norm::{inverse_rms, row_backward};
+use super::rms_norm::{EPSILON, inverse_rms, row_backward};
 use super::{activation::softmax, resize, vectorized};
 use crate::matmul::{Mat, MatMut, Store, matmul};
 use crate::params::{Init, Layout, Slot};
@@ -106,7 +106,7 @@ impl Attention {
             for (row, (qkv, out)) in qkv.chunks_exact(3 * d).zip(out.chunks_exact_mut(d)).enumerate() {
                 let angles = &rotation[row % tokens * width..][..width];
                 for (x, out) in qkv[part * d..(part + 1) * d].chunks_exact(width).zip(out.chunks_exact_mut(width)) {
-                    let r = inverse_rms(x);
+                    let r = inverse_rms(x, EPSILON);
                     for k in 0..width {
                         out[k] = x[k] * r * gain[k];
                     }

@@ -149,6 +149,7 @@ impl QuantizedRows {
     }
 }
 
+/// The largest size in a row.
 #[inline(always)]
 pub(crate) fn largest(row: &[f32]) -> f32 {
     let mut lanes = [0.0_f32; 16];
@@ -157,7 +158,15 @@ pub(crate) fn largest(row: &[f32]) -> f32 {
     for chunk in chunks {
         lanes.iter_mut().zip(chunk).for_each(|(lane, x)| *lane = if x.abs() > *lane { x.abs() } else { *lane });
     }
-    lanes.iter().fold(rest, |top, lane| top.max(*lane))
+    // Halves against halves: one after another would take as long as all before.
+    let mut width = lanes.len() / 2;
+    while width > 0 {
+        for at in 0..width {
+            lanes[at] = if lanes[at + width] > lanes[at] { lanes[at + width] } else { lanes[at] };
+        }
+        width /= 2;
+    }
+    rest.max(lanes[0])
 }
 
 /// Whether this processor multiplies 8-bit numbers in vectors of 512 bits.

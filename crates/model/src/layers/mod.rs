@@ -23,6 +23,11 @@ pub(crate) fn vectorized<R>(work: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(work)
 }
 
+/// `to += from`.
+pub(crate) fn add(to: &mut [f32], from: &[f32]) {
+    vectorized(|| to.iter_mut().zip(from).for_each(|(to, from)| *to += from));
+}
+
 /// Sets the length of a reused buffer; content is unspecified (old values or zero).
 pub(crate) fn resize(buffer: &mut Vec<f32>, len: usize) {
     if buffer.len() != len {

@@ -4,7 +4,7 @@
 //! `y[r, o] = b[o] + Σ_blocks d_w d_x (Σ n u − 8 Σ u)`. The sums of a block are whole numbers and the blocks are added in
 //! order without fused products, so every processor gives the same bits: AVX-512 VNNI, AVX2 and plain code.
 
-use super::vectorized;
+use super::{int8, vectorized};
 use crate::half::f16_from;
 
 /// Inputs of one block.
@@ -162,7 +162,7 @@ impl RoundedRows {
 impl Inputs {
     #[inline(always)]
     fn round(&mut self, x: &[f32; BLOCK]) {
-        self.scale = largest(x) / 127.0;
+        self.scale = int8::largest(x) / 127.0;
         let inverse = if self.scale > 0.0 { 1.0 / self.scale } else { 0.0 };
         // Adding 1.5 · 2^23 rounds to the nearest whole number, ties to even, which the low byte then holds.
         let mut bytes = [0_i8; BLOCK];
@@ -173,23 +173,6 @@ impl Inputs {
         self.quads = pulp::cast(bytes);
         self.offset = -8 * sum;
     }
-}
-
-/// The largest size; halves are compared with halves, as one after another would take most of the rounding's time.
-#[inline(always)]
-fn largest(x: &[f32; BLOCK]) -> f32 {
-    let mut sizes = [0.0; BLOCK];
-    for at in 0..BLOCK {
-        sizes[at] = x[at].abs();
-    }
-    let mut width = BLOCK / 2;
-    while width > 0 {
-        for at in 0..width {
-            sizes[at] = if sizes[at + width] > sizes[at] { sizes[at + width] } else { sizes[at] };
-        }
-        width /= 2;
-    }
-    sizes[0]
 }
 
 /// A product to be compiled for the processor's vectors; a closure would be called instead of inlined.
@@ -310,7 +293,7 @@ struct Vnni(());
 #[cfg(target_arch = "x86_64")]
 impl Vnni {
     fn detected() -> Option<Self> {
-        super::int8::supported().then_some(Self(()))
+        int8::supported().then_some(Self(()))
     }
 }
 

@@ -1,4 +1,4 @@
-//! `y = g · x · r`, `r = 1 / sqrt(mean(x²) + ε)`, per row; x, y `[rows, width]`, g `[width]`, ε = 1e-6.
+//! `y = g · x · r`, `r = 1 / sqrt(mean(x²) + ε)`, per row; x, y `[rows, width]`, g `[width]`; ε = 1e-6 in our own.
 //!
 //! Backward, with s = Σ g·dy·x over the row: `dx = r·g·dy − x·r³·s / width`, `dg += Σ_rows dy·x·r`.
 //! Zhang & Sennrich 2019. The same function serves a Transformer's stream (width d) and QK-norm (width of a head).
@@ -20,15 +20,7 @@ impl RmsNorm {
     }
 
     pub(crate) fn forward(&self, weights: &[f32], x: &[f32], y: &mut [f32]) {
-        let gain = self.gain.of(weights);
-        vectorized(|| {
-            for (x, y) in x.chunks_exact(self.width).zip(y.chunks_exact_mut(self.width)) {
-                let r = inverse_rms(x);
-                for ((y, x), g) in y.iter_mut().zip(x).zip(gain) {
-                    *y = x * r * g;
-                }
-            }
-        });
+        normalise(x, self.gain.of(weights), EPSILON, y);
     }
 
     pub(crate) fn backward(&self, weights: &[f32], x: &[f32], dy: &[f32], gradient: &mut [f32], dx: &mut [f32]) {
@@ -42,15 +34,21 @@ impl RmsNorm {
     }
 }
 
-/// 1 / root mean square of a row.
-#[inline(always)]
-pub(crate) fn inverse_rms(x: &[f32]) -> f32 {
-    inverse_root(x, EPSILON)
+/// The formula above, for rows as wide as the gain.
+pub(crate) fn normalise(x: &[f32], gain: &[f32], epsilon: f32, y: &mut [f32]) {
+    vectorized(|| {
+        for (x, y) in x.chunks_exact(gain.len()).zip(y.chunks_exact_mut(gain.len())) {
+            let r = inverse_rms(x, epsilon);
+            for ((y, x), g) in y.iter_mut().zip(x).zip(gain) {
+                *y = x * r * g;
+            }
+        }
+    });
 }
 
-/// The same with another ε.
+/// 1 / root mean square of a row.
 #[inline(always)]
-pub(crate) fn inverse_root(x: &[f32], epsilon: f32) -> f32 {
+pub(crate) fn inverse_rms(x: &[f32], epsilon: f32) -> f32 {
     1.0 / (sum_of_squares(x) / x.len() as f32 + epsilon).sqrt()
 }
 
@@ -71,7 +69,7 @@ fn sum_of_squares(x: &[f32]) -> f32 {
 /// The backward pass of one row; `dg` is added to, `dx` overwritten.
 #[inline(always)]
 pub(crate) fn row_backward(x: &[f32], gain: &[f32], dy: &[f32], dg: &mut [f32], dx: &mut [f32]) {
-    let r = inverse_rms(x);
+    let r = inverse_rms(x, EPSILON);
     let mut s = 0.0;
     for k in 0..x.len() {
         s += gain[k] * dy[k] * x[k];

@@ -10,9 +10,9 @@ use crate::layers::gru::{Gru, GruTrace};
 use crate::layers::int8::{QuantizedMatrices, QuantizedMatrix};
 use crate::layers::linear::Weights;
 use crate::layers::residual_mlp::{ResidualMlp, ResidualMlpTrace};
-use crate::layers::resize;
 use crate::layers::rms_norm::RmsNorm;
 use crate::layers::swiglu::{SwiGlu, SwiGluTrace};
+use crate::layers::{add, resize};
 use crate::params::Layout;
 
 /// One block: what mixes tokens, then the feed-forward.
@@ -202,10 +202,6 @@ fn keep_last_rows(stream: &mut Vec<f32>, all: usize, wanted: usize) {
         (0..windows).for_each(|k| stream.copy_within((k + 1) * all - wanted..(k + 1) * all, k * wanted));
         stream.truncate(windows * wanted);
     }
-}
-
-fn add(to: &mut [f32], from: &[f32]) {
-    to.iter_mut().zip(from).for_each(|(to, from)| *to += from);
 }
 
 #[cfg(test)]
