@@ -14,6 +14,7 @@ pub(crate) mod q4;
 pub(crate) mod residual_mlp;
 pub(crate) mod rms_norm;
 pub(crate) mod swiglu;
+pub(crate) mod tiles;
 
 #[cfg(test)]
 pub(crate) mod gradient_check;

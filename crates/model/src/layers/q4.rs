@@ -4,7 +4,11 @@
 //! `y[r, o] = b[o] + Σ_blocks d_w d_x (Σ n u − 8 Σ u)`. The sums of a block are whole numbers and the blocks are added in
 //! order without fused products, so every processor gives the same bits: AVX-512 VNNI, AVX2 and plain code.
 
-use super::{int8, vectorized};
+use super::int8::largest;
+#[cfg(target_arch = "x86_64")]
+use super::tiles::Vnni;
+use super::tiles::{self, Kernel};
+use super::vectorized;
 use crate::half::f16_from;
 
 /// Inputs of one block.
@@ -94,43 +98,15 @@ impl Q4Matrix {
     }
 
     #[inline(always)]
-    fn run<K: Kernel>(&self, x: &RoundedRows, y: &mut [f32], kernel: K) {
-        let per_row = self.inputs / BLOCK;
-        let rows = x.blocks.len() / per_row;
-        assert!(y.len() == rows * self.outputs() && x.blocks.len() == rows * per_row, "product of another shape");
-        for first in (0..self.outputs()).step_by(LANES) {
-            let mut row = 0;
-            while row < rows {
-                row += match rows - row {
-                    8.. if K::ROWS >= 8 => self.rows::<8, K>(x, y, kernel, row, first),
-                    4.. => self.rows::<4, K>(x, y, kernel, row, first),
-                    2.. => self.rows::<2, K>(x, y, kernel, row, first),
-                    _ => self.rows::<1, K>(x, y, kernel, row, first),
-                };
-            }
-        }
-    }
-
-    /// Sixteen outputs of R rows, which share each load of weights; gives R.
-    #[inline(always)]
-    fn rows<const R: usize, K: Kernel>(
-        &self,
-        x: &RoundedRows,
-        y: &mut [f32],
-        kernel: K,
-        row: usize,
-        first: usize,
-    ) -> usize {
+    fn run<K: Kernel<Weights, Inputs, LANES>>(&self, x: &RoundedRows, y: &mut [f32], kernel: K) {
         let (outputs, per_row) = (self.outputs(), self.inputs / BLOCK);
-        let weights = &self.blocks[first / LANES * per_row..][..per_row];
-        let sums = kernel.tile::<R>(weights, std::array::from_fn(|r| &x.blocks[(row + r) * per_row..][..per_row]));
-        for (r, sums) in sums.iter().enumerate() {
-            let y = &mut y[(row + r) * outputs + first..][..LANES];
+        assert!(y.len() * per_row == x.blocks.len() * outputs, "product of another shape");
+        tiles::each(&self.blocks, &x.blocks, per_row, kernel, |row, first, sums| {
+            let y = &mut y[row * outputs + first..][..LANES];
             for lane in 0..LANES {
                 y[lane] = sums[lane] + self.bias[first + lane];
             }
-        }
-        R
+        });
     }
 }
 
@@ -162,7 +138,7 @@ impl RoundedRows {
 impl Inputs {
     #[inline(always)]
     fn round(&mut self, x: &[f32; BLOCK]) {
-        self.scale = int8::largest(x) / 127.0;
+        self.scale = largest(x) / 127.0;
         let inverse = if self.scale > 0.0 { 1.0 / self.scale } else { 0.0 };
         // Adding 1.5 · 2^23 rounds to the nearest whole number, ties to even, which the low byte then holds.
         let mut bytes = [0_i8; BLOCK];
@@ -193,18 +169,11 @@ impl pulp::NullaryFnOnce for Product<'_> {
     }
 }
 
-/// One tile: R rows by sixteen outputs, each block's `Σ n u − 8 Σ u` times both scales, added up.
-trait Kernel: Copy {
-    /// Most rows of a tile: as many as have their sums in registers.
-    const ROWS: usize;
-
-    fn tile<const R: usize>(self, weights: &[Weights], rows: [&[Inputs]; R]) -> [[f32; LANES]; R];
-}
-
+/// The kernels give each block's `Σ n u − 8 Σ u` times both scales, added up.
 #[derive(Clone, Copy)]
 struct Portable;
 
-impl Kernel for Portable {
+impl Kernel<Weights, Inputs, LANES> for Portable {
     const ROWS: usize = 4;
 
     #[inline(always)]
@@ -232,7 +201,7 @@ impl Kernel for Portable {
 struct Avx2(pulp::x86::V3);
 
 #[cfg(target_arch = "x86_64")]
-impl Kernel for Avx2 {
+impl Kernel<Weights, Inputs, LANES> for Avx2 {
     const ROWS: usize = 4;
 
     #[inline(always)]
@@ -285,20 +254,8 @@ impl Avx2 {
     }
 }
 
-/// Proof that the processor has AVX-512 VNNI.
 #[cfg(target_arch = "x86_64")]
-#[derive(Clone, Copy)]
-struct Vnni(());
-
-#[cfg(target_arch = "x86_64")]
-impl Vnni {
-    fn detected() -> Option<Self> {
-        int8::supported().then_some(Self(()))
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-impl Kernel for Vnni {
+impl Kernel<Weights, Inputs, LANES> for Vnni {
     const ROWS: usize = 8;
 
     #[inline(always)]
