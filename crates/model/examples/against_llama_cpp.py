@@ -1,6 +1,7 @@
 """llama.cpp on the same file and tokens as gguf.rs, on one thread, in processor time: python3 against_llama_cpp.py FILE [PROMPT_TOKENS [GENERATED]].
 
-Needs the package llama-cpp-python, built without AMX (CMAKE_ARGS="-DGGML_NATIVE=OFF -DGGML_AVX2=ON -DGGML_FMA=ON -DGGML_F16C=ON").
+Needs the package llama-cpp-python, built without AMX: CMAKE_ARGS="-DGGML_NATIVE=OFF -DGGML_AVX2=ON -DGGML_FMA=ON -DGGML_F16C=ON -DGGML_BMI2=ON",
+with -DGGML_AVX512=ON -DGGML_AVX512_VBMI=ON -DGGML_AVX512_VNNI=ON -DGGML_AVX512_BF16=ON where the processor has them.
 """
 import ctypes, json, resource, statistics, sys, time
 
