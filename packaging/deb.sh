@@ -25,6 +25,7 @@ install -d "$root/usr/share/bash-completion/completions" "$root/usr/share/zsh/ve
 # The oldest C library that this build runs with is the one it was built against.
 libc=$(dpkg-query -W -f '${Version}' libc6 | cut -d- -f1)
 install -d "$root/DEBIAN" "$out"
+install -m755 packaging/prerm "$root/DEBIAN/prerm"
 cat >"$root/DEBIAN/control" <<CONTROL
 Package: apportion
 Version: $version
