@@ -94,8 +94,8 @@ pub enum Command {
     /// One workload of the demonstration.
     #[command(hide = true)]
     DemoLoad(DemoLoad),
-    /// Read the configuration and say what is wrong with it.
-    Check,
+    /// Read the configuration and say what is wrong with it, or print every key.
+    Check(Check),
     /// Print shell completions, e.g. `apportion completions bash > /etc/bash_completion.d/apportion`.
     Completions {
         /// Which shell.
@@ -127,6 +127,18 @@ pub struct Run {
     /// Take log lines as hints: `follow` reads this machine's journal through journalctl; else a file of its JSON lines, or `-`.
     #[arg(long, value_name = "FROM", num_args = 0..=1, default_missing_value = "follow", conflicts_with = "once")]
     pub journal: Option<String>,
+}
+
+/// Arguments of `check`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:
+  apportion check                             what is wrong with the configuration, where, and what to do
+  apportion check --keys                      every key with its default, unit and range
+  apportion check --keys > apportion.toml     a file to begin with")]
+pub struct Check {
+    /// Print every key with its default, unit and range, whatever the file says.
+    #[arg(long)]
+    pub keys: bool,
 }
 
 /// Arguments of `status`.

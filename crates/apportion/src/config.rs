@@ -1,6 +1,7 @@
 //! The configuration: one TOML file, twelve keys. Every fault says where it is and what to do.
 
 mod amount;
+mod queries;
 
 use apportion_core::{GuardLimits, Knob, Mode, Standing, WorkloadId, knob::Bounds, matches};
 use serde::Deserialize;
@@ -14,7 +15,7 @@ use toml::Spanned;
 /// Where the configuration is looked for when none is named.
 pub const DEFAULT_PATH: &str = "/etc/apportion/apportion.toml";
 
-/// The keys, their defaults, units and ranges, as `apportion check` prints them. Tested against what is parsed.
+/// The keys, their defaults, units and ranges, as `apportion check --keys` prints them. Tested against what is parsed.
 pub const REFERENCE: &str = include_str!("config/reference.toml");
 
 /// A configuration without faults.
@@ -39,7 +40,7 @@ pub struct Config {
 pub struct Rule {
     /// Pattern with `*` and `?`.
     pub pattern: String,
-    /// PromQL per application metric, `$workload` standing for the name.
+    /// PromQL per application metric, `$workload` standing for the name of each workload that the pattern matches.
     pub queries: BTreeMap<String, String>,
     /// The rest, merged.
     pub standing: Standing,
@@ -80,7 +81,7 @@ impl Config {
     /// All faults, each with line, key and remedy.
     pub fn parse(text: &str, path: &Path) -> Result<Self, Faults> {
         let file: File = toml::from_str(text).map_err(|error| Faults::syntax(path, text, &error))?;
-        let mut check = Check { text, faults: Vec::new() };
+        let mut check = Check { text, faults: Vec::new(), seen: Vec::new() };
         let config = check.config(file);
         if check.faults.is_empty() { Ok(config) } else { Err(Faults { path: path.to_owned(), faults: check.faults }) }
     }
@@ -163,7 +164,7 @@ impl Faults {
 
     fn syntax(path: &Path, text: &str, error: &toml::de::Error) -> Self {
         let line = error.span().map_or(1, |span| line_of(text, span.start));
-        let remedy = "`apportion check` prints every key with its default, unit and range".to_owned();
+        let remedy = "`apportion check --keys` prints every key with its default, unit and range".to_owned();
         let what = error.message().replace('\n', " ");
         Self { path: path.to_owned(), faults: vec![Fault { line, what, remedy }] }
     }
@@ -177,6 +178,8 @@ fn line_of(text: &str, byte: usize) -> usize {
 struct Check<'a> {
     text: &'a str,
     faults: Vec<Fault>,
+    /// Patterns so far, with their lines.
+    seen: Vec<(String, usize)>,
 }
 
 impl Check<'_> {
@@ -244,6 +247,7 @@ impl Check<'_> {
         if file.pattern.get_ref().is_empty() {
             self.fault(&file.pattern, "match is empty".to_owned(), "give a name or a pattern, e.g. \"nginx*\"");
         }
+        self.reach(&file.pattern);
         let default = Standing::default();
         let standing = Standing {
             mode: if file.apply { Mode::Apply } else { Mode::Recommend },
@@ -253,16 +257,34 @@ impl Check<'_> {
             bounds: file.bounds.iter().filter_map(|(knob, range)| self.bounds(knob, range)).collect(),
             ..default
         };
-        if !file.queries.is_empty() && file.pattern.get_ref().contains(['*', '?']) {
-            let what = format!("queries need one workload, and match = {:?} is a pattern", file.pattern.get_ref());
-            self.fault(
-                &file.pattern,
-                what,
-                "give the workload's whole name, in a rule of its own before the pattern's",
-            );
-        }
+        file.queries.iter().for_each(|(metric, query)| self.query(file.pattern.get_ref(), metric, query));
         let queries = file.queries.into_iter().map(|(metric, query)| (metric, query.into_inner())).collect();
         Rule { pattern: file.pattern.into_inner(), queries, standing }
+    }
+
+    /// A rule after one that holds for all that it matches is never used.
+    fn reach(&mut self, pattern: &Spanned<String>) {
+        let (later, line) = (pattern.get_ref(), line_of(self.text, pattern.span().start));
+        let before = self.seen.iter().find(|(earlier, _)| covers(earlier, later)).cloned();
+        if let Some((earlier, at)) = before {
+            let what = format!("match = {later:?} is never used: match = {earlier:?} in line {at} holds for all of it");
+            self.fault(pattern, what, "put it before that rule, or make one rule of the two");
+        }
+        self.seen.push((later.clone(), line));
+    }
+
+    fn query(&mut self, pattern: &str, metric: &str, query: &Spanned<String>) {
+        if query.get_ref().trim().is_empty() {
+            self.fault(query, format!("queries.{metric} is empty"), "give PromQL, or leave it out");
+        }
+        if let Some(meant) = queries::meant(metric) {
+            let what = format!("queries.{metric} is no figure that is acted on; {meant} is, in the unit of its name");
+            self.fault(query, what, &format!("write {meant}, or give a figure of your own another name"));
+        }
+        if is_pattern(pattern) && !query.get_ref().contains("$workload") {
+            let what = format!("queries.{metric} is the same for all that match = {pattern:?} matches");
+            self.fault(query, what, "put $workload into it, or give one workload's whole name as match");
+        }
     }
 
     fn violation(&mut self, share: &Spanned<f64>) -> f64 {
@@ -318,6 +340,16 @@ impl Check<'_> {
         }
         bounds.map(|bounds| (knob, bounds))
     }
+}
+
+/// True for a name with wildcards.
+pub(crate) fn is_pattern(name: &str) -> bool {
+    name.contains(['*', '?'])
+}
+
+/// True where one pattern matches all that another does. A `?` does not cover a `*`, which may stand for more.
+fn covers(earlier: &str, later: &str) -> bool {
+    earlier == later || matches(earlier, later) && !(earlier.contains('?') && later.contains('*'))
 }
 
 /// The named paces of the guard.

@@ -1,13 +1,20 @@
 //! `apportion check`.
 
 use super::say;
-use crate::{args::Global, config};
+use crate::{
+    args::{Check, Global},
+    config,
+};
 
-/// Says what is wrong with the configuration, or that nothing is, and prints every key.
+/// Says what is wrong with the configuration, or that nothing is; or prints every key.
 ///
 /// # Errors
 /// All faults of the file.
-pub fn run(global: &Global) -> anyhow::Result<()> {
+pub fn run(global: &Global, args: &Check) -> anyhow::Result<()> {
+    if args.keys {
+        say(config::REFERENCE.trim_end());
+        return Ok(());
+    }
     let config = global.configuration()?;
     let path = global.config.clone().unwrap_or_else(|| config::DEFAULT_PATH.into());
     if path.exists() {

@@ -103,7 +103,7 @@ fn carry_out(cli: Cli) -> anyhow::Result<()> {
             args.load.run(args.seconds);
             Ok(())
         }
-        Command::Check => check::run(global),
+        Command::Check(args) => check::run(global, &args),
         Command::Completions { shell } => generate::completions(shell),
         Command::Man => generate::man(),
     }

@@ -41,12 +41,41 @@ fn faults_say_line_and_remedy() {
     check("listne = \"x\"", 1, "unknown field `listne`");
     check("listen = [", 1, "");
     check("[[workloads]]\napply = true", 1, "missing field `match`");
-    check("[[workloads]]\nmatch = \"a*\"\nqueries = { latency_s = \"x\" }", 2, "is a pattern");
+    check(
+        "[[workloads]]\nmatch = \"a*\"\nqueries = { latency_s = \"x\" }",
+        3,
+        "is the same for all that match = \"a*\"",
+    );
+    check("[[workloads]]\nmatch = \"a\"\nqueries = { latency = \"x\" }", 3, "latency_s is, in the unit of its name");
+    check("[[workloads]]\nmatch = \"a\"\nqueries = { latency_s = \" \" }", 3, "is empty");
+    check("[[workloads]]\nmatch = \"a\"\n[[workloads]]\nmatch = \"a\"", 4, "is never used: match = \"a\" in line 2");
+    check("[[workloads]]\nmatch = \"a*\"\n[[workloads]]\nmatch = \"ab?\"", 4, "is never used");
     check("[[workloads]]\nmatch = \"a\"\nviolation = 2.0", 3, "out of range");
     check("[[workloads]]\nmatch = \"a\"\npriority = \"urgent\"", 3, "not known");
     check("[[workloads]]\nmatch = \"a\"\nbounds = { cpu = [1, 2] }", 3, "no knob");
     check("[[workloads]]\nmatch = \"a\"\nbounds = { cpu_quota_cores = [2, 1] }", 3, "no range");
     check("[[workloads]]\nmatch = \"a\"\nbounds = { cpu_quota_cores = [\"lots\"] }", 3, "no range");
+}
+
+#[test]
+fn rules_that_overlap_in_part_are_no_fault() {
+    for (earlier, later) in [("a", "a*"), ("a?", "a*"), ("web-*", "*"), ("a*", "b*")] {
+        let text = format!("[[workloads]]\nmatch = \"{earlier}\"\n[[workloads]]\nmatch = \"{later}\"");
+        assert_eq!(parse(&text).unwrap().rules.len(), 2, "{earlier} {later}");
+    }
+}
+
+#[test]
+fn what_the_documents_show_is_valid() {
+    for document in ["README.md", "README.zh.md", "docs/collecting.md"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(document);
+        let text = std::fs::read_to_string(path).unwrap();
+        let blocks: Vec<&str> = text.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+        assert!(!blocks.is_empty(), "{document}");
+        for block in blocks {
+            parse(block).unwrap_or_else(|faults| panic!("{document}: {faults}"));
+        }
+    }
 }
 
 #[test]

@@ -76,7 +76,8 @@ pub fn assemble(config: &Config, settings: Settings) -> anyhow::Result<Assembled
     let store = Arc::new(Store::open(&settings.store, Access::ReadWrite, options)?);
     let hierarchy = Hierarchy::discover(&settings.root).context("the machine's control groups cannot be found")?;
     let mut executor = executor(&hierarchy, &store, settings.apply);
-    prometheus::backfill(config, &store, super::now())?;
+    let found = prometheus::Found::default();
+    prometheus::backfill(config, &store, &found, super::now())?;
     let mut state = remembered(&store, config);
     settle(&store, executor.as_ref(), &mut state);
     let (weights, forecaster) = Weights::load(&settings.store, settings.model)?;
@@ -91,7 +92,8 @@ pub fn assemble(config: &Config, settings: Settings) -> anyhow::Result<Assembled
     }
     let daemon = Daemon {
         config: config.clone(),
-        collectors: collectors(config, &hierarchy, settings.only.as_deref())?,
+        collectors: collectors(config, &hierarchy, settings.only.as_deref(), &found)?,
+        found,
         machine: MachineCollector::new(hierarchy.clone()),
         own_groups: hierarchy.own_groups().unwrap_or_default(),
         history: StoreHistory(Arc::clone(&store)),
@@ -172,6 +174,7 @@ fn collectors(
     config: &Config,
     hierarchy: &Hierarchy,
     only: Option<&str>,
+    found: &prometheus::Found,
 ) -> anyhow::Result<Vec<Box<dyn Collector + Send>>> {
     let groups = CgroupCollector::new(hierarchy.clone());
     if let Some(below) = only {
@@ -179,9 +182,7 @@ fn collectors(
     }
     let mut all: Vec<Box<dyn Collector + Send>> =
         vec![Box::new(groups), Box::new(ProcCollector::new(hierarchy.clone()))];
-    if let Some(server) = prometheus::collector(config)? {
-        all.push(Box::new(server));
-    }
+    all.extend(prometheus::server(config, found)?);
     Ok(all)
 }
 

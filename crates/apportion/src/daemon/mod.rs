@@ -50,6 +50,7 @@ pub struct Daemon {
     config: Config,
     settings: Settings,
     collectors: Vec<Box<dyn Collector + Send>>,
+    found: prometheus::Found,
     machine: MachineCollector,
     own_groups: BTreeSet<String>,
     store: Arc<Store>,
@@ -184,6 +185,7 @@ impl Daemon {
         for collector in &mut self.collectors {
             all.append(collector.collect(now));
         }
+        self.found.know(all.workloads.iter().map(|workload| workload.id.clone()));
         all
     }
 

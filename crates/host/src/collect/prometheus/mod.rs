@@ -34,6 +34,7 @@ const FIRST_PAGE_POINTS: usize = 500;
 pub struct PrometheusCollector {
     client: Client,
     interval_s: u32,
+    window_s: u32,
     asked: Vec<Asked>,
     /// When it was last asked with success.
     last: Option<Time>,
@@ -67,24 +68,38 @@ impl PrometheusCollector {
     /// # Errors
     /// The configuration cannot be used: the address, a name template, the CA file.
     pub fn new(config: &PrometheusConfig) -> Result<Self, ConfigError> {
-        let client = Client::new(config)?;
+        let (client, interval_s, window_s) = (Client::new(config)?, config.interval_s.max(1), config.window_s);
+        let mut made = Self { client, interval_s, window_s, asked: Vec::new(), last: None, known: Vec::new() };
+        made.ask_about(&config.groups)?;
+        Ok(made)
+    }
+
+    /// Asks about these groups from now on. What was asked before goes on where it was.
+    ///
+    /// # Errors
+    /// A name template cannot be read; nothing is changed then.
+    pub fn ask_about(&mut self, groups: &[QueryGroup]) -> Result<(), ConfigError> {
         let mut asked = Vec::new();
-        for group in &config.groups {
+        for group in groups {
             let name = NameTemplate::parse(&group.workload)?;
-            for query in &group.queries {
-                asked.push(Asked {
-                    group: group.name.clone(),
-                    metric: Metric::new(&query.metric),
-                    promql: query.promql.replace("$selector", &group.selector),
-                    name: name.clone(),
-                    interval_s: config.interval_s.max(1),
-                    window_s: config.window_s,
-                    counters: Counters::default(),
-                    series: SeriesSeen::NotAsked,
-                });
+            asked.extend(group.queries.iter().map(|query| Asked {
+                group: group.name.clone(),
+                metric: Metric::new(&query.metric),
+                promql: query.promql.replace("$selector", &group.selector),
+                name: name.clone(),
+                interval_s: self.interval_s,
+                window_s: self.window_s,
+                counters: Counters::default(),
+                series: SeriesSeen::NotAsked,
+            }));
+        }
+        for new in &mut asked {
+            if let Some(same) = self.asked.iter().position(|before| before.is_same(new)) {
+                *new = self.asked.swap_remove(same);
             }
         }
-        Ok(Self { client, interval_s: config.interval_s.max(1), asked, last: None, known: Vec::new() })
+        self.asked = asked;
+        Ok(())
     }
 
     /// Reads the past in pages, oldest first, query by query. Each batch goes to `sink` as it comes; a page of a counter
@@ -132,6 +147,11 @@ impl Collector for PrometheusCollector {
 }
 
 impl Asked {
+    fn is_same(&self, other: &Self) -> bool {
+        (&self.group, &self.metric, &self.promql, &self.name)
+            == (&other.group, &other.metric, &other.promql, &other.name)
+    }
+
     fn promql(&self, step_s: u32) -> String {
         let window_s = self.window_s.max(step_s);
         self.promql.replace("$window", &format!("{window_s}s"))
