@@ -1,10 +1,15 @@
 //! `apportion explain`: decisions, or forecasts.
 
-use super::{NothingFound, say};
+use super::{
+    NothingFound,
+    control::{Control, segment},
+    say,
+};
 use crate::{args, daemon::Why, tuning::Versions};
 use apportion_core::{Decision, DecisionId, Knob, Metric, WorkloadId, knob, tick::Cadence};
 use apportion_host::store::{Filter, Store};
-use apportion_language::wording;
+use apportion_language::{Language, wording};
+use serde::Deserialize;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -21,7 +26,12 @@ pub fn run(global: &args::Global, args: &args::Explain) -> anyhow::Result<()> {
     if args.forecast {
         return forecasts(global, args, &Arc::new(global.open_to_read()?));
     }
-    for decision in &find(global, &args.what)? {
+    let decisions = look_up(&global.open_to_read()?, &args.what)?;
+    if decisions.is_empty() && !args.json {
+        say(&without_decision(global, &args.what)?);
+        return Ok(());
+    }
+    for decision in &known(decisions, &args.what)? {
         say(&if args.json { serde_json::to_string_pretty(decision)? } else { words(global, decision) });
     }
     Ok(())
@@ -34,12 +44,36 @@ pub(super) fn words(global: &args::Global, decision: &Decision) -> String {
 
 /// The decision of that number, or the newest of each knob of the workload of that name.
 pub(super) fn find(global: &args::Global, what: &str) -> anyhow::Result<Vec<Decision>> {
-    let decisions = look_up(&global.open_to_read()?, what)?;
+    known(look_up(&global.open_to_read()?, what)?, what)
+}
+
+fn known(decisions: Vec<Decision>, what: &str) -> anyhow::Result<Vec<Decision>> {
     if decisions.is_empty() {
         let what = format!("nothing is decided about {what:?} yet; `apportion status` lists the workloads");
         return Err(NothingFound(what).into());
     }
     Ok(decisions)
+}
+
+/// What is read of `/api/v1/workloads/NAME`.
+#[derive(Deserialize)]
+struct Detail {
+    knobs: Vec<KnobWords>,
+}
+
+#[derive(Deserialize)]
+struct KnobWords {
+    words: Option<String>,
+}
+
+/// Of what nothing here can set (processes without a group) there is no decision: the running loop says what it should have.
+fn without_decision(global: &args::Global, what: &str) -> anyhow::Result<String> {
+    let language = if global.words() == Language::Zh { "zh" } else { "en" };
+    let path = format!("/api/v1/workloads/{}?lang={language}", segment(what));
+    let detail = Control::find(&global.store_path()).and_then(|control| control.get(&path)).ok();
+    let detail: Option<Detail> = detail.and_then(|detail| serde_json::from_value(detail).ok());
+    let words: Vec<String> = detail.into_iter().flat_map(|detail| detail.knobs).filter_map(|knob| knob.words).collect();
+    if words.is_empty() { known(Vec::new(), what).map(|_| String::new()) } else { Ok(words.join("\n\n") + "\n") }
 }
 
 /// A number is a decision's, anything else a workload's name.

@@ -13,9 +13,13 @@ pub(super) fn headline(told: &Told<'_>) -> String {
 }
 
 pub(super) fn explain(told: &Told<'_>) -> String {
+    format!("决策 {}，{}。{}", told.decision.id, told.clock.full(told.decision.time), grounds(told))
+}
+
+/// What, and why, without the number of a decision.
+pub(super) fn grounds(told: &Told<'_>) -> String {
     let reason = &told.decision.change.reason;
-    let mut sentences =
-        vec![format!("决策 {}，{}。", told.decision.id, told.clock.full(told.decision.time)), what(told)];
+    let mut sentences = vec![what(told)];
     sentences.extend(
         told.proposed()
             .map(|asked| format!("计划原本提出 {asked}，护栏按其限度（单步幅度、上下限、当前用量）作了调整。")),

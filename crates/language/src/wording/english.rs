@@ -13,9 +13,13 @@ pub(super) fn headline(told: &Told<'_>) -> String {
 }
 
 pub(super) fn explain(told: &Told<'_>) -> String {
+    format!("Decision {}, {}. {}", told.decision.id, told.clock.full(told.decision.time), grounds(told))
+}
+
+/// What, and why, without the number of a decision.
+pub(super) fn grounds(told: &Told<'_>) -> String {
     let reason = &told.decision.change.reason;
-    let mut sentences =
-        vec![format!("Decision {}, {}.", told.decision.id, told.clock.full(told.decision.time)), what(told)];
+    let mut sentences = vec![what(told)];
     sentences.extend(
         told.proposed()
             .map(|asked| format!("The plan had asked for {asked}; the guard let it go no further than its limits (size of a step, bounds, what is in use).")),

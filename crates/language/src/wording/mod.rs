@@ -20,7 +20,7 @@ pub use quantity::{amount, duration, figure, resource_amount, setting, share};
 pub use rationale::{explain_forecast, unfounded_forecast};
 
 use crate::Language;
-use apportion_core::{Decision, Resource, Setting, Verdict};
+use apportion_core::{Change, Decision, DecisionId, Refusal, Resource, Setting, Time, Verdict, WorkloadId, plan::Want};
 use jiff::tz::TimeZone;
 
 /// One decision in words: what changed or was refused, what was used, what is forecast, what decided the number, what the
@@ -31,6 +31,20 @@ pub fn explain(decision: &Decision, language: Language, zone: &TimeZone) -> Stri
     match language {
         Language::En => english::explain(&told),
         Language::Zh => chinese::explain(&told),
+    }
+}
+
+/// Why a workload should have so much of what nothing here can set, such as processes without a group: no decision says so.
+#[must_use]
+pub fn explain_want(workload: &WorkloadId, want: &Want, made: Time, language: Language, zone: &TimeZone) -> String {
+    let (from, to) = (Setting::Unlimited, Setting::Value(want.value));
+    let change = Change { workload: workload.clone(), knob: want.knob, from, to, reason: want.reason.clone() };
+    let verdict = Verdict::Refused { why: Refusal::Unreachable };
+    let decision = Decision { id: DecisionId(0), time: made, change, verdict };
+    let told = Told::new(&decision, language, zone);
+    match language {
+        Language::En => english::grounds(&told),
+        Language::Zh => chinese::grounds(&told),
     }
 }
 

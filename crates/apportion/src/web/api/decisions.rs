@@ -89,7 +89,7 @@ pub(super) struct OneQuery {
     /// Language of the words.
     #[serde(default)]
     #[param(inline)]
-    lang: Lang,
+    pub(super) lang: Lang,
 }
 
 /// One decision.

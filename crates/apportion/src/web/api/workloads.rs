@@ -2,7 +2,7 @@
 
 use super::{
     Shared,
-    decisions::Lang,
+    decisions::{Lang, OneQuery},
     dto::{RationaleShown, WorkloadDetail, WorkloadRow, Workloads, unit},
     extract::{Asked, Named},
 };
@@ -32,17 +32,18 @@ pub(in crate::web) fn all(view: &View) -> Workloads {
 
 /// One workload, whole: readings, knobs with reasons, forecasters' scores.
 #[utoipa::path(get, path = "/api/v1/workloads/{workload}", tag = "workloads",
-    params(("workload", description = "its name; a slash in it as %2F")),
+    params(("workload", description = "its name; a slash in it as %2F"), OneQuery),
     responses((status = 200, body = WorkloadDetail), (status = 404, body = Problem)))]
 pub(super) async fn one(
     State(shared): State<Shared>,
     Named(name): Named<String>,
+    Asked(OneQuery { lang }): Asked<OneQuery>,
 ) -> Result<Json<WorkloadDetail>, Problem> {
     let view = shared.view();
     let id = WorkloadId::new(&name);
     let now = view.workloads.get(&id).ok_or_else(|| Problem::no_workload(&name))?;
     let scores = shared.ask(move |backend| backend.scores(&id)).await?;
-    Ok(Json(WorkloadDetail::of(now, view.tick, view.now, &scores)))
+    Ok(Json(WorkloadDetail::of(now, (view.tick, view.now), &scores, lang.into())))
 }
 
 /// A window of the past.

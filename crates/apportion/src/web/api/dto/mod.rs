@@ -12,7 +12,8 @@ use crate::web::{
     publish::memory_metric,
     view::{Footing, WorkloadNow},
 };
-use apportion_core::{Knob, Latest, Metric, Setting, Time, Want, WorkloadKind, metric::name};
+use apportion_core::{Knob, Latest, Metric, Setting, Time, WorkloadKind, metric::name};
+use apportion_language::wording::explain_want;
 use reason::{BindingShown, Peak, ReasonShown};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -222,6 +223,8 @@ pub(super) struct KnobDetail {
     /// Most that people allow.
     max: Option<f64>,
     reason: Option<ReasonShown>,
+    /// The reason in words, where nothing here can set the knob and so no decision says it.
+    words: Option<String>,
 }
 
 /// One workload, whole.
@@ -244,7 +247,12 @@ pub(super) struct WorkloadDetail {
 }
 
 impl WorkloadDetail {
-    pub(super) fn of(now: &WorkloadNow, tick: u64, at: Time, scores: &[ForecasterScore]) -> Self {
+    pub(super) fn of(
+        now: &WorkloadNow,
+        (tick, at): (u64, Time),
+        scores: &[ForecasterScore],
+        language: apportion_language::Language,
+    ) -> Self {
         let state = &now.state;
         let shown = |knob: &Knob| {
             state.settings.contains_key(knob)
@@ -261,21 +269,29 @@ impl WorkloadDetail {
             violation_share: state.standing.violation_share,
             started_s: state.started.map(Time::s),
             metrics: readings(&state.latest, at),
-            knobs: apportion_core::knob::ALL.into_iter().filter(shown).map(|knob| knob_detail(now, knob)).collect(),
+            knobs: apportion_core::knob::ALL
+                .into_iter()
+                .filter(shown)
+                .map(|knob| knob_detail(now, knob, at, language))
+                .collect(),
             scores: scores.iter().map(Score::of).collect(),
         }
     }
 }
 
-fn knob_detail(now: &WorkloadNow, knob: Knob) -> KnobDetail {
-    let bounds = now.state.standing.bounds.get(&knob).copied().unwrap_or_default();
-    let of = |want: &&Want| want.knob == knob;
+fn knob_detail(now: &WorkloadNow, knob: Knob, at: Time, language: apportion_language::Language) -> KnobDetail {
+    let state = &now.state;
+    let bounds = state.standing.bounds.get(&knob).copied().unwrap_or_default();
+    let want = now.wants.iter().find(|want| want.knob == knob);
+    let unset = want.filter(|_| !state.settings.contains_key(&knob));
+    let words = |want| explain_want(&state.workload.id, want, at, language, &jiff::tz::TimeZone::system());
     KnobDetail {
         shown: KnobShown::of(now, knob),
         metric: knob.demand_metric(),
         min: bounds.min,
         max: bounds.max,
-        reason: now.wants.iter().find(of).map(|want| (&want.reason).into()),
+        reason: want.map(|want| (&want.reason).into()),
+        words: unset.map(words),
     }
 }
 
