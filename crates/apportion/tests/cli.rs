@@ -1,9 +1,18 @@
 //! The command as a user meets it: help, exit statuses, errors that say what to do.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+use apportion_core::{
+    Binding, Capacity, Change, DecisionId, Guard, Knob, Outcome, Reason, Setting, Snapshot, Standing, Time, Workload,
+    WorkloadKind, WorkloadState,
+};
+use apportion_host::store::{Access, Options, Store};
 use std::{
+    collections::BTreeMap,
+    io::{Read as _, Write as _},
+    os::unix::{fs::PermissionsExt as _, net::UnixListener},
     path::Path,
-    process::{Command, Output},
+    process::{Child, Command, Output, Stdio},
+    time::Duration,
 };
 
 /// Runs the command with a store of its own in `folder`.
@@ -34,6 +43,8 @@ fn exit_statuses_and_remedies() {
     check(&["--version"], 0, env!("CARGO_PKG_VERSION"));
     check(&["frobnicate"], 2, "unrecognized subcommand");
     check(&["history"], 3, "no store yet; `apportion run` makes one");
+    check(&["rollback", "--all"], 1, "its folder is not there; `apportion run` makes it, --store names another file");
+    check(&["check", "--keys"], 0, "violation = 0.01");
     check(&["explain", "web"], 3, "no store yet");
     check(&["status"], 3, "no loop runs");
     check(&["hold", "web", "--for", "soon"], 1, "e.g. 90m");
@@ -52,6 +63,128 @@ fn a_faulty_configuration_names_line_and_remedy() {
     assert_eq!(output.status.code(), Some(2));
     let said = text(&output.stderr);
     assert!(said.contains("faulty.toml:2: guard = \"wild\" is not known; give \"careful\""), "{said}");
+}
+
+#[test]
+fn every_key_is_printed_whatever_the_file_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("faulty.toml");
+    std::fs::write(&file, "listne = 1\n").unwrap();
+    let check = |args: &[&str]| apportion(folder.path(), &[args, &["--config", file.to_str().unwrap()]].concat());
+    assert!(text(&check(&["check"]).stderr).contains("`apportion check --keys` prints every key"));
+    let keys = check(&["check", "--keys"]);
+    assert!(keys.status.success() && text(&keys.stdout).contains("# Share of time"), "{}", text(&keys.stdout));
+}
+
+/// A store in which two workloads are changed, open for writing as a loop has it.
+fn changed_store(path: &Path) -> Store {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let store = Store::open(path, Access::ReadWrite, Options::default()).unwrap();
+    for (id, name) in [(1, "gone"), (2, "web")] {
+        let workload =
+            Workload { id: name.into(), kind: WorkloadKind::Cgroup, path: format!("/{name}"), labels: BTreeMap::new() };
+        let (knob, from, to) = (Knob::CpuQuota, Setting::Unlimited, Setting::Value(1.0));
+        let state = WorkloadState {
+            workload,
+            standing: Standing::default(),
+            latest: BTreeMap::new(),
+            settings: BTreeMap::from([(knob, from)]),
+            started: None,
+            own: false,
+        };
+        let now = Time::from_s(1_790_000_000);
+        let workloads = BTreeMap::from([(name.into(), state)]);
+        let snapshot = Snapshot { now, capacity: Capacity::default(), workloads };
+        // An undo passes the guard without telemetry.
+        let reason = Reason::only(Binding::RolledBack { of: DecisionId(0) });
+        let change = Change { workload: name.into(), knob, from, to, reason };
+        let admitted = Guard::default().admit(DecisionId(id), &change, &snapshot).unwrap();
+        store.intend(&admitted, from, now).unwrap();
+        store.settle(DecisionId(id), &Outcome::Applied { read_back: to }).unwrap();
+    }
+    store
+}
+
+#[test]
+fn a_rollback_beside_a_loop_goes_on_after_a_failure() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = changed_store(&folder.path().join("store/apportion.db"));
+    let listener = UnixListener::bind(folder.path().join("store/apportion.sock")).unwrap();
+    let stand_in = std::thread::spawn(move || {
+        let mut asked = Vec::new();
+        while asked.len() < 2 {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = [0; 4_096];
+            let length = stream.read(&mut request).unwrap();
+            let line = text(&request[..length]).lines().next().unwrap_or_default().to_owned();
+            let answer = match line.contains("gone") {
+                true => {
+                    "HTTP/1.0 409 Conflict\r\n\r\n{\"where\":\"gone\",\"what\":\"it is odd\",\"remedy\":\"mend it\"}"
+                }
+                false => "HTTP/1.0 200 OK\r\n\r\n{\"done\":\"web is as it was\"}",
+            };
+            // The first connection only finds out whether somebody answers.
+            let _ = stream.write_all(answer.as_bytes());
+            asked.extend(Some(line).filter(|line| !line.is_empty()));
+        }
+        asked
+    });
+    let output = apportion(folder.path(), &["rollback", "--all"]);
+    let (done, wrong) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(1), "{done}{wrong}");
+    assert!(done.contains("web is as it was"), "{done}{wrong}");
+    assert!(wrong.contains("gone: it is odd; mend it") && wrong.contains("1 of 2 could not be put back"), "{wrong}");
+    let expect = ["gone", "web"].map(|name| format!("POST /api/v1/workloads/{name}/rollback HTTP/1.0"));
+    assert_eq!(stand_in.join().unwrap(), expect);
+    drop(store);
+}
+
+/// A loop that ends with this value.
+struct Loop(Child);
+
+impl Drop for Loop {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn commands_reach_a_loop_without_a_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = std::fs::File::create(folder.path().join("log")).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_apportion"));
+    command.args(["run", "--listen", "off"]).env("APPORTION_STORE", folder.path().join("store/apportion.db"));
+    command.env("APPORTION_LOG", "info").env_remove("APPORTION_CONFIG").stdout(Stdio::null()).stderr(log);
+    let running = Loop(command.spawn().unwrap());
+    let socket = folder.path().join("store/apportion.sock");
+    let status = || apportion(folder.path(), &["status", "--json"]);
+    let picture = (0..300).find_map(|_| {
+        std::thread::sleep(Duration::from_millis(200));
+        let picture: serde_json::Value = serde_json::from_slice(&status().stdout).ok()?;
+        picture["workloads"].get(0).is_some().then_some(picture)
+    });
+    let picture = picture.unwrap();
+    assert_eq!(std::fs::metadata(&socket).unwrap().permissions().mode() & 0o777, 0o600);
+    let name = picture["workloads"][0]["id"].as_str().unwrap();
+    let done = |args: &[&str]| {
+        let output = apportion(folder.path(), args);
+        assert!(output.status.success(), "{args:?}: {}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    assert!(done(&["hold", name, "--for", "2h"]).contains("is held"));
+    assert!(done(&["release", name]).contains("is sized again"));
+    let set = |row: &&serde_json::Value| {
+        row["cpu"]["knob"]["setting"].is_null() && row["cpu"]["knob"]["allotted"].is_number()
+    };
+    if let Some(unset) = picture["workloads"].as_array().unwrap().iter().find(set) {
+        let words = done(&["explain", unset["id"].as_str().unwrap()]);
+        assert!(words.contains("nothing here can set this limit") && words.contains("What decided"), "{words}");
+    }
+    drop(running);
+    let log = std::fs::read_to_string(folder.path().join("log")).unwrap();
+    assert!(!log.contains('\u{1b}'), "colours in a file: {log}");
+    assert_eq!(status().status.code(), Some(3), "no loop answers at the socket that it left");
 }
 
 #[test]

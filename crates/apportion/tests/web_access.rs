@@ -4,10 +4,18 @@
 
 mod web_world;
 
-use apportion::web::{Listen, ListenError, Server, TlsFiles};
-use std::{io::Write as _, path::Path};
+use apportion::web::{Listen, ListenError, OwnerSocket, Server, TlsFiles};
+use std::{
+    io::{Read as _, Write as _},
+    os::unix::{
+        fs::PermissionsExt as _,
+        net::{UnixListener, UnixStream},
+    },
+    path::Path,
+    sync::Arc,
+};
 use web_world::{
-    Stage,
+    Stage, WorldBackend,
     client::{NOW, Running, TOKEN, serve, serve_on},
 };
 
@@ -199,6 +207,40 @@ fn hostile_requests_get_an_error_and_harm_nothing() {
     let extreme = series(&format!("from_s={}&to_s={}&step_s=60", i64::MIN, i64::MIN + 600));
     server.get(&extreme);
     assert_eq!(server.get("/api/v1/status").status, 200, "still there");
+}
+
+#[test]
+fn the_owner_needs_no_token_on_the_socket_and_nobody_else_may_connect() {
+    let (folder, stage) = (tempfile::tempdir().unwrap(), Stage::new(NOW));
+    let path = folder.path().join("apportion.sock");
+    drop(UnixListener::bind(&path).unwrap());
+    let socket = OwnerSocket::bind(&path).unwrap();
+    assert_eq!(
+        std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+        0o600,
+        "also in the place of a stale one"
+    );
+    let (views, backend) = (stage.views.clone(), Arc::new(WorldBackend(Arc::clone(&stage.world))));
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let thread = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let stopped = async { drop(stopped.await) };
+        runtime.block_on(socket.run(views, backend, stopped)).unwrap();
+    });
+    let ask = |host: &str| {
+        let mut stream = UnixStream::connect(&path).unwrap();
+        let length = WHY.len();
+        let head = format!("POST {HOLD} HTTP/1.0\r\nHost: {host}\r\nContent-Type: application/json\r\n");
+        write!(stream, "{head}Content-Length: {length}\r\n\r\n{WHY}").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer.split(' ').nth(1).unwrap().to_owned()
+    };
+    assert_eq!(ask("localhost"), "200");
+    assert_eq!(ask("rebound.example"), "421");
+    drop(stop);
+    thread.join().unwrap();
+    assert!(!path.exists(), "its file goes with it");
 }
 
 fn listen(address: &str, token: Option<&str>, tls: Option<TlsFiles>) -> Listen {

@@ -1,51 +1,39 @@
-//! How a command speaks to a running loop: over its own API, with the token that the loop left beside the store for the
-//! store's owner alone.
+//! How a command speaks to a running loop: over its API, on a socket beside the store that only the store's owner may use.
 
 use anyhow::{Context as _, bail};
-use serde::{Deserialize, Serialize};
 use std::{
-    fs,
-    io::Write as _,
-    os::unix::fs::OpenOptionsExt as _,
+    io::{Read as _, Write as _},
+    os::unix::net::UnixStream,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
-/// Where and how a running loop can be asked.
-#[derive(Serialize, Deserialize)]
+/// The loop itself gives up earlier.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The way to a running loop.
 pub(super) struct Control {
-    /// `http://127.0.0.1:7070`.
-    pub(super) url: String,
-    /// The token of this run.
-    pub(super) token: String,
+    socket: PathBuf,
+}
+
+/// Where the loop that has a store can be reached.
+pub(super) fn socket(store: &Path) -> PathBuf {
+    store.with_extension("sock")
 }
 
 impl Control {
-    fn path(store: &Path) -> PathBuf {
-        store.with_extension("control")
-    }
-
-    /// Leaves the way to this loop beside its store.
-    pub(super) fn leave(&self, store: &Path) -> anyhow::Result<PathBuf> {
-        let path = Self::path(store);
-        // A file of an earlier run may have a wider mode, which opening would keep.
-        let _ = fs::remove_file(&path);
-        let file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
-        let mut file = file.with_context(|| format!("{} cannot be written", path.display()))?;
-        file.write_all(serde_json::to_string(self)?.as_bytes())?;
-        Ok(path)
-    }
-
     /// Finds the way to the loop that has the store.
     pub(super) fn find(store: &Path) -> anyhow::Result<Self> {
-        let path = Self::path(store);
-        let text = fs::read_to_string(&path).with_context(|| {
+        let socket = socket(store);
+        UnixStream::connect(&socket).with_context(|| {
             format!(
-                "a running loop has {}, and {} says not how to reach it; stop the loop first, or run it with a page",
+                "{} is in use, and no loop answers at {}: another command has it (try again), or a loop whose log says why \
+                 (stop it first)",
                 store.display(),
-                path.display()
+                socket.display()
             )
         })?;
-        serde_json::from_str(&text).with_context(|| format!("{} is broken; restart the loop", path.display()))
+        Ok(Self { socket })
     }
 
     /// Asks the loop to do something; gives what it did, in words.
@@ -60,22 +48,36 @@ impl Control {
     }
 
     fn send(&self, method: &str, path: &str, body: Option<&serde_json::Value>) -> anyhow::Result<serde_json::Value> {
-        let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
-        let request = ureq::http::Request::builder()
-            .method(method)
-            .uri(format!("{}{path}", self.url))
-            .header("authorization", format!("Bearer {}", self.token))
-            .header("content-type", "application/json");
         let body = body.map(ToString::to_string).unwrap_or_default();
-        let answer = agent.run(request.body(body)?);
-        let mut answer = answer.with_context(|| format!("the loop at {} does not answer", self.url))?;
-        let said: serde_json::Value = answer.body_mut().read_json().context("the loop's answer cannot be read")?;
-        if !answer.status().is_success() {
+        let answer = self.exchange(method, path, &body);
+        let answer = answer.with_context(|| format!("the loop at {} does not answer", self.socket.display()))?;
+        let (status, said) = parse(&answer).context("the loop's answer cannot be read")?;
+        if !(200..300).contains(&status) {
             let text = |key: &str| said.get(key).and_then(|value| value.as_str()).unwrap_or_default();
             bail!("{}: {}; {}", text("where"), text("what"), text("remedy"));
         }
         Ok(said)
     }
+
+    /// One exchange in HTTP/1.0, whose answer ends with the connection.
+    fn exchange(&self, method: &str, path: &str, body: &str) -> std::io::Result<Vec<u8>> {
+        let mut stream = UnixStream::connect(&self.socket)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        let head = format!("{method} {path} HTTP/1.0\r\nHost: localhost\r\nContent-Type: application/json\r\n");
+        stream.write_all(format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()).as_bytes())?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer)?;
+        Ok(answer)
+    }
+}
+
+/// Status and body of an answer.
+fn parse(answer: &[u8]) -> anyhow::Result<(u16, serde_json::Value)> {
+    let end = answer.windows(4).position(|four| four == b"\r\n\r\n").context("it breaks off")?;
+    let (head, body) = (std::str::from_utf8(&answer[..end])?, &answer[end + 4..]);
+    let status = head.split(' ').nth(1).context("it has no status")?.parse()?;
+    let said = if body.is_empty() { serde_json::Value::Null } else { serde_json::from_slice(body)? };
+    Ok((status, said))
 }
 
 /// A name as one segment of a path.
@@ -95,13 +97,22 @@ mod tests {
     }
 
     #[test]
-    fn the_way_to_a_loop_is_for_its_owner_alone() {
-        use std::os::unix::fs::PermissionsExt as _;
+    fn answers_are_read_whole_or_not_at_all() {
+        let (status, said) = parse(b"HTTP/1.0 200 OK\r\na: b\r\n\r\n{\"done\":\"it\"}").unwrap();
+        assert_eq!((status, said["done"].as_str()), (200, Some("it")));
+        assert_eq!(parse(b"HTTP/1.0 204 No Content\r\n\r\n").unwrap().0, 204);
+        for broken in ["", "HTTP/1.0 200 OK\r\n", "HTTP/1.0\r\n\r\n", "HTTP/1.0 200 OK\r\n\r\n{"] {
+            assert!(parse(broken.as_bytes()).is_err(), "{broken}");
+        }
+    }
+
+    #[test]
+    fn a_socket_that_nobody_serves_is_no_way_to_a_loop() {
         let folder = tempfile::tempdir().unwrap();
         let store = folder.path().join("apportion.db");
         assert!(Control::find(&store).is_err());
-        let path = Control { url: "http://127.0.0.1:1".into(), token: "t".repeat(32) }.leave(&store).unwrap();
-        assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(Control::find(&store).unwrap().token.len(), 32);
+        drop(std::os::unix::net::UnixListener::bind(socket(&store)).unwrap());
+        let error = format!("{:#}", Control::find(&store).map(|_| ()).unwrap_err());
+        assert!(error.contains("apportion.sock") && error.contains("stop it first"), "{error}");
     }
 }

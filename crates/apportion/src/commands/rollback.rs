@@ -3,22 +3,21 @@
 use super::{
     NothingFound,
     control::{Control, segment},
-    say,
+    say, say_aside,
 };
-use crate::{args, daemon};
+use crate::{
+    args,
+    daemon::{self, Undo},
+};
 use anyhow::bail;
-use apportion_core::{DecisionId, Knob, Setting, Workload};
-use apportion_host::{
-    act::{PutBack, restore},
-    cgroupfs::Hierarchy,
-    store::{Filter, Store},
-};
+use apportion_core::{Binding, Decision, DecisionId};
+use apportion_host::store::{Filter, Store};
 use std::{collections::BTreeSet, path::Path};
 
 /// Puts knobs back: through the running loop where there is one, else directly.
 ///
 /// # Errors
-/// Nothing was found to put back, or a knob could not be.
+/// Nothing was found to put back, or a knob could not be; the others were put back all the same.
 pub fn run(global: &args::Global, args: &args::Rollback) -> anyhow::Result<()> {
     match global.open_to_write()? {
         Some(store) => directly(&store, args),
@@ -40,10 +39,7 @@ fn through_loop(global: &args::Global, args: &args::Rollback) -> anyhow::Result<
     if paths.is_empty() {
         return Err(nothing());
     }
-    for path in paths {
-        say(&control.ask("POST", &path, None)?);
-    }
-    Ok(())
+    say_each(paths.iter().map(|path| control.ask("POST", path, None).map_err(|error| format!("{error:#}"))))
 }
 
 fn workload_path(workload: &str) -> String {
@@ -54,66 +50,77 @@ fn decision_path(id: u64) -> String {
     format!("/api/v1/decisions/{id}/rollback")
 }
 
-/// Without a loop, recorded values are put back as they are. The workloads are then held for a day, so that a loop that is
+/// Without a loop, recorded values are put back as they are. The workloads are held for a day first, so that a loop that is
 /// started again does not undo the undoing.
 fn directly(store: &Store, args: &args::Rollback) -> anyhow::Result<()> {
-    let hierarchy = Hierarchy::discover(Path::new("/"))?;
-    let mut route = daemon::route(&hierarchy, true);
-    let knobs = wanted(store, args)?;
-    if knobs.is_empty() {
+    let undos = wanted(store, args)?;
+    if undos.is_empty() {
         return Err(nothing());
     }
-    let workloads: BTreeSet<String> = knobs.iter().map(|(workload, ..)| workload.id.to_string()).collect();
-    let mut failures = 0;
-    for restored in restore(knobs, &mut route) {
-        let (workload, knob) = (&restored.workload.id, restored.knob);
-        let said = match &restored.result {
-            PutBack::Done | PutBack::AlreadySo => format!("is {} again", restored.former),
-            PutBack::Gone => "is gone, and its limit with it".to_owned(),
-            PutBack::Failed(why) => format!("could not be put back: {why}"),
-        };
-        say(&format!("{knob} of {workload} {said}"));
-        if restored.result.is_settled() {
-            store.mark_restored(workload, knob)?;
-        } else {
-            failures += 1;
-        }
-    }
     let now = daemon::now();
-    for workload in workloads {
-        let until = Some(now.plus_s(daemon::HOLD_AFTER_ROLLBACK_S));
-        store.hold(&[workload], "rolled back by a person", until, now)?;
-    }
-    if failures > 0 {
-        bail!("{failures} knobs could not be put back; correct what is said above and do it again");
-    }
+    let held = hold(store, &undos, now);
+    let remembered = store.load_state();
+    let mut state = remembered.as_ref().cloned().unwrap_or_default();
+    let said = daemon::undo(store, Path::new("/"), &undos, &mut state.next_id, now)?;
+    // What a person puts back is no foreign hand: the next loop shall not take it for one.
+    undos.iter().for_each(|undo| state.guard.take_over(&undo.original.workload.id));
+    let noted = remembered.map_err(anyhow::Error::from).and_then(|_| Ok(store.save_state(&state)?));
+    say_each(said.into_iter())?;
+    held.and(noted)?;
     say("held for a day; `apportion release WORKLOAD` ends that");
     Ok(())
 }
 
-fn wanted(store: &Store, args: &args::Rollback) -> anyhow::Result<Vec<(Workload, Knob, Setting)>> {
-    let originals = store.originals()?;
-    let all = originals.iter().map(|original| (original.workload.clone(), original.knob, original.setting));
+fn hold(store: &Store, undos: &[Undo], now: apportion_core::Time) -> anyhow::Result<()> {
+    let until = Some(now.plus_s(daemon::HOLD_AFTER_ROLLBACK_S));
+    let workloads: BTreeSet<_> = undos.iter().map(|undo| undo.original.workload.id.to_string()).collect();
+    for workload in workloads {
+        store.hold(&[workload], "rolled back by a person", until, now)?;
+    }
+    Ok(())
+}
+
+/// Says what was done and what was not, and goes on after a failure.
+fn say_each(each: impl ExactSizeIterator<Item = Result<String, String>>) -> anyhow::Result<()> {
+    let (all, mut failures) = (each.len(), 0);
+    for one in each {
+        match one {
+            Ok(done) => say(&done),
+            Err(why) => {
+                failures += 1;
+                say_aside(&format!("apportion: {why}"));
+            }
+        }
+    }
+    if failures > 0 {
+        bail!("{failures} of {all} could not be put back: do what is said above, then do it again; the rest is done");
+    }
+    Ok(())
+}
+
+fn wanted(store: &Store, args: &args::Rollback) -> anyhow::Result<Vec<Undo>> {
+    let all = store.originals()?.into_iter();
     let what = match &args.what {
-        _ if args.all => return Ok(all.collect()),
+        _ if args.all => return Ok(all.map(Undo::whole).collect()),
         Some(what) => what.clone(),
         None => last_applied(store)?.to_string(),
     };
     let Ok(number) = what.parse() else {
-        return Ok(all.filter(|(workload, ..)| workload.id.as_str() == what).collect());
+        return Ok(all.filter(|original| original.workload.id.as_str() == what).map(Undo::whole).collect());
     };
-    let decision = store.decision(DecisionId(number))?.filter(apportion_core::Decision::is_applied);
-    let Some(decision) = decision else {
+    let decision = store.decision(DecisionId(number))?.filter(Decision::is_applied);
+    let Some(Decision { id, change, .. }) = decision else {
         return Err(NothingFound(format!("decision {number} turned no knob; `apportion history --applied`")).into());
     };
-    let change = decision.change;
-    let own = all.filter(|(workload, knob, _)| workload.id == change.workload && *knob == change.knob);
-    Ok(own.map(|(workload, knob, _)| (workload, knob, change.from)).collect())
+    let own = all.filter(|original| original.workload.id == change.workload && original.knob == change.knob);
+    Ok(own.map(|original| Undo { original, to: change.from, of: id }).collect())
 }
 
+/// The last change that was not itself a taking back, so that doing it again changes nothing.
 fn last_applied(store: &Store) -> anyhow::Result<DecisionId> {
     let decisions = store.decisions(&Filter { workload: None, since: None, limit: usize::MAX })?;
-    let last = decisions.into_iter().find(apportion_core::Decision::is_applied);
+    let is_undo = |decision: &Decision| matches!(decision.change.reason.binding, Binding::RolledBack { .. });
+    let last = decisions.into_iter().find(|decision| decision.is_applied() && !is_undo(decision));
     last.map(|decision| decision.id).ok_or_else(nothing)
 }
 

@@ -28,9 +28,9 @@ pub fn run(global: &args::Global, args: &args::Run) -> anyhow::Result<()> {
         return assembled.daemon.close();
     }
     let listen = args.listen.clone().unwrap_or_else(|| config.listen.clone());
-    let page = page::serve(&config, &listen, &store, &assembled)?;
+    let served = page::serve(&config, &listen, &store, &assembled)?;
     let _journal = args.journal.as_deref().map(|from| journal::read(from, assembled.daemon.signals())).transpose()?;
-    introduce(args, page.as_ref().map(|page| page.url.as_str()), &store);
+    introduce(args, served.url.as_deref(), &store);
     stop_on_signal(assembled.daemon.requests())?;
     assembled.daemon.run()
 }

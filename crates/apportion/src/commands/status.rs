@@ -63,8 +63,7 @@ pub(super) fn now(global: &args::Global) -> anyhow::Result<serde_json::Value> {
 pub(super) fn control(global: &args::Global) -> anyhow::Result<Control> {
     Control::find(&global.store_path()).map_err(|_| {
         NothingFound(
-            "no loop runs with a page on this store; start `apportion run`, or look once with `apportion run --once`"
-                .to_owned(),
+            "no loop runs on this store; start `apportion run`, or look once with `apportion run --once`".to_owned(),
         )
         .into()
     })

@@ -78,7 +78,7 @@ pub fn assemble(config: &Config, settings: Settings) -> anyhow::Result<Assembled
     let mut executor = executor(&hierarchy, &store, settings.apply);
     let found = prometheus::Found::default();
     prometheus::backfill(config, &store, &found, super::now())?;
-    let mut state = remembered(&store, config);
+    let mut state = remembered(&store, config)?;
     settle(&store, executor.as_ref(), &mut state);
     let (weights, forecaster) = Weights::load(&settings.store, settings.model)?;
     let (requests, inbox) = mpsc::channel::<Request>();
@@ -161,13 +161,17 @@ fn settle(store: &Store, executor: &dyn Executor, state: &mut LoopState) {
     }
 }
 
-fn remembered(store: &Store, config: &Config) -> LoopState {
-    let mut state = store.load_state().unwrap_or_else(|error| {
-        tracing::error!("{error}; cool-downs and ownership of knobs begin anew");
-        LoopState::default()
-    });
+/// Without the numbers that the ledger has given, new decisions would get them again: then nothing starts.
+fn remembered(store: &Store, config: &Config) -> anyhow::Result<LoopState> {
+    let mut state = store.load_state().with_context(|| {
+        format!(
+            "{}: the ledger's last number cannot be read, so nothing starts; put everything back (`apportion rollback --all`), \
+             then move the file away (`sqlite3 FILE .recover` may rescue it) and start anew",
+            store.path().display()
+        )
+    })?;
     state.guard.limits = config.limits;
-    state
+    Ok(state)
 }
 
 fn collectors(

@@ -1,14 +1,19 @@
 //! What a person asks of a running loop. Carried out between two turns, by the loop itself, through guard and ledger.
 
-use super::{Daemon, look};
+use super::{
+    Daemon, look,
+    undo::{Undo, undo},
+};
 use crate::{
     tell,
     web::{Action, ActionError, ActionErrorKind},
 };
 use apportion_core::{
-    Binding, Change, Decision, DecisionId, InstructionId, Knob, Outcome, Reason, Setting, Snapshot, Time, Verdict,
-    WorkloadId, roll_back, time::DAY_S,
+    Binding, Change, Decision, DecisionId, InstructionId, Knob, Outcome, Reason, Refusal, Setting, Snapshot, Time,
+    Verdict, WorkloadId, roll_back, time::DAY_S,
 };
+use apportion_host::store::Original;
+use apportion_language::{Language, wording};
 use std::sync::mpsc::Sender;
 
 /// Something asked, and where the answer goes.
@@ -21,6 +26,11 @@ pub enum Request {
 
 /// After a rollback the workload is left alone for this long, so that the loop does not do the same again at once.
 pub const HOLD_AFTER_ROLLBACK_S: i64 = DAY_S;
+
+/// A knob, the value that is to be put back, and the decision that is taken back.
+type Wanted = (Knob, Setting, DecisionId);
+/// What was put back, or why not, in words.
+type Said = Result<String, String>;
 
 impl Daemon {
     pub(super) fn act(&mut self, action: Action) -> Result<String, ActionError> {
@@ -55,42 +65,79 @@ impl Daemon {
     }
 
     fn roll_back_workload(&mut self, workload: &WorkloadId, now: Time) -> Result<String, ActionError> {
-        let originals = self.store.originals().map_err(|error| failed("store", &error))?;
-        let own = originals.into_iter().filter(|original| original.workload.id == *workload);
-        let last = self.state.next_id;
-        let knobs: Vec<_> = own.map(|original| (original.knob, original.setting, last)).collect();
-        if knobs.is_empty() {
-            return Err(conflict(workload.as_str(), "nothing of it is changed", "nothing needs to be done"));
+        let knobs: Vec<_> =
+            self.originals(workload)?.iter().map(|original| (original.knob, original.setting, original.by)).collect();
+        let is_known = || self.last.as_ref().is_some_and(|last| last.workloads.contains_key(workload));
+        match knobs.is_empty() {
+            false => self.put_back(workload, &knobs, now),
+            true if is_known() => {
+                Err(conflict(workload.as_str(), "nothing of it is changed", "nothing needs to be done"))
+            }
+            true => Err(not_found(workload.as_str())),
         }
-        self.put_back(workload, &knobs, now)
     }
 
-    /// Turns knobs back one by one, then leaves the workload alone for a day.
-    fn put_back(
-        &mut self,
-        workload: &WorkloadId,
-        knobs: &[(Knob, Setting, DecisionId)],
-        now: Time,
-    ) -> Result<String, ActionError> {
-        let snapshot = self.look_again(workload, now).ok_or_else(|| not_found(workload.as_str()))?;
-        let from = |knob| snapshot.workloads.get(workload).and_then(|state| state.settings.get(&knob)).copied();
-        let mut done = Vec::new();
-        for (knob, former, of) in knobs {
-            let reason = Reason::only(Binding::RolledBack { of: *of });
-            let from = from(*knob).unwrap_or(*former);
-            let change = Change { workload: workload.clone(), knob: *knob, from, to: *former, reason };
-            let decision = roll_back(&mut self.state, &snapshot, self.executor.as_mut(), change);
-            self.store.record(std::slice::from_ref(&decision)).map_err(|error| failed("store", &error))?;
-            check(&decision)?;
-            done.push(format!("{knob} of {workload} is {former} again"));
+    fn originals(&self, workload: &WorkloadId) -> Result<Vec<Original>, ActionError> {
+        let mut originals = self.store.originals().map_err(|error| failed("store", &error))?;
+        originals.retain(|original| original.workload.id == *workload);
+        Ok(originals)
+    }
+
+    /// Leaves the workload alone for a day, then turns its knobs back one by one; a failure stops none of the others.
+    fn put_back(&mut self, workload: &WorkloadId, knobs: &[Wanted], now: Time) -> Result<String, ActionError> {
+        if !self.settings.apply {
+            let what = "this loop only recommends";
+            return Err(conflict(workload.as_str(), what, "stop it, then `apportion rollback` works by itself"));
         }
         let until = now.plus_s(HOLD_AFTER_ROLLBACK_S);
         self.hold(workload, "rolled back by a person", Some(until), now)?;
-        Ok(format!("{}; held for a day, `apportion release` ends that", done.join(", ")))
+        let snapshot = self.look_again(workload, now);
+        let found = |knob| snapshot.as_ref()?.workloads.get(workload)?.settings.get(&knob).copied();
+        let (seen, unseen): (Vec<&Wanted>, Vec<&Wanted>) = knobs.iter().partition(|(knob, ..)| found(*knob).is_some());
+        let mut said = Vec::new();
+        for (wanted, from) in seen.into_iter().filter_map(|wanted| Some((wanted, found(wanted.0)?))) {
+            let snapshot = snapshot.as_ref();
+            said.extend(snapshot.map(|snapshot| self.put_back_seen(workload, snapshot, wanted, from)));
+        }
+        if !unseen.is_empty() {
+            said.extend(self.put_back_unseen(workload, &unseen, now)?);
+        }
+        summary(workload, said)
+    }
+
+    /// Through the guard, which remembers what the knob is set to.
+    fn put_back_seen(&mut self, workload: &WorkloadId, snapshot: &Snapshot, wanted: &Wanted, from: Setting) -> Said {
+        let (knob, former, of) = *wanted;
+        let reason = Reason::only(Binding::RolledBack { of });
+        let change = Change { workload: workload.clone(), knob, from, to: former, reason };
+        let decision = roll_back(&mut self.state, snapshot, self.executor.as_mut(), change);
+        let recorded = self.store.record(std::slice::from_ref(&decision));
+        check(&decision)?;
+        recorded.map_err(|error| format!("{knob} is {former} again, but that could not be recorded: {error}"))?;
+        Ok(format!("{knob} of {workload} is {former} again"))
+    }
+
+    /// By the ledger's record, past the guard: no collector sees the workload, or it cannot be reached any more.
+    fn put_back_unseen(
+        &mut self,
+        workload: &WorkloadId,
+        knobs: &[&Wanted],
+        now: Time,
+    ) -> Result<Vec<Said>, ActionError> {
+        let mut undos = Vec::new();
+        for original in self.originals(workload)? {
+            let wanted = knobs.iter().find(|(knob, ..)| *knob == original.knob);
+            undos.extend(wanted.map(|(_, to, of)| Undo { original, to: *to, of: *of }));
+        }
+        if undos.is_empty() {
+            return Err(conflict(workload.as_str(), "nothing of it is changed", "nothing needs to be done"));
+        }
+        let undone = undo(&self.store, &self.settings.root, &undos, &mut self.state.next_id, now);
+        undone.map_err(|error| failed(workload.as_str(), &format!("{error:#}")))
     }
 
     /// The last snapshot with this workload's settings as they are now.
-    fn look_again(&self, workload: &WorkloadId, now: Time) -> Option<Snapshot> {
+    pub(super) fn look_again(&self, workload: &WorkloadId, now: Time) -> Option<Snapshot> {
         let mut snapshot = self.last.clone()?;
         snapshot.now = now;
         let state = snapshot.workloads.get_mut(workload)?;
@@ -147,18 +194,32 @@ impl Daemon {
     }
 }
 
-/// The knob is back, or why not.
-fn check(decision: &Decision) -> Result<(), ActionError> {
+/// What was put back, or what was not, with what to do.
+fn summary(workload: &WorkloadId, said: Vec<Said>) -> Result<String, ActionError> {
+    let (done, failures): (Vec<Said>, Vec<Said>) = said.into_iter().partition(Result::is_ok);
+    let done = done.into_iter().flatten().collect::<Vec<_>>().join(", ");
+    if failures.is_empty() {
+        return Ok(format!("{done}; held for a day, `apportion release` ends that"));
+    }
+    let failures = failures.into_iter().filter_map(Result::err).collect::<Vec<_>>().join("; ");
+    let rest = if done.is_empty() { String::new() } else { format!(" ({done})") };
+    Err(conflict(
+        workload.as_str(),
+        &format!("{failures}{rest}"),
+        "do what is said, then ask again; it is held for a day",
+    ))
+}
+
+/// The knob is back, or why not and what to do.
+fn check(decision: &Decision) -> Result<(), String> {
+    let (knob, workload) = (decision.change.knob, &decision.change.workload);
     match &decision.verdict {
         Verdict::Admitted { outcome: Outcome::Applied { .. } | Outcome::Unchanged, .. } => Ok(()),
-        Verdict::Admitted { outcome: Outcome::DryRun, .. } => {
-            let what = "this loop only recommends";
-            Err(conflict(decision.change.workload.as_str(), what, "stop it, then `apportion rollback` works by itself"))
-        }
-        verdict => {
-            let place = format!("{} of {}", decision.change.knob, decision.change.workload);
-            Err(conflict(&place, &format!("{verdict:?}"), "`apportion explain` says more"))
-        }
+        Verdict::Admitted { outcome: Outcome::Failed { error }, .. } => Err(format!("{knob}: {error}")),
+        Verdict::Refused { why: Refusal::ForeignChange { found, .. } } => Err(format!(
+            "{knob}: somebody else set it to {found}: `apportion release {workload}` hands it over, then roll back again"
+        )),
+        _ => Err(wording::headline(decision, Language::En)),
     }
 }
 

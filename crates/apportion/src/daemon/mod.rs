@@ -7,13 +7,19 @@ mod glue;
 mod look;
 pub(crate) mod prometheus;
 mod tuner;
+mod undo;
 mod weights;
 mod why;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
+mod tests;
 
 pub use assemble::{Assembled, Settings, assemble, route};
 pub use backend::StoreBackend;
 pub use control::{HOLD_AFTER_ROLLBACK_S, Request};
 pub use glue::{Ledger, StoreHistory};
+pub use undo::{Undo, undo};
 pub use why::Why;
 
 use crate::{

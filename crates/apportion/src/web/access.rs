@@ -2,6 +2,7 @@
 //!
 //! Away from loopback everything but the page itself needs the token. A write needs it everywhere, and never comes from
 //! another site. On loopback the Host must be a loopback name, so that a page elsewhere cannot rebind its name to us.
+//! On the socket of the store's owner everybody is the owner: the system lets nobody else connect.
 
 use super::problem::Problem;
 use axum::{
@@ -29,6 +30,7 @@ pub(super) struct Gate {
     token: Option<String>,
     loopback: bool,
     tls: bool,
+    owner: bool,
     sessions: Mutex<BTreeMap<String, Instant>>,
 }
 
@@ -42,12 +44,17 @@ pub(super) enum Caller {
 
 impl Gate {
     pub(super) fn new(token: Option<String>, loopback: bool, tls: bool) -> Self {
-        Self { token, loopback, tls, sessions: Mutex::default() }
+        Self { token, loopback, tls, owner: false, sessions: Mutex::default() }
     }
 
-    /// True when a token is configured, without which nobody may write.
+    /// The rule of the socket that only the store's owner can reach.
+    pub(super) fn owner() -> Self {
+        Self { owner: true, ..Self::new(None, true, false) }
+    }
+
+    /// True when a token is configured, without which nobody but the owner may write.
     pub(super) const fn is_writable(&self) -> bool {
-        self.token.is_some()
+        self.token.is_some() || self.owner
     }
 
     /// True when this listener speaks TLS.
@@ -58,7 +65,7 @@ impl Gate {
     /// How a request proved itself.
     pub(super) fn caller(&self, headers: &HeaderMap) -> Caller {
         let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
-        if bearer.is_some_and(|given| self.is_token(given.trim())) {
+        if self.owner || bearer.is_some_and(|given| self.is_token(given.trim())) {
             Caller::Bearer
         } else if cookie(headers).is_some_and(|session| self.is_session(session)) {
             Caller::Cookie

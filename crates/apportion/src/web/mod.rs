@@ -14,6 +14,7 @@ mod metrics;
 mod problem;
 mod publish;
 mod router;
+mod socket;
 mod view;
 
 pub(crate) use access::is_loopback_name;
@@ -21,4 +22,5 @@ pub use api::workloads_json;
 pub use backend::{Action, ActionError, ActionErrorKind, Backend, DecisionQuery, ForecasterScore, Language};
 pub use listen::{DEFAULT_PORT, Listen, ListenError, Server, TlsFiles};
 pub use publish::{Publisher, Ticked};
+pub use socket::OwnerSocket;
 pub use view::{Footing, ModelNow, Totals, View, WorkloadNow};

@@ -356,6 +356,9 @@ impl Backend for WorldBackend {
                 world.roll_back(&decision);
             }
             Action::RollBackWorkload(workload) => {
+                if !world.specs.contains_key(workload) {
+                    return Err(refused(ActionErrorKind::NotFound, workload.as_str()));
+                }
                 let of = |decision: &&Decision| decision.change.workload == *workload && decision.is_applied();
                 let applied: Vec<_> = world.ledger.iter().filter(of).cloned().collect();
                 if applied.is_empty() {

@@ -196,6 +196,7 @@ fn lock(path: &Path) -> Result<File, OpenError> {
         std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
             OpenError::ReadOnly { path: path.to_owned(), what: format!("{}: {error}", name.display()) }
         }
+        std::io::ErrorKind::NotFound => OpenError::NoFolder { path: path.to_owned() },
         _ => OpenError::Io { path: path.to_owned(), what: format!("{}: {error}", name.display()) },
     };
     let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&name).map_err(fail)?;

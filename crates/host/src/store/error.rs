@@ -61,13 +61,19 @@ pub enum OpenError {
         /// What the system said.
         what: String,
     },
-    /// Anything else: the folder is missing, the disk is full or fails. Correct it and try again.
-    #[error("{path}: cannot be opened: {what}")]
+    /// Anything else: the disk is full or fails. Correct it and try again.
+    #[error("{path}: cannot be opened: {what}; correct that (a full disk? a broken one?) and try again")]
     Io {
         /// The store.
         path: PathBuf,
         /// What the system said.
         what: String,
+    },
+    /// The folder is not there. `apportion run` makes it; else name another file.
+    #[error("{path}: its folder is not there; `apportion run` makes it, --store names another file")]
+    NoFolder {
+        /// The store.
+        path: PathBuf,
     },
 }
 
@@ -83,6 +89,7 @@ impl OpenError {
             Self::Corrupt { .. } => "corrupt",
             Self::ReadOnly { .. } => "read_only",
             Self::Io { .. } => "io",
+            Self::NoFolder { .. } => "no_folder",
         }
     }
 

@@ -58,6 +58,10 @@ fn a_store_of_version_1_is_migrated_with_its_decisions() {
     let migrated = columns(&store);
     assert_eq!(migrated, ["1admittedapplied-2.0", "2refusedrecommend_only-1.5"]);
     // The step fills the columns exactly as recording does.
+    let new = Store::in_memory(Options::default()).unwrap();
+    new.record(&decisions()).unwrap();
+    assert_eq!(columns(&new), migrated);
+    // Recorded again, what an earlier version wrote stays.
     store.record(&decisions()).unwrap();
     assert_eq!(columns(&store), migrated);
     assert!(store.instructions(Time::from_s(0)).unwrap().is_empty());

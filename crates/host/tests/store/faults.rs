@@ -41,7 +41,7 @@ fn a_file_that_is_no_store_is_refused_and_left_alone() {
     let content = fs::read(&other).unwrap();
     check("other2.db", &content, "foreign");
     let missing = folder.path().join("missing/a.db");
-    assert_eq!(refusal(&missing, Access::ReadWrite).label(), "io");
+    assert_eq!(refusal(&missing, Access::ReadWrite).label(), "no_folder");
     assert_eq!(refusal(&folder.path().join("none.db"), Access::ReadOnly).label(), "io");
 }
 

@@ -59,9 +59,21 @@ fn decisions_come_back_as_they_were_by_workload_time_and_number() {
         assert_eq!(store.decision(decision.id).unwrap().as_ref(), Some(decision));
     }
     assert_eq!(store.decision(DecisionId(9)).unwrap(), None);
-    // Recorded again, it replaces itself.
+    // Recorded again, it stays.
     store.record(&decisions[..1]).unwrap();
     check(None, None, 9, &[4, 3, 2, 1]);
+}
+
+#[test]
+fn a_recorded_decision_is_never_overwritten() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.db");
+    let (store, first) = (open(&path), refused(1, "web", 100));
+    store.record(std::slice::from_ref(&first)).unwrap();
+    let error = store.record(&[refused(1, "db", 200)]).unwrap_err().to_string();
+    assert!(error.contains("decision 1 is recorded already"), "{error}");
+    drop(store);
+    assert_eq!(open(&path).decision(DecisionId(1)).unwrap(), Some(first));
 }
 
 #[test]
@@ -130,6 +142,7 @@ fn the_original_is_what_stood_before_the_first_change_that_was_not_taken_back() 
     turn(&store, 7, cores(2.0), cores(1.5), Some(Outcome::Failed { error: "EBUSY".to_owned() }));
     turn(&store, 8, cores(2.0), cores(1.25), None);
     assert_eq!(originals(&store), web(UNLIMITED, cores(1.25)));
+    assert_eq!(store.originals().unwrap()[0].by, DecisionId(8));
     // Back at the original: done.
     turn(&store, 9, cores(1.25), UNLIMITED, applied_to(UNLIMITED));
     assert_eq!(originals(&store), []);

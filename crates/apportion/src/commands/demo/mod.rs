@@ -46,9 +46,9 @@ pub fn run(global: &args::Global, args: &args::Demo) -> anyhow::Result<()> {
     let here = Settings::here(store.clone());
     let settings = Settings { apply: true, every: EVERY, cadence: cadence(), only, ..here };
     let mut assembled = daemon::assemble(&config, settings)?;
-    let page = page::serve(&config, &args.listen, &store, &assembled)?;
+    let served = page::serve(&config, &args.listen, &store, &assembled)?;
     super::run::stop_on_signal(assembled.daemon.requests())?;
-    table::introduce(&scene, page.as_ref());
+    table::introduce(&scene, served.url.as_deref());
     show(&mut assembled.daemon, args, global);
     assembled.daemon.close()
 }

@@ -1,10 +1,7 @@
 //! What the demonstration shows in the terminal, and what it saved.
 
 use super::{Load, scene::Scene};
-use crate::{
-    commands::{page::Page, say},
-    daemon::Turn,
-};
+use crate::{commands::say, daemon::Turn};
 use apportion_core::{Knob, Setting, Snapshot, Time, WorkloadState, metric::name};
 use apportion_language::{Language, wording::amount};
 
@@ -13,7 +10,7 @@ const KNOBS: [(Knob, &str); 2] = [(Knob::CpuQuota, name::CPU), (Knob::MemoryMax,
 /// Seconds between two tables.
 const EVERY_S: i64 = 5;
 
-pub(super) fn introduce(scene: &Scene, page: Option<&Page>) {
+pub(super) fn introduce(scene: &Scene, url: Option<&str>) {
     say("Three workloads begin with 1 core and 512 MiB each, as somebody would set who does not know them:");
     say("  wave    a daily wave of CPU; a day is a minute here");
     say("  burst   a burst of CPU under 2 % of the day");
@@ -21,8 +18,8 @@ pub(super) fn introduce(scene: &Scene, page: Option<&Page>) {
     if let Some(why) = &scene.without_groups {
         say(&format!("They run without groups of their own, so nothing can be set: {why}"));
     }
-    if let Some(page) = page {
-        say(&format!("Watch it at {}", page.url));
+    if let Some(url) = url {
+        say(&format!("Watch it at {url}"));
     }
 }
 

@@ -52,7 +52,8 @@ pub(super) async fn roll_back_workload(
     State(shared): State<Shared>,
     Named(workload): Named<String>,
 ) -> Result<Json<Done>, Problem> {
-    act(&shared, Action::RollBackWorkload(known(&shared, &workload)?)).await
+    // What is gone may still have records to settle, so the loop says what is known.
+    act(&shared, Action::RollBackWorkload(WorkloadId::new(&workload))).await
 }
 
 /// No changes, why, and until when.

@@ -40,6 +40,8 @@ pub struct Original {
     pub setting: Setting,
     /// What was last written to it, or was about to be. Where the knob holds neither, somebody else has turned it since.
     pub last: Setting,
+    /// The decision that wrote that.
+    pub by: DecisionId,
     /// When Apportion first touched it.
     pub since: Time,
 }
@@ -139,7 +141,7 @@ impl Store {
     pub fn originals(&self) -> std::result::Result<Vec<Original>, ReadError> {
         let inner = self.lock();
         let sql = format!(
-            "SELECT first.knob, first.former, last.intended, first.time_ms, last.version, last.workload_json
+            "SELECT first.knob, first.former, last.intended, first.time_ms, last.version, last.workload_json, last.decision
             FROM (SELECT min(seq) AS oldest, max(seq) AS newest FROM intent WHERE {STANDING} GROUP BY workload, knob)
             JOIN intent AS first ON first.seq = oldest JOIN intent AS last ON last.seq = newest
             ORDER BY first.workload, first.knob"
@@ -235,6 +237,7 @@ fn original(row: &Row<'_>) -> std::result::Result<Original, ReadError> {
         setting: setting(row.get(1)?),
         last: setting(row.get(2)?),
         since: Time(row.get(3)?),
+        by: decision_id(row.get(6)?),
         workload: parse(row.get(4)?, &json, what)?,
     })
 }

@@ -106,10 +106,11 @@ impl Inner {
 }
 
 impl Store {
-    /// Records decisions: on disk when this returns. One that is recorded already is replaced.
+    /// Records decisions: on disk when this returns. One that is recorded already stays as it is.
     ///
     /// # Errors
-    /// [`WriteError`]; the decisions then wait in memory and go out with the next write that succeeds.
+    /// [`WriteError`]; the decisions then wait in memory and go out with the next write that succeeds. Never does a number
+    /// that is recorded get another decision: that is an error.
     pub fn record(&self, decisions: &[Decision]) -> std::result::Result<(), WriteError> {
         let mut inner = self.lock();
         inner.pending.hold(decisions);
@@ -250,10 +251,10 @@ fn write_decision(db: &Connection, decision: &Decision) -> Result<()> {
     let text = |pointer: &str| record.pointer(pointer).and_then(serde_json::Value::as_str);
     let outcome = text("/verdict/outcome/outcome").or(text("/verdict/why/refusal"));
     let to = decision.admitted_to().unwrap_or(decision.change.to);
-    let sql = "INSERT OR REPLACE INTO decision
+    let sql = "INSERT INTO decision
         (id, time_ms, workload, knob, verdict, outcome, from_value, to_value, version, json)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
-    db.prepare_cached(sql)?.execute((
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (id) DO NOTHING";
+    let written = db.prepare_cached(sql)?.execute((
         number(decision.id),
         decision.time.0,
         decision.change.workload.as_str(),
@@ -265,10 +266,21 @@ fn write_decision(db: &Connection, decision: &Decision) -> Result<()> {
         VERSION,
         record.to_string(),
     ))?;
+    if written == 0 {
+        check_same(db, decision)?;
+    }
     if let Verdict::Admitted { outcome, .. } = &decision.verdict {
         intents::settle(db, decision.id, outcome)?;
     }
     Ok(())
+}
+
+/// A commit that failed may have reached the disk all the same, so the same record may come twice; another one may not.
+fn check_same(db: &Connection, decision: &Decision) -> Result<()> {
+    let sql = "SELECT json FROM decision WHERE id = ?1";
+    let kept: String = db.prepare_cached(sql)?.query_row([number(decision.id)], |row| row.get(0))?;
+    let is_same = serde_json::from_str(&kept).is_ok_and(|kept: Decision| kept == *decision);
+    if is_same { Ok(()) } else { Err(broken(NumberTaken(decision.id))) }
 }
 
 fn write_harm(db: &Connection, time: Time, harm: &Harm) -> Result<()> {
@@ -332,3 +344,7 @@ fn knob(name: &str) -> Result<Knob> {
 #[derive(Debug, thiserror::Error)]
 #[error("{0:?} is no knob that this version knows")]
 struct UnknownKnob(String);
+
+#[derive(Debug, thiserror::Error)]
+#[error("decision {0} is recorded already, and is another one")]
+struct NumberTaken(DecisionId);

@@ -1,0 +1,180 @@
+//! The loop on a made-up machine with groups of ordinary files: what a person asks of it.
+
+use super::*;
+use crate::web::{Action, ActionError};
+use apportion_core::{
+    Binding, Change, Decision, Knob, Outcome, Reason,
+    Setting::{self, Value},
+    Verdict, roll_back,
+};
+use apportion_host::store::{Access, Options};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+const START: Time = Time::from_s(1_790_000_000);
+const MIB: f64 = 1_048_576.0;
+
+/// A folder that looks like a machine with cgroup v2, and a loop on it.
+struct World {
+    folder: tempfile::TempDir,
+    daemon: Daemon,
+}
+
+impl World {
+    fn new(groups: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("root");
+        put(&root, "proc/self/mountinfo", "30 24 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw\n");
+        put(&root, "proc/self/cgroup", "0::/init.scope\n");
+        put(&root, "proc/meminfo", "MemTotal: 16777216 kB\nMemAvailable: 8388608 kB\n");
+        put(&root, "proc/stat", "cpu  100 0 100 1000 0 0 0 0 0 0\ncpu0 100 0 100 1000 0 0 0 0 0 0\n");
+        put(&root, "sys/fs/cgroup/cgroup.controllers", "cpu io memory pids\n");
+        groups.iter().for_each(|name| group(&root, name));
+        let mut daemon = assemble(&Config::default(), settings(folder.path())).unwrap().daemon;
+        daemon.turn(START);
+        Self { folder, daemon }
+    }
+
+    fn file(&self, path: &str) -> PathBuf {
+        self.folder.path().join("root/sys/fs/cgroup").join(path)
+    }
+
+    fn text(&self, path: &str) -> String {
+        fs::read_to_string(self.file(path)).unwrap().trim().to_owned()
+    }
+
+    /// Turns a knob as the loop does: through guard, ledger and executor.
+    fn set(&mut self, workload: &str, knob: Knob, to: Setting) -> Decision {
+        let (daemon, workload) = (&mut self.daemon, WorkloadId::new(workload));
+        let snapshot = daemon.look_again(&workload, START).unwrap();
+        let from = snapshot.workloads[&workload].settings[&knob];
+        let reason = Reason::only(Binding::RolledBack { of: apportion_core::DecisionId(0) });
+        let change = Change { workload, knob, from, to, reason };
+        let decision = roll_back(&mut daemon.state, &snapshot, daemon.executor.as_mut(), change);
+        assert!(decision.is_applied(), "{decision:?}");
+        daemon.store.record(std::slice::from_ref(&decision)).unwrap();
+        decision
+    }
+
+    fn roll_back(&mut self, workload: &str) -> Result<String, ActionError> {
+        self.daemon.act(Action::RollBackWorkload(workload.into()))
+    }
+
+    fn changed(&self) -> Vec<(String, Knob, Setting)> {
+        let originals = self.daemon.store.originals().unwrap().into_iter();
+        originals.map(|original| (original.workload.id.to_string(), original.knob, original.setting)).collect()
+    }
+}
+
+fn settings(folder: &Path) -> Settings {
+    let here = Settings::here(folder.join("store/apportion.db"));
+    Settings { apply: true, model: "recent", root: folder.join("root"), ..here }
+}
+
+fn put(root: &Path, file: &str, text: &str) {
+    let path = root.join(file);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+}
+
+fn group(root: &Path, name: &str) {
+    for (file, text) in [
+        ("cgroup.controllers", "cpu io memory pids\n"),
+        ("cgroup.events", "populated 1\nfrozen 0\n"),
+        ("cgroup.procs", "4242\n"),
+        ("cpu.max", "100000 100000\n"),
+        ("cpu.stat", "usage_usec 1000\nnr_periods 0\nnr_throttled 0\nthrottled_usec 0\n"),
+        ("memory.high", "max\n"),
+        ("memory.max", "max\n"),
+        ("memory.current", "1048576\n"),
+        ("memory.stat", "anon 1048576\ninactive_file 0\n"),
+        ("io.max", ""),
+    ] {
+        put(root, &format!("sys/fs/cgroup/{name}/{file}"), text);
+    }
+}
+
+#[test]
+fn one_step_back_keeps_the_way_to_the_original() {
+    let mut world = World::new(&["web"]);
+    world.set("/web", Knob::CpuQuota, Value(0.5));
+    let second = world.set("/web", Knob::CpuQuota, Value(0.25));
+    let original = world.daemon.store.originals().unwrap().remove(0);
+    assert_eq!((original.setting, original.by), (Value(1.0), second.id));
+    let root = world.folder.path().join("root");
+    let undo_one = |world: &mut World, one: Undo| {
+        let Daemon { store, state, .. } = &mut world.daemon;
+        undo(store, &root, &[one], &mut state.next_id, START).unwrap().remove(0).unwrap()
+    };
+    let said = undo_one(&mut world, Undo { original: original.clone(), to: second.change.from, of: second.id });
+    assert_eq!(
+        (said.as_str(), world.text("web/cpu.max").as_str()),
+        ("cpu_quota_cores of /web is 0.5 again", "50000 100000")
+    );
+    assert_eq!(world.changed(), [("/web".to_owned(), Knob::CpuQuota, Value(1.0))], "half the way is not the whole");
+    undo_one(&mut world, Undo::whole(original));
+    assert_eq!((world.text("web/cpu.max").as_str(), world.changed()), ("100000 100000", vec![]));
+    let newest = world.daemon.store.decision(apportion_core::DecisionId(world.daemon.state.next_id.0 - 1)).unwrap();
+    assert!(newest.unwrap().is_applied(), "what was put back is in the ledger");
+}
+
+#[test]
+fn one_knob_that_cannot_be_put_back_stops_no_other() {
+    let mut world = World::new(&["web"]);
+    world.set("/web", Knob::CpuQuota, Value(0.5));
+    world.set("/web", Knob::MemoryMax, Value(64.0 * MIB));
+    fs::write(world.file("web/cpu.max"), "70000 100000\n").unwrap();
+    let error = world.roll_back("/web").unwrap_err();
+    assert!(error.what.contains("somebody else set it to 0.7: `apportion release /web` hands it over"), "{error:?}");
+    assert!(error.what.contains("memory_max_bytes of /web is unlimited again"), "{error:?}");
+    assert_eq!(world.text("web/memory.max"), "max");
+    let held = world.daemon.store.instructions(super::now()).unwrap();
+    assert_eq!(held.len(), 1, "held although not all of it was put back");
+    world.daemon.act(Action::TakeOver("/web".into())).unwrap();
+    world.roll_back("/web").unwrap();
+    assert_eq!((world.text("web/cpu.max").as_str(), world.changed()), ("100000 100000", vec![]));
+}
+
+#[test]
+fn what_is_gone_is_settled_with_a_note_and_what_only_stopped_is_put_back() {
+    let mut world = World::new(&["gone", "stopped"]);
+    world.set("/gone", Knob::CpuQuota, Value(0.5));
+    world.set("/stopped", Knob::CpuQuota, Value(0.5));
+    fs::remove_dir_all(world.file("gone")).unwrap();
+    fs::write(world.file("stopped/cgroup.procs"), "").unwrap();
+    fs::write(world.file("stopped/cgroup.events"), "populated 0\nfrozen 0\n").unwrap();
+    // Groups are listed anew every minute or so.
+    (1..12).for_each(|tick| drop(world.daemon.turn(START.plus_s(10 * tick))));
+    let turn = world.daemon.turn(START.plus_s(120));
+    assert!(
+        !turn.snapshot.workloads.keys().any(|id| ["/gone", "/stopped"].contains(&id.as_str())),
+        "{:?}",
+        turn.snapshot
+    );
+    let said = world.roll_back("/gone").unwrap();
+    assert!(said.contains("is gone, and its limit with it: settled"), "{said}");
+    let note = world.daemon.store.decisions(&apportion_host::store::Filter::default()).unwrap().remove(0);
+    let Verdict::Admitted { outcome: Outcome::Failed { error }, .. } = note.verdict else { panic!("{note:?}") };
+    assert!(error.contains("gone"), "{error}");
+    let said = world.roll_back("/stopped").unwrap();
+    assert!(said.contains("cpu_quota_cores of /stopped is 1 again"), "{said}");
+    assert_eq!((world.text("stopped/cpu.max").as_str(), world.changed()), ("100000 100000", vec![]));
+    assert!(world.roll_back("/gone").is_err(), "settled once");
+    assert_eq!(world.daemon.state.guard.ceded().count(), 0);
+}
+
+#[test]
+fn a_loop_whose_numbers_cannot_be_read_does_not_start() {
+    let world = World::new(&["web"]);
+    let path = world.daemon.store.path().to_owned();
+    let World { folder, daemon } = world;
+    drop(daemon);
+    assert!(Store::open(&path, Access::ReadWrite, Options::default()).is_ok(), "the store is closed");
+    rusqlite::Connection::open(&path).unwrap().execute("ALTER TABLE decision RENAME TO lost", ()).unwrap();
+    let error = assemble(&Config::default(), settings(folder.path())).map(|_| ()).unwrap_err();
+    let error = format!("{error:#}");
+    assert!(error.contains("the ledger's last number cannot be read, so nothing starts"), "{error}");
+    assert!(error.contains("lost") || error.contains("no such table"), "{error}");
+}
