@@ -134,6 +134,36 @@ fn nothing_found_is_said_once_and_again_when_it_stops() {
 }
 
 #[test]
+fn what_is_asked_about_may_change_and_the_rest_goes_on() {
+    const NONE: &str = r#"{"status":"success","data":{"resultType":"vector","result":[]}}"#;
+    let server = Server::json(NONE);
+    let config = config(&server.url, name::MEMORY);
+    let mut collector = PrometheusCollector::new(&config).unwrap();
+    let places = |collector: &mut PrometheusCollector, second| {
+        let problems = collector.collect(Time::from_s(second)).problems;
+        problems.iter().filter_map(|problem| problem.place.rsplit(' ').next().map(str::to_owned)).collect::<Vec<_>>()
+    };
+    assert_eq!(places(&mut collector, 0), ["shop/memory_bytes"]);
+    let web = QueryGroup {
+        name: "web*".to_owned(),
+        workload: "web-1".to_owned(),
+        selector: String::new(),
+        queries: vec![Query { metric: name::LATENCY.to_owned(), promql: "l{job=\"web-1\"}".to_owned() }],
+    };
+    let both = [config.groups.clone(), vec![web]].concat();
+    collector.ask_about(&both).unwrap();
+    assert_eq!(places(&mut collector, 10), ["web*/latency_s"], "only the new query has something to say");
+    collector.ask_about(&both).unwrap();
+    assert!(places(&mut collector, 20).is_empty());
+    let broken = QueryGroup { workload: "{".to_owned(), ..both[0].clone() };
+    assert!(collector.ask_about(&[broken]).is_err());
+    assert!(places(&mut collector, 30).is_empty(), "nothing was changed");
+    collector.ask_about(&[]).unwrap();
+    let asked = server.requests.lock().unwrap().len();
+    assert!(places(&mut collector, 40).is_empty() && server.requests.lock().unwrap().len() == asked);
+}
+
+#[test]
 fn values_that_are_no_numbers_are_gaps() {
     let server = Server::json(
         r#"{"status":"success","data":{"resultType":"vector","result":[{"metric":{"pod":"a"},"value":[1,"NaN"]},
