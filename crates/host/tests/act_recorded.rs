@@ -3,10 +3,11 @@
 
 mod act_support;
 
-use act_support::{admitted, group, text, v2_tree};
+use act_support::{admitted, group, put, raised, text, v2_tree};
 use apportion_core::{
     Admitted, DecisionId, Executor, Knob, Outcome,
     Setting::{self, Unlimited, Value},
+    Workload,
 };
 use apportion_host::act::{CgroupFiles, DryRun, Journal, Recorded, Route};
 use std::path::PathBuf;
@@ -36,12 +37,14 @@ impl Journal for Witness<'_> {
 
 #[test]
 fn the_former_value_is_recorded_before_the_write() {
-    let check = |full, applied, saw: &[&str], holds| {
+    type Make = fn(&Workload, Knob, Setting, Setting) -> Admitted;
+    let check = |make: Make, full, applied, saw: &[&str], holds| {
         let root = tempfile::tempdir().unwrap();
         let route = Route::new(vec![Box::new(CgroupFiles::new(v2_tree(root.path(), "/app")))]);
+        put(&root.path().join("sys/fs/cgroup/app"), "cpu.max", "25000 100000\n");
         let mut seen = Vec::new();
         let witness = Witness { root: root.path().to_owned(), full, saw: &mut seen };
-        let change = admitted(&group("/app"), Knob::CpuQuota, Unlimited, Value(0.5));
+        let change = make(&group("/app"), Knob::CpuQuota, Value(0.25), Value(0.5));
         let outcome = Recorded::new(route, witness).apply(&change);
         assert_eq!(outcome.is_applied(), applied, "{outcome:?}");
         if let Outcome::Failed { error } = outcome {
@@ -50,10 +53,12 @@ fn the_former_value_is_recorded_before_the_write() {
         assert_eq!(seen, saw);
         assert_eq!(text(root.path(), "app/cpu.max"), holds);
     };
-    let (intent, settled) = ("7 unlimited -> 0.5 while max 100000", "7 true while 50000 100000");
-    check([false, false], true, &[intent, settled], "50000 100000");
-    check([true, false], false, &[intent], "max 100000");
-    check([false, true], true, &[intent, settled], "50000 100000");
+    let (intent, settled) = ("7 0.25 -> 0.5 while 25000 100000", "7 true while 50000 100000");
+    check(raised, [false, false], true, &[intent, settled], "50000 100000");
+    check(raised, [true, false], false, &[intent], "25000 100000");
+    check(raised, [false, true], true, &[intent, settled], "50000 100000");
+    // What takes an earlier change back goes on: the value before that change is on disk already.
+    check(admitted, [true, true], true, &[intent, settled], "50000 100000");
 }
 
 #[test]

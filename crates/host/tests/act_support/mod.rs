@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests")]
 
 use apportion_core::{
-    Admitted, Binding, Capacity, Change, DecisionId, Guard, Knob, Reason, Setting, Snapshot, Standing, Time, Workload,
-    WorkloadId, WorkloadKind, WorkloadState,
+    Admitted, Binding, Capacity, Change, DecisionId, Guard, Knob, Latest, Metric, Mode, Reason, Setting, Snapshot,
+    Standing, Time, Workload, WorkloadId, WorkloadKind, WorkloadState,
 };
 use apportion_host::cgroupfs::Hierarchy;
 use std::{collections::BTreeMap, fs, path::Path};
@@ -26,17 +26,27 @@ pub(crate) fn admitted(workload: &Workload, knob: Knob, from: Setting, to: Setti
 
 /// The same, with the number of the decision.
 pub(crate) fn numbered(id: u64, workload: &Workload, knob: Knob, from: Setting, to: Setting) -> Admitted {
+    proposed(id, workload, knob, (from, to), Binding::RolledBack { of: DecisionId(0) })
+}
+
+/// A raise by the plan that the real guard let through.
+pub(crate) fn raised(workload: &Workload, knob: Knob, from: Setting, to: Setting) -> Admitted {
+    proposed(7, workload, knob, (from, to), Binding::Share { wanted: 1.0, capacity: 2.0 })
+}
+
+fn proposed(id: u64, workload: &Workload, knob: Knob, (from, to): (Setting, Setting), binding: Binding) -> Admitted {
+    let now = Time::from_s(1_000);
     let state = WorkloadState {
         workload: workload.clone(),
-        standing: Standing::default(),
-        latest: BTreeMap::new(),
+        standing: Standing { mode: Mode::Apply, ..Standing::default() },
+        latest: BTreeMap::from([(Metric::new(knob.demand_metric()), Latest { time: now, value: 0.1 })]),
         settings: BTreeMap::from([(knob, from)]),
         started: None,
         own: false,
     };
     let workloads = BTreeMap::from([(workload.id.clone(), state)]);
-    let snapshot = Snapshot { now: Time::from_s(1_000), capacity: Capacity::default(), workloads };
-    let reason = Reason::only(Binding::RolledBack { of: DecisionId(0) });
+    let snapshot = Snapshot { now, capacity: Capacity::default(), workloads };
+    let reason = Reason::only(binding);
     let change = Change { workload: workload.id.clone(), knob, from, to, reason };
     Guard::default().admit(DecisionId(id), &change, &snapshot).unwrap()
 }
