@@ -26,7 +26,7 @@ use std::{
 /// How often each line is varied.
 const COPIES: usize = 6;
 /// How often where each variation is encoded, which takes most of the time.
-const ENCODED_COPIES: usize = 1;
+const ENCODED_COPIES: usize = 2;
 /// Neighbouring lines are alike, so blocks of them stay together on one side of a split.
 const BLOCK: usize = 8;
 

@@ -3,6 +3,7 @@
 use super::{
     number::{self, Number},
     text::Text,
+    unit::WORD_UNITS,
 };
 
 /// What an amount counts, in base units.
@@ -97,7 +98,15 @@ fn counted(text: &Text, place: usize) -> Option<(usize, f64, Counts, usize, bool
     if let Some((value, end)) = second_amount(text, unit) {
         return Some((place, value.max(first.value * unit.scale), unit.counts, end, unit.letter));
     }
-    Some((place, first.value * unit.scale, unit.counts, unit.end, unit.letter))
+    let (half, end) = half_more(text, unit);
+    Some((place, (first.value + half) * unit.scale, unit.counts, end, unit.letter))
+}
+
+/// "a core and a half", "一倍半".
+fn half_more(text: &Text, unit: Unit) -> (f64, usize) {
+    let english = text.word(text.skip_spaces(unit.end), "and a half");
+    let chinese = || text.literal(unit.end, "半").filter(|_| unit.counts == Counts::Factor);
+    english.or_else(chinese).map_or((0.0, unit.end), |end| (0.5, end))
 }
 
 /// "a core", "another core", "one more core" count one.
@@ -253,7 +262,8 @@ fn word_factor(text: &Text, place: usize) -> Option<(f64, usize)> {
                 ],
             )
             .is_some();
-    (!of_something_else).then_some((value, end))
+    let of_a_unit = word == "half" && text.slice(0, place).ends_with("and a ");
+    (!of_something_else && !of_a_unit).then_some((value, end))
 }
 
 /// What follows a number.
@@ -435,115 +445,6 @@ fn per_second(text: &Text, end: usize) -> Option<usize> {
         .filter(|after| !text.at(*after).is_ascii_alphanumeric())
 }
 
-/// Units that are words.
-const WORD_UNITS: [(&str, Counts); 105] = [
-    ("台设备", Counts::Demand),
-    ("台", Counts::Demand),
-    ("路摄像头", Counts::Demand),
-    ("路", Counts::Demand),
-    ("块电表", Counts::Demand),
-    ("块", Counts::Demand),
-    ("位", Counts::Demand),
-    ("名", Counts::Demand),
-    ("笔", Counts::Demand),
-    ("条", Counts::Demand),
-    ("辆", Counts::Demand),
-    ("户", Counts::Demand),
-    ("cameras", Counts::Demand),
-    ("cars", Counts::Demand),
-    ("visits", Counts::Demand),
-    ("logins", Counts::Demand),
-    ("calls", Counts::Demand),
-    ("stores", Counts::Demand),
-    ("employees", Counts::Demand),
-    ("patients", Counts::Demand),
-    ("viewers per second", Counts::Demand),
-    ("tickets", Counts::Demand),
-    ("jobs", Counts::Demand),
-    ("files", Counts::Demand),
-    ("并发用户", Counts::Demand),
-    ("次", Counts::Demand),
-    ("件", Counts::Demand),
-    ("cores", Counts::Cores),
-    ("core", Counts::Cores),
-    ("cpu cores", Counts::Cores),
-    ("cpu core", Counts::Cores),
-    ("vcpus", Counts::Cores),
-    ("vcpu", Counts::Cores),
-    ("v cpus", Counts::Cores),
-    ("cpus", Counts::Cores),
-    ("cpu", Counts::Cores),
-    ("核心", Counts::Cores),
-    ("核", Counts::Cores),
-    ("颗核", Counts::Cores),
-    ("颗cpu", Counts::Cores),
-    ("颗 cpu", Counts::Cores),
-    ("c", Counts::Cores),
-    ("%", Counts::Percent),
-    ("percent", Counts::Percent),
-    ("per cent", Counts::Percent),
-    ("pct", Counts::Percent),
-    ("个百分点", Counts::Percent),
-    ("x", Counts::Factor),
-    ("times", Counts::Factor),
-    ("fold", Counts::Factor),
-    ("-fold", Counts::Factor),
-    ("倍", Counts::Factor),
-    ("replicas", Counts::Replicas),
-    ("replica", Counts::Replicas),
-    ("pods", Counts::Replicas),
-    ("pod", Counts::Replicas),
-    ("instances", Counts::Replicas),
-    ("instance", Counts::Replicas),
-    ("copies", Counts::Replicas),
-    ("副本", Counts::Replicas),
-    ("实例", Counts::Replicas),
-    ("节点实例", Counts::Replicas),
-    ("qps", Counts::Demand),
-    ("rps", Counts::Demand),
-    ("tps", Counts::Demand),
-    ("req/s", Counts::Demand),
-    ("reqs/s", Counts::Demand),
-    ("requests/s", Counts::Demand),
-    ("requests", Counts::Demand),
-    ("requests a second", Counts::Demand),
-    ("requests per second", Counts::Demand),
-    ("requests/sec", Counts::Demand),
-    ("queries per second", Counts::Demand),
-    ("queries", Counts::Demand),
-    ("messages", Counts::Demand),
-    ("messages per second", Counts::Demand),
-    ("msg/s", Counts::Demand),
-    ("msgs/s", Counts::Demand),
-    ("events per second", Counts::Demand),
-    ("users", Counts::Demand),
-    ("visitors", Counts::Demand),
-    ("viewers", Counts::Demand),
-    ("players", Counts::Demand),
-    ("orders", Counts::Demand),
-    ("hits", Counts::Demand),
-    ("devices", Counts::Demand),
-    ("meters", Counts::Demand),
-    ("sensors", Counts::Demand),
-    ("clients", Counts::Demand),
-    ("sessions", Counts::Demand),
-    ("connections", Counts::Demand),
-    ("customers", Counts::Demand),
-    ("subscribers", Counts::Demand),
-    ("students", Counts::Demand),
-    ("transactions", Counts::Demand),
-    ("请求", Counts::Demand),
-    ("并发", Counts::Demand),
-    ("用户", Counts::Demand),
-    ("人", Counts::Demand),
-    ("订单", Counts::Demand),
-    ("单", Counts::Demand),
-    ("玩家", Counts::Demand),
-    ("观众", Counts::Demand),
-    ("设备", Counts::Demand),
-    ("条消息", Counts::Demand),
-];
-
 /// The longest unit that is a word.
 fn word_unit(text: &Text, place: usize) -> Option<Unit> {
     if let Some(end) = tenths(text, place) {
@@ -555,8 +456,26 @@ fn word_unit(text: &Text, place: usize) -> Option<Unit> {
     let alone = text.word_end(place, "c").is_some() && (place == 0 || text.at(place - 1) == ' ');
     let often = counts == Counts::Factor
         && text.any_word(text.skip_spaces(end), &["a day", "per day", "daily", "a week", "an hour"]).is_some();
-    let end = per_second(text, end).unwrap_or(end);
-    (!alone && !often).then_some(Unit { counts, scale: 1.0, end, letter: false })
+    let (scale, end) = match per_while(text, end).filter(|_| counts == Counts::Demand) {
+        Some((seconds, end)) => (1.0 / seconds, end),
+        None => (1.0, per_second(text, end).unwrap_or(end)),
+    };
+    (!alone && !often).then_some(Unit { counts, scale, end, letter: false })
+}
+
+/// Demand is told per second: "600 requests a minute" are 10.
+fn per_while(text: &Text, end: usize) -> Option<(f64, usize)> {
+    const WORDS: [(&str, f64); 7] = [
+        ("a minute", 60.0),
+        ("per minute", 60.0),
+        ("/min", 60.0),
+        ("/minute", 60.0),
+        ("an hour", 3_600.0),
+        ("per hour", 3_600.0),
+        ("/h", 3_600.0),
+    ];
+    let next = text.skip_spaces(end);
+    WORDS.iter().find_map(|(words, seconds)| Some((*seconds, text.word(next, words)?)))
 }
 
 /// 成 as tenths: "三成", not "三成功".

@@ -42,6 +42,7 @@ const LEAST_AFTER: &[&str] = &[
     "at minimum",
     "or better",
     "or higher",
+    "或以上",
     "min",
     "以上",
     "或更多",
@@ -94,6 +95,8 @@ const MOST_AFTER: &[&str] = &[
     "at the very most",
     "tops",
     "or lower",
+    "或以下",
+    "或更少",
     "and no more",
     "but no more",
     "以内",
@@ -169,14 +172,26 @@ const NOT: &[&str] = &[
     "neither",
 ];
 
+/// Without one they mean what they say ("keep it below").
+const BELOW: &[&str] = &["below", "under", "beneath", "低于", "小于"];
+/// Behind an amount these turn a sentence round ("below 4 GB is a no-go").
+const REFUSED: &[&str] =
+    &["no-go", "trouble", "acceptable", "unacceptable", "not ok", "not enough", "isn't enough", "不行", "不可", "就"];
+/// What may stand between an amount and the words about it.
+const OF_WHAT: &[&str] =
+    &["of memory", "memory", "of ram", "ram", "of disk", "disk", "cpu", "bandwidth", "的内存", "内存", "磁盘", "带宽"];
+
 /// What the words beside the amount say of it, where they say it.
 pub(super) fn bound(text: &Text, amount: &Amount) -> Option<Effect> {
     let before = clause_before(text, amount.start);
     let after = text.slice(amount.end, (amount.end + 20).min(text.len()));
     let inside = text.slice(amount.start, amount.end);
+    let next = after.trim_start_matches([' ', '个', '台']);
+    let of_what = OF_WHAT.iter().find(|word| starts_with(next, word));
+    let beside = of_what.map_or(next, |word| next[word.len()..].trim_start());
     let behind = |words: &[&str]| {
         words.iter().any(|word| {
-            starts_with(after.trim_start_matches([' ', '个', '台']), word)
+            starts_with(beside, word)
                 || (!word.is_ascii() && inside.contains(word))
                 || inside.contains(&format!(" {word} "))
         })
@@ -186,7 +201,8 @@ pub(super) fn bound(text: &Text, amount: &Amount) -> Option<Effect> {
     if ahead(LEAST_BEFORE) || (negated && ahead(UNDER)) {
         return Some(Effect::AtLeast);
     }
-    if ahead(MOST_BEFORE) || (negated && ahead(OVER)) {
+    let refused = REFUSED.iter().any(|word| holds(&after, word));
+    if ahead(MOST_BEFORE) || (negated && ahead(OVER)) || (!negated && !refused && ahead(BELOW)) {
         return Some(Effect::AtMost);
     }
     if behind(LEAST_AFTER) && !negated {
@@ -263,5 +279,9 @@ mod tests {
         check("别让 web 低于4核", least);
         check("web 不要超过4核", most);
         check("web 内存别掉到 2G", least);
+        check("keep web below 3 cores", most);
+        check("web 要低于25Mbps", most);
+        check("web below 4 GB memory is a no-go", None);
+        check("keep web at 16 GB memory or higher", least);
     }
 }

@@ -4,24 +4,27 @@ use super::{
     Kind, Reading, SURE, Unit,
     amount::{Amount, Counts, Sense, amounts},
     bound::bound,
+    doubt,
     encoded::Classifier,
     fields::{Direction, Effect, Level, Topic},
-    inert, lexicon,
+    hint, inert, lexicon,
     model::{DIRECTIONS, EFFECTS, KINDS, LEVELS, Scores, TOPICS, names_at},
     text::Text,
     time::{self, TimeReading},
-    token::{Token, TokenKind, tokens},
+    token::{Token, tokens},
     undo, veto,
 };
 use crate::Language;
 use jiff::Zoned;
 
-/// A sentence is taken to act only where this much of the belief says so.
-const ACTS: f32 = 0.75;
 /// How much likelier a topic is that the sentence has a word for.
 const MENTIONED: f32 = 4.0;
 /// How much likelier a bound is that the words beside the amount say.
 const SAID: f32 = 20.0;
+/// How much likelier a direction is that all words point to.
+const SIDED: f32 = 4.0;
+/// So many bytes are no memory where no word says so.
+const MUCH: f64 = 1e12;
 /// An amount in a report is asked for unless it is this much likelier to be the state.
 const NOT_ASKED: f32 = 0.25;
 /// A word this likely to be a name is one where the sentence has no likelier one.
@@ -32,13 +35,13 @@ pub(super) fn decode(
     text: &Text,
     now: &Zoned,
     catalogue: &[String],
-    language: Language,
+    (language, acts): (Language, f32),
 ) -> Reading {
     if veto::is_abuse(text) {
         return Reading::nothing(language, "asks for what no instruction may do");
     }
     let seen = Seen::new(classifier, text, now, catalogue);
-    let (kind, belief) = kind(&seen.scores, seen.inert);
+    let (kind, belief) = kind(&seen.scores, seen.inert, acts);
     let mut reading =
         Reading { kind, language, confidence: belief, unread: Vec::new(), ..Reading::nothing(language, "") };
     if kind != Kind::None {
@@ -60,14 +63,16 @@ pub(super) fn decode(
     reading
 }
 
-/// The likeliest kind, what does not act weighed; one that acts only where the belief that it acts at all is strong enough.
-fn kind(scores: &Scores, weight: f32) -> (Kind, f32) {
+/// The likeliest kind with the belief in it, what does not act weighed; one that acts only where at least so much
+/// of the belief says that it does.
+fn kind(scores: &Scores, weight: f32, least: f32) -> (Kind, f32) {
     let weighed: Vec<f32> =
         KINDS.iter().zip(&scores.kind).map(|(kind, share)| share * if kind.acts() { 1.0 } else { weight }).collect();
     let total: f32 = weighed.iter().sum();
     let acting: f32 = KINDS.iter().zip(&weighed).filter(|(kind, _)| kind.acts()).map(|(_, share)| share / total).sum();
-    let acts = acting >= ACTS;
-    best(&KINDS, &weighed, |kind| kind.acts() == acts)
+    let acts = acting >= least;
+    let (kind, share) = best(&KINDS, &weighed, |kind| kind.acts() == acts);
+    (kind, share * if acts { acting } else { 1.0 - acting })
 }
 
 /// The likeliest of the allowed classes, with its share of the belief in them.
@@ -78,15 +83,22 @@ fn best<T: Copy>(classes: &[T], shares: &[f32], allowed: impl Fn(T) -> bool) -> 
     found.map_or((classes[0], 0.0), |(class, share)| (*class, share / total.max(1e-9)))
 }
 
+/// Shares with that of one class raised.
+fn weighed<T: PartialEq>(classes: &[T], shares: &[f32], said: Option<T>, weight: f32) -> Vec<f32> {
+    let one = |(class, share): (&T, &f32)| share * if said.as_ref() == Some(class) { weight } else { 1.0 };
+    classes.iter().zip(shares).map(one).collect()
+}
+
 /// Everything that was seen in a sentence.
-struct Seen<'a> {
-    text: &'a Text,
-    amounts: Vec<Amount>,
-    time: TimeReading,
-    tokens: Vec<Token>,
-    named: Vec<f32>,
+pub(super) struct Seen<'a> {
+    pub(super) text: &'a Text,
+    pub(super) amounts: Vec<Amount>,
+    pub(super) time: TimeReading,
+    pub(super) tokens: Vec<Token>,
+    /// How likely each token is a name.
+    pub(super) named: Vec<f32>,
     scores: Scores,
-    classes: Vec<&'static str>,
+    pub(super) classes: Vec<&'static str>,
     /// How much likelier it is than the scores say that nothing is to change.
     inert: f32,
 }
@@ -149,14 +161,10 @@ impl<'a> Seen<'a> {
             .or_else(|| self.share())
             .or_else(|| self.bare_number());
         let said = amount.and_then(|amount| bound(self.text, &amount));
-        let shares: Vec<f32> = EFFECTS
-            .iter()
-            .zip(&self.scores.effect)
-            .map(|(effect, share)| share * if said.is_some() && *effect == said { SAID } else { 1.0 })
-            .collect();
+        let shares = weighed(&EFFECTS, &self.scores.effect, said.is_some().then_some(said), SAID);
         let bounds = |effect| matches!(effect, Some(Effect::AtLeast | Effect::AtMost));
         let (effect, belief) = best(&EFFECTS, &shares, bounds);
-        reading.confidence = reading.confidence.min(belief);
+        reading.confidence *= belief;
         match amount {
             Some(amount) => self.put(reading, &amount, effect.unwrap_or(Effect::AtMost)),
             None => self.rule_without_amount(reading, effect),
@@ -168,26 +176,26 @@ impl<'a> Seen<'a> {
         self.topic(reading, |topic| topic.is_some());
         let what = if reading.language == Language::En { "how much" } else { "数量" };
         reading.unread.push(what.to_owned());
-        reading.confidence = reading.confidence.min(SURE / 2.0);
+        reading.confidence *= SURE / 2.0;
     }
 
     fn report(&self, reading: &mut Reading) {
         if self.time.says_end {
             reading.end = self.time.window.end.clone();
         }
-        let (direction, belief) = best(&DIRECTIONS, &self.scores.direction, |direction| direction.is_some());
+        let said = hint::direction(&self.classes);
+        let shares = weighed(&DIRECTIONS, &self.scores.direction, said.is_some().then_some(said), SIDED);
+        let (direction, belief) = best(&DIRECTIONS, &shares, |direction| direction.is_some());
         reading.direction = direction;
-        reading.confidence = reading.confidence.min(belief);
-        let said = severity(self.text);
-        let shares: Vec<f32> = LEVELS
-            .iter()
-            .zip(&self.scores.level)
-            .map(|(level, share)| share * if said.is_some() && *level == said { SAID } else { 1.0 })
-            .collect();
-        let (level, _) = best(&LEVELS, &shares, |level| {
+        reading.confidence *= belief;
+        let said = hint::severity(self.text);
+        let shares =
+            weighed(&LEVELS, &self.scores.level, said.map(|(level, _)| Some(level)), said.map_or(1.0, |s| s.1));
+        let (level, belief) = best(&LEVELS, &shares, |level| {
             level != Some(Level::Normal) && (direction == Some(Direction::Up) || level.is_none())
         });
         reading.level = level;
+        reading.confidence *= belief;
         match self.asked_for() {
             Some(amount) => {
                 self.put(reading, &amount, if is_relative(&amount) { Effect::Multiply } else { Effect::Add });
@@ -198,14 +206,19 @@ impl<'a> Seen<'a> {
 
     /// The amount that a report asks for; "at 95 % CPU" and "twice as slow" are none, they are the state.
     fn asked_for(&self) -> Option<Amount> {
-        let asked = |effect: Effect| {
+        let asked = |amount: &Amount, effect: Effect| {
             let share = |wanted: Option<Effect>| {
                 EFFECTS.iter().position(|known| *known == wanted).map_or(0.0, |at| self.scores.effect[at])
             };
-            share(Some(effect)) > NOT_ASKED * share(None)
+            let least = match hint::is_asked(self.text, amount) {
+                Some(true) => NOT_ASKED / 10.0,
+                Some(false) => 1.0,
+                None => NOT_ASKED,
+            };
+            share(Some(effect)) > least * share(None)
         };
-        let of_resource = self.of_resource().filter(|_| asked(Effect::Add));
-        of_resource.or_else(|| self.relative().filter(|_| asked(Effect::Multiply)))
+        let of_resource = self.of_resource().filter(|amount| asked(amount, Effect::Add));
+        of_resource.or_else(|| self.relative().filter(|amount| asked(amount, Effect::Multiply)))
     }
 
     fn hold(&self, reading: &mut Reading) {
@@ -217,7 +230,7 @@ impl<'a> Seen<'a> {
         self.window(reading);
         let (level, belief) = best(&LEVELS, &self.scores.level, |level| level.is_some());
         reading.level = level;
-        reading.confidence = reading.confidence.min(belief);
+        reading.confidence *= belief;
     }
 
     fn window(&self, reading: &mut Reading) {
@@ -233,7 +246,7 @@ impl<'a> Seen<'a> {
             .collect();
         let (topic, belief) = best(&TOPICS, &shares, allowed);
         reading.resource = topic;
-        reading.confidence = reading.confidence.min(belief);
+        reading.confidence *= belief;
     }
 
     /// True when the sentence has a word for the topic.
@@ -297,12 +310,19 @@ impl<'a> Seen<'a> {
 
     /// Writes amount, unit, effect, and the topic that they leave open.
     fn put(&self, reading: &mut Reading, amount: &Amount, effect: Effect) {
-        self.topic(reading, |topic| fits(topic, amount.counts, effect));
+        let words = self.text.slice(amount.start, amount.end);
+        let bits = words.contains("bit") || words.contains("bps");
+        let much = amount.counts == Counts::Bytes && amount.value >= MUCH && !self.mentioned(Some(Topic::Memory));
+        self.topic(reading, |topic| {
+            fits(topic, amount.counts, effect)
+                && (!bits || topic == Some(Topic::Network))
+                && (!much || topic != Some(Topic::Memory))
+        });
         let (value, unit) = self.valued(amount, reading.resource, effect);
         (reading.effect, reading.amount, reading.unit) = (Some(effect), Some(value), unit);
     }
 
-    fn valued(&self, amount: &Amount, topic: Option<Topic>, effect: Effect) -> (f64, Option<Unit>) {
+    pub(super) fn valued(&self, amount: &Amount, topic: Option<Topic>, effect: Effect) -> (f64, Option<Unit>) {
         match amount.counts {
             Counts::Cores => (amount.value, Some(Unit::Cores)),
             Counts::Replicas => (amount.value, Some(Unit::Replicas)),
@@ -324,39 +344,31 @@ impl<'a> Seen<'a> {
 
     fn speaks_of_speed(&self) -> bool {
         let words = self.text.slice(0, self.text.len());
-        ["限速", "吞吐", "速率", "速度", "throughput", "iops", "io rate", "write rate", "read rate", "throttle"]
-            .iter()
-            .any(|word| words.contains(word))
+        [
+            "限速",
+            "每秒",
+            "per second",
+            "吞吐",
+            "速率",
+            "速度",
+            "throughput",
+            "iops",
+            "io rate",
+            "write rate",
+            "read rate",
+            "throttle",
+        ]
+        .iter()
+        .any(|word| words.contains(word))
     }
 
-    /// Numbers and times that found no place make a reading doubtful.
+    /// What the reading does not account for makes it doubtful, and so do words that may or may not be names.
     fn doubts(&self, reading: &mut Reading) {
-        let (reading_amount, bound) = (reading.amount, reading.kind == Kind::Rule);
-        let mut doubt = |words: String, factor: f32| {
-            reading.unread.push(words);
-            reading.confidence *= factor;
-        };
-        // "300 cameras" beside the amount is a cause, a number that stands alone is not.
-        let alone = |at: usize| {
-            let next = self.tokens.get(at + 1).map(|token| token.kind);
-            reading_amount.is_none() || !matches!(next, Some(TokenKind::Word | TokenKind::Han))
-        };
-        for (at, token) in self.tokens.iter().enumerate().filter(|(_, token)| token.text == "<number>") {
-            let words = self.text.slice(token.start, token.end);
-            if alone(at) && words.parse().ok() != reading_amount {
-                doubt(words, 0.7);
-            }
+        for doubt in doubt::doubts(self, reading) {
+            reading.unread.push(doubt.words);
+            reading.confidence *= doubt.factor;
         }
-        for words in &self.time.unread {
-            doubt(words.clone(), 0.5);
-        }
-        // No bound is below nothing.
-        for amount in self.amounts.iter().filter(|amount| bound && self.text.at(amount.start) == '-') {
-            doubt(self.text.slice(amount.start, amount.end), 0.5);
-        }
-        for share in self.named.iter().filter(|share| (0.2..0.8).contains(*share)) {
-            reading.confidence = reading.confidence.min(1.0 - 2.0 * (0.5 - (share - 0.5).abs()).min(0.5) * 0.9);
-        }
+        reading.confidence *= self.named.iter().map(|share| share.max(1.0 - share)).product::<f32>();
     }
 }
 
@@ -368,31 +380,6 @@ fn insist_on_one(named: &mut [f32], tokens: &[Token]) {
     if let Some(best) = best.filter(|best| !all && (LIKELY_NAME..=0.5).contains(&named[*best])) {
         named[best] = 0.51;
     }
-}
-
-/// How bad a lack is where words say so outright.
-fn severity(text: &Text) -> Option<Level> {
-    const SEVERE: [&str; 12] = [
-        "严重",
-        "紧急",
-        "severe",
-        "severely",
-        "critical",
-        "critically",
-        "urgent",
-        "urgently",
-        "emergency",
-        "sev1",
-        "dying",
-        "危急",
-    ];
-    const SLIGHT: [&str; 11] =
-        ["稍微", "有点", "略微", "些许", "slightly", "a little", "a bit", "a tad", "a touch", "略", "稍"];
-    let holds = |words: &[&str]| (0..text.len()).any(|place| text.any_word(place, words).is_some());
-    if holds(&SEVERE) {
-        return Some(Level::Critical);
-    }
-    holds(&SLIGHT).then_some(Level::Low)
 }
 
 fn overlaps(places: &[(usize, usize)], start: usize, end: usize) -> bool {

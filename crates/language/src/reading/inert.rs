@@ -6,6 +6,8 @@ use super::text::Text;
 /// How much likelier each hint makes it that a sentence changes nothing.
 const QUESTION: f32 = 20.0;
 const LIFE: f32 = 4.0;
+const TOLD: f32 = 4.0;
+const PAST: f32 = 3.0;
 
 const ENGLISH_STARTS: &[&str] = &[
     "why",
@@ -78,6 +80,10 @@ const POLITE: &[&str] = &[
     "可否",
     "麻烦",
     "能给",
+    "能撤",
+    "能取消",
+    "能去掉",
+    "能保证",
 ];
 const CHINESE_ENDS: [&str; 12] =
     ["吗", "呢", "么", "没有", "了没", "吗?", "呢?", "么?", "多少?", "多少", "几核?", "几核"];
@@ -202,15 +208,154 @@ const LIFE_WORDS: &[&str] = &[
     "我的",
 ];
 
+/// What somebody said, what might be, and what stands in a book or a console.
+const TOLD_WORDS: &[&str] = &[
+    "said",
+    "asked me",
+    "told me",
+    "recommends",
+    "proposed",
+    "suggested",
+    "demands",
+    "the consultant",
+    "someone",
+    "somebody",
+    "imagine",
+    "suppose",
+    "what if",
+    "whenever",
+    "in case",
+    "if only",
+    "thinking about",
+    "thinking of",
+    "not sure",
+    "haven't decided",
+    "to be decided",
+    "maybe we",
+    "we could",
+    "we might",
+    "it would be nice",
+    "one day",
+    "draft:",
+    "todo",
+    "proposal",
+    "for discussion",
+    "let's discuss",
+    "for example",
+    "for instance",
+    "an example",
+    "e.g.",
+    "usage:",
+    "the manual",
+    "runbook",
+    "translate",
+    "spell check",
+    "slide about",
+    "write an email",
+    "tell the team",
+    "remind me",
+    "headline",
+    "subject:",
+    "kubectl",
+    "docker run",
+    "helm upgrade",
+    "systemctl",
+    "false alarm",
+    "just saying",
+    "just kidding",
+    "no action needed",
+    "not an instruction",
+    "说过",
+    "提议",
+    "建议",
+    "假如",
+    "要是",
+    "万一",
+    "如果",
+    "想象",
+    "或许",
+    "还没定",
+    "再商量",
+    "在琢磨",
+    "草稿",
+    "讨论稿",
+    "待定",
+    "待办",
+    "比如",
+    "例如",
+    "举个例子",
+    "用法:",
+    "手册",
+    "翻译",
+    "改下错别字",
+    "抄进",
+    "邮件",
+    "工单里",
+    "通知大家",
+    "提醒我",
+    "议程",
+    "开玩笑",
+    "误报",
+    "随口一说",
+    "不用处理",
+    "不用操心",
+];
+/// What is over.
+const PAST_WORDS: &[&str] = &[
+    "yesterday",
+    "last night",
+    "last week",
+    "last month",
+    "last year",
+    "in october",
+    "in march",
+    "in summer",
+    "back then",
+    "used to",
+    "was limited",
+    "were frozen",
+    "went smoothly",
+    "i already",
+    "we already",
+    "solved",
+    "昨天",
+    "昨晚",
+    "上周我们",
+    "上个月",
+    "去年",
+    "当时",
+    "以前的",
+    "曾经",
+    "我已经",
+    "早解决",
+    "那会儿",
+    "那次",
+    "前任",
+];
+/// What is wanted now, whatever was before.
+const NOW_WORDS: &[&str] = &[
+    "from now", "now", "please", "pls", "needs", "need", "more", "undo", "revert", "lift", "cancel", "give", "forget",
+    "again", "今后", "以后", "现在", "请", "麻烦", "需要", "加", "撤", "取消", "恢复", "改回",
+];
+
 /// The factor by which it is likelier that a sentence does not act. `names` tells whether a workload is named for sure.
 pub(super) fn weight(text: &Text, names: bool) -> f32 {
     let words = text.slice(0, text.len());
-    let life = !names && LIFE_WORDS.iter().any(|word| holds(&words, word));
-    (if is_question(&words) { QUESTION } else { 1.0 }) * if life { LIFE } else { 1.0 }
+    let any = |list: &[&str]| list.iter().any(|word| holds(&words, word));
+    let hints = [
+        (is_question(&words), QUESTION),
+        (!names && any(LIFE_WORDS), LIFE),
+        (any(TOLD_WORDS), TOLD),
+        (any(PAST_WORDS) && !any(NOW_WORDS), PAST),
+    ];
+    hints.iter().filter(|(holds, _)| *holds).map(|(_, weight)| weight).product()
 }
 
 fn is_question(words: &str) -> bool {
-    if POLITE.iter().any(|polite| holds(words, polite)) {
+    let granted =
+        ["can ", "could "].iter().any(|start| words.starts_with(start) || words.contains(&format!(", {start}")));
+    let wish = granted && ["get", "have"].iter().any(|verb| holds(words, verb)) && !holds(words, "get by");
+    if wish || POLITE.iter().any(|polite| holds(words, polite)) {
         return false;
     }
     let trimmed = words.trim_end_matches(['.', '!', ' ']);
@@ -250,5 +395,7 @@ mod tests {
         check("能不能给 web 加2核?", false);
         check("show-room gets 2 cores", false);
         check("whatever happens, web first", false);
+        check("can web get 2 more cores?", false);
+        check("can web get by with half its cores?", true);
     }
 }

@@ -159,17 +159,18 @@ fn labelled(labels: &Labels) -> [bool; HEADS] {
     ]
 }
 
-/// Words that sentences are made of, with how often they occur; names are not among them.
+/// Words that sentences are made of, with how often they occur; what is a name more often than not is not among them.
 fn common_words(prepared: &[&Prepared]) -> BTreeMap<u32, usize> {
-    let mut counts = BTreeMap::new();
-    for sample in prepared.iter() {
-        for (token, named) in sample.tokens.iter().zip(&sample.named) {
-            if token.kind == TokenKind::Word && !named && (sample.teaches_names || !token.text.contains('-')) {
-                *counts.entry(feature::word_hash(&token.text)).or_insert(0) += 1;
-            }
+    let mut counts: BTreeMap<u32, (usize, usize)> = BTreeMap::new();
+    for sample in prepared {
+        for (token, named) in sample.tokens.iter().zip(&sample.named).filter(|(token, _)| token.kind == TokenKind::Word)
+        {
+            let (plain, names) = counts.entry(feature::word_hash(&token.text)).or_default();
+            *names += usize::from(*named);
+            *plain += usize::from(!named && (sample.teaches_names || !token.text.contains('-')));
         }
     }
-    counts
+    counts.into_iter().filter(|(_, (plain, names))| plain > names).map(|(word, (plain, _))| (word, plain)).collect()
 }
 
 fn fit_sentence(prepared: &[&Prepared], config: &Config) -> (Vec<f32>, Linear) {

@@ -7,9 +7,11 @@ mod amount;
 mod amount_tests;
 mod bound;
 mod decode;
+mod doubt;
 mod encoded;
 mod feature;
 pub mod fields;
+mod hint;
 mod inert;
 pub mod learn;
 mod lexicon;
@@ -22,6 +24,7 @@ mod text;
 mod time;
 mod token;
 mod undo;
+mod unit;
 mod veto;
 
 pub use encoded::Heads;
@@ -41,9 +44,14 @@ use std::sync::Arc;
 use text::Text;
 
 /// Readings surer than this are taken without asking back. Chosen on folds of the corpus; `docs/language.md`.
-pub const SURE: f32 = 0.9;
+pub const SURE: f32 = 0.92;
 /// The same where the encoder and the embedded reader agree.
-const SURE_TOGETHER: f32 = 0.8;
+const SURE_TOGETHER: f32 = 0.85;
+
+/// A sentence is taken to act only where this much of the belief says so.
+const ACTS: f32 = 0.75;
+/// The same of the embedded reader beside an encoder, whose own belief has to be that strong.
+const ACTS_BESIDE: f32 = 0.5;
 
 static WEIGHTS: &[u8] = include_bytes!("../../weights/reader.bin");
 static HEADS: &[u8] = include_bytes!("../../weights/heads.bin");
@@ -136,13 +144,13 @@ impl Reader {
         }
         let text = Text::new(sentence);
         let lower: Vec<String> = catalogue.iter().map(|name| name.to_lowercase()).collect();
-        let read = |classifier, least| {
-            let reading = decode::decode(classifier, &text, now, &lower, language(sentence));
+        let read = |classifier, acts, least| {
+            let reading = decode::decode(classifier, &text, now, &lower, (language(sentence), acts));
             Reading { sure: reading.confidence >= least, ..reading }
         };
         match &self.encoded {
-            Some(encoded) => agreed(read(encoded, SURE_TOGETHER), read(&self.embedded, SURE)),
-            None => read(&self.embedded, SURE),
+            Some(encoded) => agreed(read(encoded, ACTS, SURE_TOGETHER), read(&self.embedded, ACTS_BESIDE, SURE)),
+            None => read(&self.embedded, ACTS, SURE),
         }
     }
 
@@ -256,7 +264,7 @@ fn differences(one: &Reading, other: &Reading) -> Vec<&'static str> {
     }
     let amount = |reading: &Reading| (reading.effect, reading.amount, reading.unit);
     let found = [
-        named(one.workloads == other.workloads, "which workload", "哪个服务"),
+        (one.workloads != other.workloads).then_some(doubt::which_workload(one.language)),
         named(one.resource == other.resource, "which resource", "哪种资源"),
         named(amount(one) == amount(other), "how much", "数量"),
         named(one.direction == other.direction, "more or less", "增还是减"),

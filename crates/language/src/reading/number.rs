@@ -13,10 +13,16 @@ pub(crate) struct Number {
 
 /// The number that begins at `place`, however it is written.
 pub(crate) fn number(text: &Text, place: usize) -> Option<Number> {
-    if !text.is_start(place) {
+    if !text.is_start(place) && !behind_letters(text, place) {
         return None;
     }
     with_half(text, digits(text, place).or_else(|| chinese(text, place)).or_else(|| english(text, place))?)
+}
+
+/// A Chinese numeral right behind a name ("iptv三倍").
+pub(crate) fn behind_letters(text: &Text, place: usize) -> bool {
+    let letter = place > 0 && text.at(place - 1).is_ascii_alphabetic();
+    letter && (chinese_digit(text.at(place)).is_some() || matches!(text.at(place), '十' | '半'))
 }
 
 /// Digits: `5`, `5,000`, `1.5`, `5k`, `10万`.
@@ -53,9 +59,11 @@ fn multiplier(text: &Text, end: usize) -> (f64, usize) {
     }
 }
 
-/// "two and a half", "一个半" is read with its unit; here only the English form.
+/// "two and a half", "一个半".
 fn with_half(text: &Text, number: Number) -> Option<Number> {
-    let end = ["and a half", "and-a-half"].iter().find_map(|words| text.word(text.skip_spaces(number.end), words));
+    let english =
+        || ["and a half", "and-a-half"].iter().find_map(|words| text.word(text.skip_spaces(number.end), words));
+    let end = text.literal(number.end, "个半").or_else(english);
     Some(end.map_or(number, |end| Number { value: number.value + 0.5, end, digits: false }))
 }
 
@@ -78,13 +86,16 @@ fn chinese_digit(c: char) -> Option<f64> {
     CHINESE_DIGITS.iter().find(|(digit, _)| *digit == c).map(|(_, value)| *value)
 }
 
-/// Chinese numerals: `三`, `十二`, `二十五`, `两百`, `三千五`, `一万二`, `一点五`, `半`.
+/// Chinese numerals: `三`, `十二`, `二十五`, `两百`, `三千五`, `一万二`, `一点五`, `四分之三`, `半`.
 pub(crate) fn chinese(text: &Text, place: usize) -> Option<Number> {
     if text.at(place) == '半' {
         return Some(Number { value: 0.5, end: place + 1, digits: false });
     }
     let (whole, mut end) = chinese_whole(text, place)?;
     let mut value = whole;
+    if let Some((above, after)) = text.literal(end, "分之").and_then(|after| chinese_whole(text, after)) {
+        return (whole > 0.0).then(|| Number { value: above / whole, end: after, digits: false });
+    }
     if text.at(end) == '点' && chinese_digit(text.at(end + 1)).is_some() {
         let mut scale = 0.1;
         end += 1;
@@ -165,7 +176,7 @@ fn chinese_scale(c: char) -> Option<f64> {
     }
 }
 
-const ENGLISH: [(&str, f64); 32] = [
+const ENGLISH: [(&str, f64); 37] = [
     ("zero", 0.0),
     ("one", 1.0),
     ("two", 2.0),
@@ -198,6 +209,11 @@ const ENGLISH: [(&str, f64); 32] = [
     ("a dozen", 12.0),
     ("half a", 0.5),
     ("half an", 0.5),
+    ("couple of", 2.0),
+    ("three quarters of a", 0.75),
+    ("three quarters of an", 0.75),
+    ("a quarter of a", 0.25),
+    ("a third of a", 1.0 / 3.0),
 ];
 
 /// English words: `twelve`, `twenty-five`, `two hundred`, `a dozen`, `half a`.
@@ -289,6 +305,10 @@ mod tests {
         check("two and a half hours", 2.5, " hours");
         check("a couple of cores", 2.0, " cores");
         check("ninety-minute", 90.0, "-minute");
+        check("couple of hours", 2.0, " hours");
+        check("three quarters of a core", 0.75, " core");
+        check("四分之三个核", 0.75, "个核");
+        check("一个半核", 1.5, "核");
     }
 
     #[test]

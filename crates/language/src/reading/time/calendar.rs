@@ -290,7 +290,8 @@ fn feast(text: &Text, place: usize, today: Date) -> Option<Vec<Atom>> {
         let days = Days { first: coming(today, month, of_month)?, days, named: Named::Whole };
         return Some(one(place, end_of_feast(text, end), Kind::Days(days)));
     }
-    const MOVING: [(&str, i32); 7] = [
+    const MOVING: [(&str, i32); 8] = [
+        ("网一", 4),
         ("thanksgiving", 0),
         ("感恩节", 0),
         ("black friday", 1),

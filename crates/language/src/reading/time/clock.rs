@@ -78,7 +78,9 @@ fn range_mark(text: &Text, end: usize) -> Option<(&'static str, usize)> {
 }
 
 /// Words of days that a bare hour may follow.
-const DAY_WORDS: [&str; 36] = [
+const DAY_WORDS: [&str; 38] = [
+    "tmrw",
+    "tmr",
     "day",
     "days",
     "night",
@@ -157,7 +159,7 @@ fn is_range_of_hours(text: &Text, place: usize, end: usize, mark: &str) -> bool 
         || text.any_word(next, &AFTER_HOURS).is_some()
         || super::day::english_weekday(text, next).is_some();
     let joined = mark != "and" || lead == Some("between");
-    let apart = text.at(end) != '%' && !crate::reading::text::is_han(text.at(next));
+    let apart = text.at(end) != '%' && !crate::reading::text::is_han(text.at(if of_a_day { end } else { next }));
     let on = text.word(next, "on").map_or(next, |after| text.skip_spaces(after));
     let day_next = text.any_word(next, &["tonight", "tomorrow", "today", "this", "every", "each", "daily"]).is_some()
         || text.any_word(on, &["weekdays", "weekends", "workdays"]).is_some()
@@ -185,7 +187,8 @@ fn is_announced(text: &Text, place: usize, end: usize) -> bool {
 }
 
 fn hour(text: &Text, place: usize) -> Option<Read> {
-    if !text.is_start(place) && !matches!(text.at(place.saturating_sub(1)), '-' | 't' | '.') {
+    let behind = matches!(text.at(place.saturating_sub(1)), '-' | 't' | '.') || number::behind_letters(text, place);
+    if !text.is_start(place) && !behind {
         return None;
     }
     word_hour(text, place)
@@ -433,5 +436,9 @@ fn bare(text: &Text, place: usize) -> Option<Read> {
 }
 
 fn utc(text: &Text, place: usize) -> Option<usize> {
-    text.any_word(place, &["utc+0", "utc 时间", "utc时间", "utc", "gmt", "zulu", "世界时", "格林威治时间"])
+    let zulu = place > 0 && text.at(place - 1).is_ascii_digit();
+    let letter = text.word_end(place, "z").filter(|_| zulu);
+    letter.or_else(|| {
+        text.any_word(place, &["utc+0", "utc 时间", "utc时间", "utc", "gmt", "zulu", "世界时", "格林威治时间"])
+    })
 }

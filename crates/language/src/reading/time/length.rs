@@ -138,3 +138,70 @@ fn unit(text: &Text, place: usize) -> Option<(f64, usize)> {
     );
     found.max_by_key(|(_, end)| *end)
 }
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LengthRole {
+    /// The window lasts so long.
+    For,
+    /// It begins after so long.
+    Off,
+}
+
+/// What a length is to the window; none where it speaks of the past or of something else.
+pub(super) fn length_role(text: &Text, atom: &Atom) -> Option<LengthRole> {
+    let before = text.slice(atom.start.saturating_sub(28), atom.start);
+    let before = before.trim_end();
+    let after = text.slice(atom.end, (atom.end + 16).min(text.len()));
+    let after = after.trim_start();
+    let ends = |words: &[&str]| words.iter().any(|word| before.ends_with(word));
+    let begins = |words: &[&str]| words.iter().any(|word| after.starts_with(word));
+    let over = ends(&[
+        "past",
+        "last",
+        "previous",
+        "over the last",
+        "过去",
+        "最近",
+        "近",
+        "之前的",
+        "已经",
+        "已",
+        "连续",
+        "提前",
+        "every",
+        "每",
+        "每隔",
+        "持续了",
+        "within the last",
+        "超过",
+        "about every",
+        "上",
+        "前",
+    ]) || begins(&[
+        "ago",
+        "early",
+        "earlier",
+        "ahead",
+        "前",
+        "之前",
+        "以前",
+        "一次",
+        "old",
+        "behind",
+        "in advance",
+        "of history",
+        "of backlog",
+        "late",
+        "long-running",
+        "来",
+        "以来",
+    ]) || (before.contains("been") || before.contains("已经")) && !ends(&["next", "coming"]);
+    if over {
+        return None;
+    }
+    let off = (begins(&["from now"]) && !before.ends_with("for"))
+        || begins(&["后", "之后", "以后", "later", "过后"])
+        || ends(&[" in", " in about", "再过", "过"])
+        || before == "in";
+    Some(if off { LengthRole::Off } else { LengthRole::For })
+}

@@ -86,6 +86,16 @@ impl Moment {
         self.days.is_none() && self.end_of.is_none() && self.part.is_none() && self.clock.is_none()
     }
 
+    /// True where all that it says is in what begins or what ends a window.
+    pub(super) fn is_held_by(&self, begin: Option<&Self>, finish: Option<&Self>) -> bool {
+        let ends = [begin, finish];
+        let held = |same: &dyn Fn(&Self) -> bool| ends.iter().flatten().any(|end| same(end));
+        (self.days.is_none() || held(&|end| end.days == self.days))
+            && (self.clock.is_none() || held(&|end| end.clock == self.clock))
+            && (self.end_of.is_none() || held(&|end| end.end_of == self.end_of))
+            && (self.part.is_none() || held(&|end| end.part == self.part))
+    }
+
     /// Fills what is missing from another moment.
     pub(super) fn filled_from(mut self, other: &Self) -> Self {
         self.days = self.days.or(other.days);
@@ -181,6 +191,11 @@ fn assign_roles(text: &Text, moments: &mut [Moment]) {
         let before = index.checked_sub(1).map(|index| moments[index]);
         let role = role(text, before.as_ref(), &moments[index]);
         moments[index].role = role;
+        // "周三22点到次日6点": the day after the beginning, not after today.
+        if role == Role::To && moments[index].clock.is_some() && text.literal(moments[index].start, "次日").is_some()
+        {
+            moments[index].days = None;
+        }
     }
 }
 

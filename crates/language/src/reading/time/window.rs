@@ -2,6 +2,7 @@
 
 use super::{
     atom::{Atom, Clock, Days, Kind, Named, Part, atoms},
+    length::{LengthRole, length_role},
     moment::{Moment, Role, moments},
 };
 use crate::reading::text::Text;
@@ -29,6 +30,8 @@ pub(crate) struct TimeReading {
     pub(crate) says_end: bool,
     /// Words of a time that could not be made one ("31 February", an end before the start).
     pub(crate) unread: Vec<String>,
+    /// Words of times beside the window that it does not hold ("from 8 to 10 and again from 18 to 20").
+    pub(crate) spare: Vec<String>,
 }
 
 /// The window that a sentence speaks of at `now`, without looking at the places that are `taken` by amounts and names.
@@ -39,11 +42,11 @@ pub(crate) fn read(text: &Text, now: &Zoned, taken: &[(usize, usize)]) -> TimeRe
     let places = atoms.iter().filter(|atom| atom.is_time()).map(|atom| (atom.start, atom.end)).collect();
     let says_end = reader.finish().is_some() || reader.lengths().lasts.is_some();
     match reader.window() {
-        Some(window) => TimeReading { window, places, says_end, unread: Vec::new() },
+        Some(window) => TimeReading { window, places, says_end, unread: Vec::new(), spare: reader.spare() },
         None => {
             let unread =
                 atoms.iter().filter(|atom| atom.is_time()).map(|atom| text.slice(atom.start, atom.end)).collect();
-            TimeReading { window: Window::default(), places, says_end, unread }
+            TimeReading { window: Window::default(), places, says_end, unread, spare: Vec::new() }
         }
     }
 }
@@ -92,6 +95,24 @@ impl Reader<'_> {
     fn finish(&self) -> Option<Moment> {
         let ends = |moment: &&Moment| moment.role.ends() || (moment.end_of.is_some() && is_limit(self.text, moment));
         self.moments.iter().find(ends).copied()
+    }
+
+    /// Moments that neither begin nor end the window, and days that a repetition does not hold.
+    fn spare(&self) -> Vec<String> {
+        let (begin, finish) = (self.begin(), self.finish());
+        let repeat = self.repeat(begin.as_ref());
+        let other_day = |days: Days| match repeat {
+            Some((_, Some(on))) => days.first.weekday() != on,
+            Some((repeat, None)) => repeat != Repeat::Weekly,
+            None => false,
+        };
+        let spare = |moment: &&Moment| {
+            let ends = finish.is_some_and(|finish| finish.start == moment.start);
+            moment.role != Role::Past
+                && (!moment.is_held_by(begin.as_ref(), finish.as_ref())
+                    || (!ends && moment.days.is_some_and(other_day)))
+        };
+        self.moments.iter().filter(spare).map(|moment| self.text.slice(moment.start, moment.end)).collect()
     }
 
     fn repeat(&self, begin: Option<&Moment>) -> Option<(Repeat, Option<Weekday>)> {
@@ -410,70 +431,4 @@ pub(super) fn clock_minutes(clock: Clock, part: Option<Part>, begins: bool) -> i
 struct Lengths {
     off: Option<Span>,
     lasts: Option<Span>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum LengthRole {
-    /// The window lasts so long.
-    For,
-    /// It begins after so long.
-    Off,
-}
-
-/// What a length is to the window; none where it speaks of the past or of something else.
-fn length_role(text: &Text, atom: &Atom) -> Option<LengthRole> {
-    let before = text.slice(atom.start.saturating_sub(28), atom.start);
-    let before = before.trim_end();
-    let after = text.slice(atom.end, (atom.end + 16).min(text.len()));
-    let after = after.trim_start();
-    let ends = |words: &[&str]| words.iter().any(|word| before.ends_with(word));
-    let begins = |words: &[&str]| words.iter().any(|word| after.starts_with(word));
-    let over = ends(&[
-        "past",
-        "last",
-        "previous",
-        "over the last",
-        "过去",
-        "最近",
-        "近",
-        "之前的",
-        "已经",
-        "已",
-        "连续",
-        "提前",
-        "every",
-        "每",
-        "每隔",
-        "持续了",
-        "within the last",
-        "超过",
-        "about every",
-        "上",
-        "前",
-    ]) || begins(&[
-        "ago",
-        "early",
-        "earlier",
-        "ahead",
-        "前",
-        "之前",
-        "以前",
-        "一次",
-        "old",
-        "behind",
-        "in advance",
-        "of history",
-        "of backlog",
-        "late",
-        "long-running",
-        "来",
-        "以来",
-    ]) || (before.contains("been") || before.contains("已经")) && !ends(&["next", "coming"]);
-    if over {
-        return None;
-    }
-    let off = begins(&["from now", "后", "之后", "以后", "later", "过后"])
-        || ends(&[" in", " in about", "再过", "过"])
-        || before == "in";
-    Some(if off { LengthRole::Off } else { LengthRole::For })
 }

@@ -1,0 +1,84 @@
+//! What words say outright beside what is learnt: how bad a lack is, which way a report asks to go, and whether an amount is
+//! asked for or is the state.
+
+use super::{
+    amount::{Amount, Sense},
+    fields::{Direction, Level},
+    text::Text,
+};
+
+/// How bad a lack is, and how much likelier the words make it.
+pub(super) fn severity(text: &Text) -> Option<(Level, f32)> {
+    const SEVERE: [&str; 12] = [
+        "严重",
+        "紧急",
+        "severe",
+        "severely",
+        "critical",
+        "critically",
+        "urgent",
+        "urgently",
+        "emergency",
+        "sev1",
+        "dying",
+        "危急",
+    ];
+    const SLIGHT: [&str; 11] =
+        ["稍微", "有点", "略微", "些许", "slightly", "a little", "a bit", "a tad", "a touch", "略", "稍"];
+    const STRONG: [&str; 20] = [
+        "badly",
+        "seriously",
+        "really",
+        "very",
+        "extremely",
+        "awful",
+        "heavy",
+        "heavily",
+        "huge",
+        "enormous",
+        "massive",
+        "high",
+        "很大",
+        "巨大",
+        "非常",
+        "特别",
+        "很高",
+        "较高",
+        "较大",
+        "极",
+    ];
+    let holds = |words: &[&str]| (0..text.len()).any(|place| text.any_word(place, words).is_some());
+    let rows: [(&[&str], Level, f32); 3] =
+        [(&SEVERE, Level::Critical, 20.0), (&SLIGHT, Level::Low, 20.0), (&STRONG, Level::High, 3.0)];
+    rows.into_iter().find(|(words, ..)| holds(words)).map(|(_, level, weight)| (level, weight))
+}
+
+/// Which way a report goes, from the classes of its words, where they all point there.
+pub(super) fn direction(classes: &[&str]) -> Option<Direction> {
+    let has = |class: &str| classes.contains(&class);
+    match (has("less") || has("surplus"), has("lack") || has("more")) {
+        (true, false) => Some(Direction::Down),
+        (false, true) => Some(Direction::Up),
+        _ => None,
+    }
+}
+
+/// Whether the words beside an amount ask for it ("2 more", "take 2 off"), or tell it as the state ("of its 16 cores").
+pub(super) fn is_asked(text: &Text, amount: &Amount) -> Option<bool> {
+    const STATE: [&str; 22] = [
+        "at", "of its", "of the", "has", "have", "uses", "using", "used", "sits on", "holds", "owns", "idles on",
+        "only", "with its", "runs on", "is at", "占着", "占了", "占", "用了", "只用", "才用",
+    ];
+    const ASKED: [&str; 16] = [
+        "add", "give", "grant", "by", "another", "plus", "+", "take", "remove", "reclaim", "加", "再给", "再来",
+        "再加", "收回", "撤",
+    ];
+    let before = text.slice(amount.start.saturating_sub(16), amount.start);
+    let before = before.trim_end();
+    let ends = |words: &[&str]| words.iter().any(|word| before.ends_with(word));
+    match (ends(&STATE), amount.sense != Sense::To || ends(&ASKED)) {
+        (true, false) => Some(false),
+        (false, true) => Some(true),
+        _ => None,
+    }
+}
