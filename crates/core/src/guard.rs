@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct GuardLimits {
     /// At most this share is taken away in one step, 0..1; raises of the last day may be taken back at once.
     pub cut_share: f64,
-    /// At most this share is added in one step (1 doubles).
+    /// At most this share is added in one step (1 doubles; 9, tenfold, lets a burst from idle be met in one).
     pub raise_share: f64,
     /// No cut before this much of the workload's use has been seen, seconds.
     pub learn_s: f64,
@@ -43,7 +43,7 @@ impl Default for GuardLimits {
     fn default() -> Self {
         Self {
             cut_share: 0.3,
-            raise_share: 4.0,
+            raise_share: 9.0,
             learn_s: 3_600.0,
             cool_down_s: 300.0,
             blast_share: 0.25,

@@ -38,7 +38,7 @@ fn moderates_a_value_within_its_rules() {
     let free = snapshot(vec![state("web", 2.0)]);
     check(&free, &cpu("web", 2.0, 1.5), 1.5);
     check(&free, &cpu("web", 2.0, 0.1), 1.4); // at most 30 % a step down
-    check(&free, &cpu("web", 2.0, 100.0), 10.0); // at most fourfold more a step up
+    check(&free, &cpu("web", 2.0, 100.0), 20.0); // at most tenfold a step up
     check(&bounded(1.6, None), &cpu("web", 2.0, 1.0), 1.6);
     check(&bounded(0.0, Some(1.0)), &cpu("web", 2.0, 1.7), 1.0); // people's ceiling outweighs the step limit
     check(&free, &change("web", Knob::MemoryMax, 2e9, 0.9e9), 1.4e9);

@@ -12,10 +12,12 @@ const AHEAD: usize = 4;
 const DAYS: usize = 7;
 /// Ways of putting those days together: the last two, the second greatest of all, the greatest of all.
 const DAILY: usize = 3;
+/// Quantile of the greatest demand of each block over a window: blocks, share.
+const QUANTILE: (usize, f32) = (96, 0.9);
 /// The statistics from this one on look at the same time of earlier days.
-pub(super) const FIRST_DAILY: usize = WINDOWS.len() + HALF_LIVES.len();
+pub(super) const FIRST_DAILY: usize = WINDOWS.len() + HALF_LIVES.len() + 1;
 /// Number of statistics.
-pub(super) const BASES: usize = WINDOWS.len() + HALF_LIVES.len() + DAILY;
+pub(super) const BASES: usize = FIRST_DAILY + DAILY;
 
 /// Streaming statistics over a demand series.
 #[derive(Clone, Debug)]
@@ -28,6 +30,8 @@ pub(super) struct Bases {
     open: (usize, f32),
     /// Greatest over each window of whole blocks.
     windows: [f32; WINDOWS.len()],
+    /// Of the greatest demand of each block over `QUANTILE`'s window.
+    quantile: f32,
     daily: [f32; DAILY],
     means: [(f32, f32); HALF_LIVES.len()],
     day: Option<usize>,
@@ -46,6 +50,7 @@ impl Bases {
             blocks: 0,
             open: (0, NONE),
             windows: [NONE; WINDOWS.len()],
+            quantile: NONE,
             daily: [NONE; DAILY],
             means: [(0.0, 0.0); HALF_LIVES.len()],
             day,
@@ -74,9 +79,18 @@ impl Bases {
         let recent = self.windows[1].max(self.open.1);
         let windows = self.windows.iter().map(|window| window.max(self.open.1));
         let means = self.means.iter().map(|(sum, weight)| if *weight > 0.0 { sum / weight } else { NONE });
+        // Until there is a whole block, what is open.
+        let quantile = if self.quantile > NONE { self.quantile } else { self.open.1 };
         let daily = self.daily.iter().map(|daily| daily.max(recent));
-        now.iter_mut().zip(windows.chain(means).chain(daily)).for_each(|(place, value)| *place = value);
+        now.iter_mut()
+            .zip(windows.chain(means).chain([quantile]).chain(daily))
+            .for_each(|(place, value)| *place = value);
         now
+    }
+
+    /// The greatest demand over the longest window.
+    pub(super) fn greatest_of_all(&self) -> f32 {
+        self.windows[WINDOWS.len() - 1].max(self.open.1)
     }
 
     fn close(&mut self) {
@@ -85,6 +99,7 @@ impl Bases {
         self.blocks += 1;
         self.open = (0, NONE);
         self.windows = self.greatest();
+        self.quantile = self.quantile();
         self.daily = self.same_time();
     }
 
@@ -104,6 +119,14 @@ impl Bases {
             from = window + 1;
             most
         })
+    }
+
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a place")]
+    fn quantile(&self) -> f32 {
+        let (window, share) = QUANTILE;
+        let mut seen: Vec<f32> = (1..=window).map(|ago| self.block(ago)).filter(|block| *block > NONE).collect();
+        let place = (seen.len().saturating_sub(1) as f32 * share).round() as usize;
+        if seen.is_empty() { NONE } else { *seen.select_nth_unstable_by(place, f32::total_cmp).1 }
     }
 
     /// Greatest demand around now and shortly ahead on earlier days; of a day until there are days.

@@ -1,7 +1,8 @@
 //! Every sizing rule, simulated on the past at once: a statistic times a margin, with a dead band below. Kept per rule: how often
-//! demand was above it, what it allotted, and how often it changed. A rule is then chosen by what it would have cost.
+//! demand was above it, what it allotted, and how often it changed. A rule is then chosen by what it would have cost. In the
+//! beginning, how often a rule was over on others counts too.
 
-use super::bases::BASES;
+use super::{bases::BASES, prior};
 
 /// Margins, a geometric ladder around 1.
 pub(super) const MARGINS: usize = 32;
@@ -56,19 +57,23 @@ pub(super) struct Grid {
     weight: f32,
     growth: f32,
     seen: f32,
+    /// Weight of what is known beforehand, in `over` of each group.
+    known: f32,
 }
 
 impl Grid {
     #[allow(clippy::cast_possible_truncation, reason = "near 1")]
     pub(super) fn new() -> Self {
-        let group = Group { held: 0.0, cost: 0.0, changes: 0.0, over: [0.0; MARGINS] };
+        let over = |group: usize| std::array::from_fn(|place| prior::WEIGHT * prior::over(group / BANDS.len(), place));
+        let group = |index: usize| Group { held: 0.0, cost: 0.0, changes: 0.0, over: over(index) };
         let margin = |place: usize| MARGIN_STEP.powi(i32::try_from(place).unwrap_or(0) - EVEN);
         Self {
-            groups: vec![group; GROUPS],
+            groups: (0..GROUPS).map(group).collect(),
             margins: std::array::from_fn(margin),
             weight: 1.0,
             growth: (1.0 / HALF_LIFE).exp2() as f32,
             seen: 0.0,
+            known: prior::WEIGHT,
         }
     }
 
@@ -106,19 +111,22 @@ impl Grid {
     pub(super) fn cost(&self, (group, place): Rule) -> Cost {
         let (group, seen) = (&self.groups[group], self.seen.max(f32::MIN_POSITIVE));
         let mean = group.cost * self.margins[place] / seen;
-        Cost { over: group.over[place] / seen, mean, changes: group.changes / seen }
+        Cost { over: group.over[place] / (seen + self.known), mean, changes: group.changes / seen }
     }
 
     /// The least margin of a group with at most a share `aim` of steps over; where none is, the least with the fewest over.
     pub(super) fn least(&self, group: usize, aim: f32) -> Rule {
         let over = &self.groups[group].over;
-        let most = (aim * self.seen).max(over[MARGINS - 1]);
+        let most = (aim * (self.seen + self.known)).max(over[MARGINS - 1]);
         (group, over.partition_point(|over| *over > most).min(MARGINS - 1))
     }
 
-    /// Number of steps seen, older ones counting less.
-    pub(super) fn steps(&self) -> f32 {
-        self.seen / self.weight
+    /// How often each margin of a statistic was over on this series alone, the mean of both dead bands.
+    pub(super) fn own_over(&self, base: usize) -> [f32; MARGINS] {
+        let own = |group: &Group, place: usize| group.over[place] - self.known * prior::over(base, place);
+        let groups = &self.groups[base * BANDS.len()..(base + 1) * BANDS.len()];
+        let sum = |place: usize| groups.iter().map(|group| own(group, place)).sum::<f32>();
+        std::array::from_fn(|place| sum(place) / (self.seen * BANDS.len() as f32))
     }
 
     fn rescale(&mut self) {
@@ -128,6 +136,7 @@ impl Grid {
             sums.for_each(|sum| *sum *= by);
         }
         self.seen *= by;
+        self.known *= by;
         self.weight = 1.0;
     }
 }

@@ -1,7 +1,10 @@
 //! One level of risk on one series: which rule is followed, what is allotted, and the feedback that makes the share of steps over
 //! what was asked (adaptive conformal inference: Gibbs and Candès, 2021, with the count's own scale for a step size).
 
-use super::grid::{Cost, FIRST, GROUPS, Grid, Rule};
+use super::{
+    grid::{Cost, FIRST, GROUPS, Grid, Rule},
+    track::YOUNG,
+};
 
 /// Allotments are compared as if each change per step cost this many times the mean allotment of a step: twice as much where
 /// little risk is allowed, since what is allotted then stands long.
@@ -13,7 +16,7 @@ const LOYALTY: f32 = 0.95;
 const LENIENCE: f32 = 1.2;
 /// Being off by this share of the count that is due (or by so many steps at least) changes the aim by `GAIN` powers of two.
 const SLACK_SHARE: f64 = 0.05;
-const SLACK_STEPS: f64 = 2.0;
+const SLACK_STEPS: f64 = 3.0;
 const GAIN: f64 = 1.5;
 /// The aim stays within this factor of what is asked.
 const REACH: f64 = 16.0;
@@ -27,8 +30,6 @@ const MOST_CUT: f32 = 0.3;
 /// Demand within this share of the allotment would seem to have met it; what is then allotted above demand, as a share.
 const AT_LIMIT: f32 = 0.01;
 const CLEAR: f32 = 0.011;
-/// Where less has been seen than one step over is to be expected in, demand beyond the greatest seen falls off with this index.
-const TAIL_INDEX: f32 = 0.2;
 
 /// One level of risk.
 #[derive(Clone, Debug)]
@@ -52,6 +53,11 @@ impl Level {
     }
     pub(super) const fn rule(&self) -> Rule {
         self.rule
+    }
+
+    /// Demand was over no more often than is due by now.
+    pub(super) fn is_kept(&self) -> bool {
+        self.over <= self.risk * self.seen
     }
 
     /// Counts a step of demand; true when it was over.
@@ -81,11 +87,10 @@ impl Level {
     }
 
     /// Moves the allotment after a step of demand to what the rule says, where that is worth a change and as far as the guard
-    /// will let it go, so that what is counted is what will be in force. `day` is a day in steps.
-    #[allow(clippy::cast_possible_truncation, reason = "a share")]
-    pub(super) fn follow(&mut self, grid: &Grid, used: f32, day: u32) {
-        let unseen = 1.0 / (self.risk as f32 * grid.steps().max(1.0));
-        let needed = clear_of(used, grid.held(self.rule) * unseen.max(1.0).powf(TAIL_INDEX));
+    /// will let it go, so that what is counted is what will be in force. `day` is a day in steps; a change leaves `headroom` as
+    /// a share above what is used.
+    pub(super) fn follow(&mut self, grid: &Grid, used: f32, day: u32, headroom: f32) {
+        let needed = clear_of(used, grid.held(self.rule));
         let kept = clear_of(used, self.allotted);
         let needed = if kept > self.allotted { needed.max(kept) } else { needed };
         self.before_raise.1 += 1;
@@ -97,10 +102,20 @@ impl Level {
                 self.before_raise = (self.before_raise.0.min(self.allotted), 0);
             }
             // A little more, so that use just as high as in the past does not meet it.
-            self.allotted = (needed * (1.0 + CLEAR)).max(self.allotted * (1.0 + LEAST_RAISE));
-        } else if needed < self.allotted * (1.0 - LEAST_CUT) {
-            self.allotted = needed.max((self.allotted * (1.0 - MOST_CUT)).min(self.before_raise.0));
+            let raised = (needed * (1.0 + CLEAR)).max(self.allotted * (1.0 + LEAST_RAISE));
+            self.allotted = raised.max(used * (1.0 + headroom));
+        } else if needed < self.allotted * (1.0 - if self.is_young() { MOST_CUT } else { LEAST_CUT }) {
+            let cut =
+                needed.max((self.allotted * (1.0 - MOST_CUT)).min(self.before_raise.0)).max(used * (1.0 + headroom));
+            if cut < self.allotted * (1.0 - LEAST_CUT) {
+                self.allotted = cut;
+            }
         }
+    }
+
+    /// What is little known is cut by whole steps only.
+    fn is_young(&self) -> bool {
+        self.seen < YOUNG as f64
     }
 
     /// The share to aim at so that what is measured becomes what is asked.

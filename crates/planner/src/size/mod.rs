@@ -7,6 +7,7 @@ mod bases;
 mod grid;
 mod kin;
 mod level;
+mod prior;
 mod reason;
 mod source;
 mod track;

@@ -6,7 +6,6 @@ use apportion_core::{
     stats::quantile_sorted,
     time::DAY_S,
 };
-use std::collections::BTreeMap;
 
 /// The next lower size is this part of what is allotted.
 pub const NEXT_LOWER: f64 = 0.75;
@@ -52,19 +51,30 @@ pub fn expected(forecast: &Forecast, now: Time) -> Option<Expected> {
 #[allow(clippy::cast_precision_loss, reason = "lengths")]
 pub fn counterfactual(series: &Series, value: f64) -> Option<Counterfactual> {
     let step_s = f64::from(series.step_s);
-    let over = series.values.iter().enumerate().filter(|(_, used)| f64::from(**used) > value);
-    let mut days: BTreeMap<i64, f64> = BTreeMap::new();
-    for (index, _) in over {
-        *days.entry(series.time_s(index).div_euclid(DAY_S)).or_default() += step_s;
-    }
-    let worst = days.iter().max_by(|a, b| a.1.total_cmp(b.1).then(b.0.cmp(a.0)));
+    let days: Vec<(i64, f64)> = days(series, value).map(|(day, steps)| (day, steps as f64 * step_s)).collect();
+    let over = || days.iter().filter(|(_, over_s)| *over_s > 0.0);
+    let worst = over().max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)));
     let window_s = series.present().count() as f64 * step_s;
     (window_s > 0.0).then(|| Counterfactual {
         value,
         window_s,
-        over_s: days.values().sum(),
+        over_s: days.iter().map(|(_, over_s)| over_s).sum(),
         worst_day: worst.map(|(day, _)| Time::from_s(day * DAY_S)),
         worst_day_over_s: worst.map_or(0.0, |(_, over_s)| *over_s),
+    })
+}
+
+/// The days of a series, each with its number of steps above a value.
+fn days(series: &Series, value: f64) -> impl Iterator<Item = (i64, usize)> {
+    let step_s = i64::from(series.step_s.max(1));
+    let mut from = 0;
+    std::iter::from_fn(move || {
+        let rest = series.values.get(from..).filter(|rest| !rest.is_empty())?;
+        let day = series.time_s(from).div_euclid(DAY_S);
+        let left_s = (day + 1) * DAY_S - series.time_s(from);
+        let steps = usize::try_from((left_s + step_s - 1) / step_s).unwrap_or(1).clamp(1, rest.len());
+        from += steps;
+        Some((day, rest[..steps].iter().filter(|used| f64::from(**used) > value).count()))
     })
 }
 

@@ -5,7 +5,7 @@
 //! of these, and are checked against history before they are carried on.
 
 use super::track::Track;
-use apportion_core::{History, Metric, Series, Time, Window, WorkloadId};
+use apportion_core::{GuardLimits, History, Knob, Metric, Series, Time, Window, WorkloadId};
 use std::{
     collections::BTreeMap,
     sync::{Mutex, MutexGuard, PoisonError},
@@ -103,9 +103,17 @@ fn advance(before: Option<Known>, history: &dyn History, key: &Key, now: Time, s
         let past = history.series(&key.0, &key.1, Window { from_s: anchor_s, to_s, step_s })?;
         // Where history begins later, so does the track: the anchor must not matter before it is reached.
         let first = past.values.iter().position(|value| value.is_finite())?;
-        let fresh = Known { track: Track::new(step_s), step_s, anchor_s, last: (0, f32::NAN) };
+        let track = Track::new(step_s).with_headroom(headroom(&key.1));
+        let fresh = Known { track, step_s, anchor_s, last: (0, f32::NAN) };
         Some(fold(fresh, &past, first))
     })
+}
+
+/// The guard sets memory so far above what is in use.
+#[allow(clippy::cast_possible_truncation, reason = "a share")]
+fn headroom(metric: &Metric) -> f32 {
+    let is_memory = metric.as_str() == Knob::MemoryMax.demand_metric();
+    if is_memory { GuardLimits::default().memory_headroom_share as f32 } else { 0.0 }
 }
 
 fn fold(mut known: Known, series: &Series, from: usize) -> Known {

@@ -273,7 +273,14 @@ fn a_constant_does_not_meet_its_own_limit() {
 
 #[test]
 fn margins_and_bounds_are_kept() {
+    // Of five-minute means alone, harm within what people allow adds no margin; beyond it does.
     let mut scene = Scene::new(vec![1.0; 3 * DAY], &[Knob::CpuQuota]);
+    let plain = scene.wants().remove(0).value;
+    scene.margin = 1.5;
+    assert_eq!(scene.wants().remove(0).value, plain);
+    scene.margin = 1.0;
+    scene.standing.violation_share = 0.001;
+    scene.history.0[DAY] = 50.0;
     let plain = scene.wants().remove(0).value;
     scene.margin = 1.5;
     let raised = scene.wants().remove(0);
@@ -281,9 +288,9 @@ fn margins_and_bounds_are_kept() {
     scene.standing.bounds.insert(Knob::CpuQuota, Bounds { min: 0.0, max: Some(0.8) });
     let held = scene.wants().remove(0);
     assert_eq!((held.value, held.reason.binding), (0.8, Binding::Ceiling));
-    scene.standing.bounds.insert(Knob::CpuQuota, Bounds { min: 4.0, max: None });
+    scene.standing.bounds.insert(Knob::CpuQuota, Bounds { min: 400.0, max: None });
     let held = scene.wants().remove(0);
-    assert_eq!((held.value, held.reason.binding), (4.0, Binding::Floor));
+    assert_eq!((held.value, held.reason.binding), (400.0, Binding::Floor));
 }
 
 #[test]

@@ -1,12 +1,19 @@
 //! The sizing of one demand series, step by step: a fold over its history, so that the same history gives the same allotments
 //! whether it came at once or bit by bit.
 
-use super::{bases::Bases, grid::Grid, level::Level};
+use super::{
+    bases::{BASES, Bases},
+    grid::Grid,
+    level::Level,
+};
 
 /// Shares of steps that may be over, at each of which a series is sized; riskiest first. What is asked is rounded down to one.
 pub const RISKS: [f64; 11] = [0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001, 5e-4, 2e-4, 1e-4];
-/// Rules are chosen anew after so many steps, sooner (whenever there are twice as many) in the beginning, and whenever demand was over.
+/// Rules are chosen anew after so many steps, and whenever demand was over; sooner while a series is young.
 const CHOOSE_EVERY: u64 = 96;
+const CHOOSE_YOUNG: u64 = 12;
+/// A series is young until so many steps are seen (a day of five-minute steps).
+pub(super) const YOUNG: u64 = 288;
 /// Until so many steps are seen, rules cannot be told apart, and the first one holds.
 const COLD: u64 = 12;
 
@@ -19,6 +26,8 @@ pub struct Track {
     seen: u64,
     /// Steps in a day.
     day: u32,
+    /// What is changed is set at least this share above what is used.
+    headroom: f32,
 }
 
 impl Track {
@@ -31,7 +40,14 @@ impl Track {
             levels: RISKS.map(Level::new),
             seen: 0,
             day: 86_400 / step_s.max(1),
+            headroom: 0.0,
         }
+    }
+
+    /// The same where what is changed is set at least this share above what is used then, as the guard does with memory.
+    #[must_use]
+    pub fn with_headroom(self, headroom: f32) -> Self {
+        Self { headroom, ..self }
     }
 
     /// Takes demand over the next step; a gap is NaN and changes nothing but the time.
@@ -48,12 +64,12 @@ impl Track {
         self.seen += 1;
         let bases = self.bases.now();
         self.grid.follow(&bases);
-        let due = self.seen.is_multiple_of(CHOOSE_EVERY) || self.seen.is_power_of_two();
+        let due = self.seen.is_multiple_of(if self.seen < YOUNG { CHOOSE_YOUNG } else { CHOOSE_EVERY });
         for (level, over) in self.levels.iter_mut().zip(over) {
             if self.seen >= COLD && (due || over) {
                 level.choose(&self.grid);
             }
-            level.follow(&self.grid, value, self.day);
+            level.follow(&self.grid, value, self.day, self.headroom);
         }
     }
 
@@ -70,10 +86,30 @@ impl Track {
         self.levels[place(risk)..].iter().map(Level::allotted).fold(f32::INFINITY, f32::min)
     }
 
+    /// Whether demand has been over no more often than `risk` allows.
+    #[must_use]
+    pub fn is_kept(&self, risk: f64) -> bool {
+        self.levels[place(risk)].is_kept()
+    }
+
+    /// The greatest demand of a week.
+    #[must_use]
+    pub fn greatest(&self) -> f32 {
+        self.bases.greatest_of_all().max(0.0)
+    }
+
     /// Whether what binds at `risk` is the same time of earlier days.
     #[must_use]
     pub fn is_daily(&self, risk: f64) -> bool {
         super::grid::is_daily(self.levels[place(risk)].rule())
+    }
+}
+
+impl Track {
+    /// How often each rule was over on this series alone, by statistic and margin: what is known beforehand is made of it.
+    #[must_use]
+    pub fn own_over(&self) -> Vec<Vec<f32>> {
+        (0..BASES).map(|base| self.grid.own_over(base).to_vec()).collect()
     }
 }
 

@@ -8,7 +8,7 @@
 //!   least-cost one where a unit of unmet demand costs `(1 - v) / v` times a unused unit (newsvendor). The killing memory limit
 //!   is sized for a tenth of it, since a kill costs at least ten times a slow-down.
 //! - `track` is the allotment that kept the share in the past (`track`), `forecast` is what is forecast for the next hour at a level
-//!   between 0.2 and 0.8 that rises as risk falls: it raises ahead of what is announced or new to the past, and never cuts.
+//!   between 0.2 and 0.8 that rises as risk falls: it raises ahead of what is announced or beyond all that was used in a week, and never cuts.
 //! - Where the last step used just what is allotted, the limit was met and demand is hidden: `track` is then at least half as much
 //!   again as is allotted.
 //! - `announced` is what people said of demand for the coming hour: a factor and an amount on what is usual. The track is of
@@ -16,6 +16,7 @@
 //!   twice while it lasts nor remembered as usual when it is over. An announced drop takes nothing away that is in use.
 //! - `asked` is what people reported to lack or to have too much, as a factor and an amount; never below the last hour's use.
 //! - Of a new workload (less than a day seen) look-alikes tell (`kin`) in place of the track, until it uses more than they ever did.
+//! - `margin` is what earlier harm adds; not where the track has counted all that hurt and found it within `risk`.
 //! - `burst` is how far the finer samples rise above the steps that are sized for; 1 where there are none.
 //! - `growth`, for the killing memory limit only: what memory grew by over the last hour, again.
 
@@ -36,8 +37,8 @@ const KILL_RISK: f64 = 0.1;
 const KILL_ABOVE_SLOW: f64 = 1.1;
 /// How far ahead the forecast is looked at, seconds: an allotment should stand for an hour.
 pub(crate) const AHEAD_S: i64 = 3_600;
-/// What the past tells is known to a track: a forecast tells something new where it is beyond what this risk would be allotted.
-/// The same for all, so that more risk never gives more.
+/// What the past tells is known to a track, its rhythm too: a forecast tells something new where it is beyond all that was used in
+/// a week, and beyond what this risk would be allotted. The same for all, so that more risk never gives more.
 const KNOWN_RISK: f64 = 0.001;
 /// The window of `Used`, and of the counterfactual, seconds.
 const USED_S: i64 = 86_400;
@@ -55,9 +56,11 @@ const MOST_BURST: f64 = 2.0;
 /// What a track says of a series.
 struct Sized {
     kept: f64,
-    /// What `KNOWN_RISK` would be allotted.
+    /// What `KNOWN_RISK` would be allotted, and the greatest use in a week.
     known: f64,
     seen: u64,
+    /// Demand was over no more often than people allow.
+    is_kept: bool,
     daily: bool,
     step_s: u32,
 }
@@ -81,22 +84,25 @@ fn want(tracks: &Tracks, input: &AssessInput<'_>, knob: Knob) -> Option<Want> {
     let risk = risk(knob, input.standing.violation_share);
     let sized = |track: &Track, step_s: u32| Sized {
         kept: f64::from(track.allotment(risk)),
-        known: f64::from(track.allotment(KNOWN_RISK)),
+        known: f64::from(track.allotment(KNOWN_RISK).max(track.greatest())),
         seen: track.seen(),
+        is_kept: track.is_kept(risk),
         daily: track.is_daily(risk),
         step_s,
     };
     let usual = Usual { history: input.history, announced: input.announced };
-    let Sized { kept, known, seen, daily, step_s } =
+    let Sized { kept, known, seen, is_kept, daily, step_s } =
         tracks.with(&usual, (input.workload, &metric), input.now, sized)?;
     let past = past(input, &metric, step_s)?;
     let recent = past.tail(steps(USED_S, step_s));
-    let margin = (input.margin)(knob).max(1.0);
+    let finer = burst(input.history, input.workload, &metric, &past, input.now);
+    // Where nothing finer is measured, the track has counted all that hurt: what people allow is no reason to widen.
+    let margin = if finer.is_none() && step_s > FINEST_S && is_kept { 1.0 } else { (input.margin)(knob).max(1.0) };
     let ahead = (input.announced)(&metric, ahead(input.now, step_s));
     let at_limit = past_limit(input.settings.get(&knob).copied(), &past);
     let coming = input.forecasts.get(&metric).and_then(|forecast| coming(forecast, input.now, risk));
     let coming = coming.filter(|coming| *coming > known || !ahead.is_empty()).unwrap_or(0.0);
-    let wide = margin * burst(input.history, input.workload, &metric, &past, input.now);
+    let wide = margin * finer.unwrap_or(1.0);
     let enough = |kept: f64| clear_of_use(kept, &past).max(at_limit);
     let usual = round_up(knob, enough(kept) * wide);
     let is_new = seen as f64 * f64::from(step_s) < NEW_S;
@@ -207,20 +213,21 @@ fn past_limit(setting: Option<Setting>, past: &Series) -> f64 {
 }
 
 /// How far the finer samples of the last hours rise above the steps that hold them: in nine of ten steps not further than this.
-fn burst(history: &dyn History, workload: &WorkloadId, metric: &Metric, past: &Series, now: Time) -> f64 {
+/// `None` without finer samples.
+fn burst(history: &dyn History, workload: &WorkloadId, metric: &Metric, past: &Series, now: Time) -> Option<f64> {
     if past.step_s <= FINEST_S {
-        return 1.0;
+        return None;
     }
     let per_step = (past.step_s / FINEST_S) as usize;
     let window = Window::last(now, FINEST_S, steps(BURST_S, FINEST_S));
-    let Some(fine) = history.series(workload, metric, window) else { return 1.0 };
+    let fine = history.series(workload, metric, window)?;
     let rise = |block: &[f32]| {
         let seen: Vec<f32> = block.iter().copied().filter(|value| value.is_finite()).collect();
         let mean = apportion_core::stats::mean(&seen)?;
         (seen.len() * 2 >= block.len() && mean > 0.0).then(|| seen.iter().copied().fold(0.0, f32::max) / mean)
     };
     let rises: Vec<f32> = fine.values.chunks(per_step).filter_map(rise).collect();
-    apportion_core::stats::quantile(&rises, 0.9).map_or(1.0, |rise| f64::from(rise).clamp(1.0, MOST_BURST))
+    apportion_core::stats::quantile(&rises, 0.9).map(|rise| f64::from(rise).clamp(1.0, MOST_BURST))
 }
 
 /// What the mean of the last hour is above that of the hour before.
