@@ -125,6 +125,9 @@ pub struct Matched {
     pub peer: String,
     /// The metric.
     pub metric: String,
+    /// Over workloads of one kind only.
+    #[serde(default)]
+    pub class: Option<Class>,
     /// The peer's measured share of samples over.
     pub over: f64,
     /// Its footprint.
@@ -209,7 +212,7 @@ pub fn judge(trace: &Trace, decisions: &[Decisions], sweeps: &[Sweep], options: 
         }
     }
     judged.save_against_static();
-    judged.matched = matched(&judged.rows, sweeps, &options.ours);
+    judged.matched = judged.matched(&options.ours);
     judged
 }
 
@@ -279,7 +282,27 @@ impl Judged {
 
     fn regret(&self, bound: &str, metric: &str, scores: &Scores) -> Option<f64> {
         let sweep = self.sweeps.iter().find(|sweep| sweep.policy == bound)?;
-        sweep.footprint_at(metric, scores.over).map(|least| scores.footprint / least - 1.0)
+        sweep.footprint_at(metric, None, scores.over).map(|least| scores.footprint / least - 1.0)
+    }
+
+    /// Ours against each peer at its own share over, over all workloads and over those of each kind.
+    fn matched(&self, ours: &str) -> Vec<Matched> {
+        let Some(sweep) = self.sweeps.iter().find(|sweep| sweep.policy == ours) else { return Vec::new() };
+        let compare = |policy: &str, metric: &str, class: Option<Class>, scores: &Scores| {
+            let at = sweep.footprint_at(metric, class, scores.over);
+            Matched {
+                peer: policy.to_owned(),
+                metric: metric.to_owned(),
+                class,
+                over: scores.over,
+                footprint: scores.footprint,
+                ours: at,
+                smaller: at.map(|footprint| 1.0 - footprint / scores.footprint),
+            }
+        };
+        let all = self.rows.iter().map(|row| compare(&row.policy, &row.metric, None, &row.scores));
+        let kinds = self.classes.iter().map(|row| compare(&row.policy, &row.metric, Some(row.class), &row.scores));
+        all.chain(kinds).filter(|row| row.peer != ours).collect()
     }
 
     fn save_against_static(&mut self) {
@@ -294,22 +317,6 @@ impl Judged {
             row.saving = before.filter(|before| *before > 0.0).map(|before| 1.0 - row.scores.footprint / before);
         }
     }
-}
-
-fn matched(rows: &[Row], sweeps: &[Sweep], ours: &str) -> Vec<Matched> {
-    let Some(sweep) = sweeps.iter().find(|sweep| sweep.policy == ours) else { return Vec::new() };
-    let compare = |row: &Row| {
-        let at = sweep.footprint_at(&row.metric, row.scores.over);
-        Matched {
-            peer: row.policy.clone(),
-            metric: row.metric.clone(),
-            over: row.scores.over,
-            footprint: row.scores.footprint,
-            ours: at,
-            smaller: at.map(|footprint| 1.0 - footprint / row.scores.footprint),
-        }
-    };
-    rows.iter().filter(|row| row.policy != ours).map(compare).collect()
 }
 
 fn examples(trace: &Trace, made: &Decisions, tallies: &[Tally], classes: &[Class]) -> (Vec<Example>, Vec<Example>) {

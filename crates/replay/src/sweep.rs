@@ -1,12 +1,13 @@
 //! A policy at each of its margins: the line it draws between what it allots and how often that is too little.
 
 use crate::{
-    Options, Player, ReplayError, Trace,
+    Decisions, Options, Player, ReplayError, Trace,
     parallel::{self, Progress},
     run::run_at,
     score::{
+        class::{self, Class},
         tally::{Tally, tally},
-        total::{Scores, scores},
+        total::{Scores, ratio, scores},
     },
 };
 use serde::{Deserialize, Serialize};
@@ -19,6 +20,60 @@ pub struct Point {
     pub margin: f64,
     /// Scores by metric.
     pub scores: BTreeMap<String, Scores>,
+    /// Scores by metric and kind of workload.
+    #[serde(default)]
+    pub kinds: BTreeMap<String, BTreeMap<Class, Scores>>,
+    /// By metric, the share of workloads that are over as often as the margin says, give or take a fifth; where the margin is an
+    /// asked share.
+    #[serde(default)]
+    pub met: BTreeMap<String, f64>,
+}
+
+/// Measured within this share of what was asked is met.
+const MET_SHARE: f64 = 0.2;
+
+impl Point {
+    /// What was decided at a margin, judged.
+    #[must_use]
+    pub fn of(
+        trace: &Trace,
+        decisions: &Decisions,
+        margin: f64,
+        is_asked: bool,
+        warmup_s: i64,
+        threads: usize,
+    ) -> Self {
+        let tallies = tallies(trace, decisions, warmup_s, threads);
+        let classes: Vec<Class> = trace.series().iter().map(|series| class::of(series, trace.first_s())).collect();
+        let members = |metric: &str| -> Vec<(Class, &Tally)> {
+            let all = trace.series().iter().zip(classes.iter().copied().zip(&tallies));
+            let judged = all.filter(|(series, (_, tally))| *series.metric == *metric && tally.samples > 0);
+            judged.map(|(_, member)| member).collect()
+        };
+        let mut made = Self { margin, scores: BTreeMap::new(), kinds: BTreeMap::new(), met: BTreeMap::new() };
+        for metric in trace.metrics() {
+            let members = members(&metric);
+            let total = scores(members.iter().map(|(_, tally)| *tally));
+            if total.workloads == 0 || total.bare >= 1.0 {
+                continue;
+            }
+            let of = |class: Class| scores(members.iter().filter(|(own, _)| *own == class).map(|(_, tally)| *tally));
+            let kinds = Class::ALL.into_iter().map(|class| (class, of(class))).filter(|(_, kind)| kind.workloads > 0);
+            made.kinds.insert(metric.to_string(), kinds.collect());
+            made.scores.insert(metric.to_string(), total);
+            if is_asked {
+                made.met.insert(metric.to_string(), met(members.iter().map(|(_, tally)| *tally), margin));
+            }
+        }
+        made
+    }
+}
+
+/// Share of series that are over as often as asked, give or take a fifth.
+fn met<'a>(tallies: impl ExactSizeIterator<Item = &'a Tally>, asked: f64) -> f64 {
+    let count = tallies.len() as f64;
+    let over = |tally: &Tally| f64::from(tally.over) / f64::from(tally.samples);
+    ratio(tallies.filter(|tally| (over(tally) / asked - 1.0).abs() <= MET_SHARE).count() as f64, count)
 }
 
 /// A policy's scores over its margins.
@@ -48,38 +103,32 @@ pub fn sweep(
     for (done, margin) in grid.iter().enumerate() {
         let part = |at: usize, total: usize| progress(done * total + at, grid.len() * total);
         let decisions = run_at(trace, player, *margin, options, &part)?;
-        let tallies = tallies(trace, &decisions, warmup_s, options.threads);
-        points.push(Point { margin: *margin, scores: by_metric(trace, &tallies) });
+        let is_asked = matches!(player, Player::Engine(_));
+        points.push(Point::of(trace, &decisions, *margin, is_asked, warmup_s, options.threads));
     }
     Ok(Sweep { policy: player.name().to_owned(), margin_means: means.to_owned(), points })
 }
 
 /// One tally per series of the trace.
-pub(crate) fn tallies(trace: &Trace, decisions: &crate::Decisions, warmup_s: i64, threads: usize) -> Vec<Tally> {
+pub(crate) fn tallies(trace: &Trace, decisions: &Decisions, warmup_s: i64, threads: usize) -> Vec<Tally> {
     parallel::map(trace.series().len(), threads, &|_, _| {}, |at| {
         tally(&trace.series()[at], &decisions.series[at].decided, warmup_s)
     })
 }
 
-/// Scores by metric; a metric for which nothing was decided is left out.
-fn by_metric(trace: &Trace, tallies: &[Tally]) -> BTreeMap<String, Scores> {
-    let of = |metric: &str| {
-        let members = trace.series().iter().zip(tallies).filter(|(series, _)| *series.metric == *metric);
-        scores(members.map(|(_, tally)| tally))
-    };
-    let all = trace.metrics().into_iter().map(|metric| (metric.to_string(), of(&metric)));
-    all.filter(|(_, scores)| scores.workloads > 0 && scores.bare < 1.0).collect()
-}
-
 impl Sweep {
-    /// The footprint at which the policy has a share `over` of samples over on a metric: between two margins on a line in
-    /// logarithms. `None` beyond the ends, where nothing was measured.
+    /// The footprint at which the policy has a share `over` of samples over on a metric, of all workloads or of a kind: between
+    /// two margins on a line in logarithms. `None` beyond the ends, where nothing was measured.
     #[must_use]
-    pub fn footprint_at(&self, metric: &str, over: f64) -> Option<f64> {
+    pub fn footprint_at(&self, metric: &str, class: Option<Class>, over: f64) -> Option<f64> {
+        let scores = |point: &'_ Point| match class {
+            None => point.scores.get(metric).cloned(),
+            Some(class) => point.kinds.get(metric)?.get(&class).cloned(),
+        };
         let mut line: Vec<(f64, f64)> = self
             .points
             .iter()
-            .filter_map(|point| point.scores.get(metric))
+            .filter_map(scores)
             .filter(|scores| scores.footprint > 0.0)
             .map(|scores| (scores.over.max(LEAST_OVER).ln(), scores.footprint.ln()))
             .collect();
@@ -107,6 +156,8 @@ mod tests {
                 "cpu_cores".to_owned(),
                 Scores { workloads: 1, over, footprint, ..Scores::default() },
             )]),
+            kinds: BTreeMap::new(),
+            met: BTreeMap::new(),
         };
         let sweep = Sweep {
             policy: "a".into(),
@@ -114,7 +165,7 @@ mod tests {
             points: vec![point(0.0, 0.1, 1.0), point(1.0, 0.001, 4.0)],
         };
         let check = |over: f64, expect: Option<f64>| {
-            let found = sweep.footprint_at("cpu_cores", over);
+            let found = sweep.footprint_at("cpu_cores", None, over);
             assert!(found.zip(expect).map_or(found == expect, |(a, b)| (a - b).abs() < 1e-9), "{over}: {found:?}");
         };
         check(0.1, Some(1.0));
@@ -122,6 +173,14 @@ mod tests {
         check(0.001, Some(4.0));
         check(0.2, None);
         check(0.0005, None);
-        assert_eq!(sweep.footprint_at("mem_mib", 0.01), None);
+        assert_eq!(sweep.footprint_at("mem_mib", None, 0.01), None);
+        assert_eq!(sweep.footprint_at("cpu_cores", Some(Class::Flat), 0.01), None);
+    }
+
+    #[test]
+    fn met_is_within_a_fifth() {
+        let tally = |over: u32| Tally { samples: 1_000, over, ..Tally::default() };
+        let tallies = [7, 8, 10, 12, 13].map(tally);
+        assert_eq!(met(tallies.iter(), 0.01), 0.6);
     }
 }

@@ -186,6 +186,28 @@ fn a_node_gives_no_more_than_it_has_and_the_first_first() {
     }
 }
 
+/// Bursts of the same hour of each day, with a forecaster that after each burst says that there will be another.
+#[test]
+fn a_daily_burst_through_the_loop_is_covered_with_two_changes_a_day() {
+    let engine = Engine::apportion("recent", 6 * 3_600).unwrap();
+    for burst_steps in [6, 12, 24, 48] {
+        let mut builder = TraceBuilder::default();
+        for k in 1..=7 * 288_i64 {
+            let busy = (108..108 + burst_steps).contains(&((k - 1) % 288));
+            builder.push("a", "cpu_cores", k * STEP_S, if busy { 2.0 } else { 0.2 }).unwrap();
+        }
+        let trace = builder.finish().unwrap();
+        let made = run_at(&trace, Player::Engine(&engine), 0.001, &Options::default(), &quiet).unwrap();
+        let decided = &made.series[0].decided;
+        let late = |time: &i64| *time > 3 * 86_400;
+        let over = trace.series()[0].samples().filter(|(time, _)| late(time));
+        let over = over.filter(|(time, used)| in_force(decided, *time).unwrap() < *used).count();
+        let changes = decided.iter().filter(|made| late(&made.time_s)).count();
+        // Two a day, and what margins narrow by as the rhythm is learnt.
+        assert!(over == 0 && changes <= 2 * 4 + 4, "{burst_steps} steps: {over} over, {changes} changes in four days");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
 

@@ -22,6 +22,7 @@ pub fn html(judged: &Judged) -> String {
                 page += &svg::pareto(judged, metric);
             }
             page += &scaling(judged, metric);
+            page += &asked(judged, metric);
             page += &matched(judged, metric);
             page += &classes(judged, metric);
             page += "</section>";
@@ -84,19 +85,38 @@ fn line(judged: &Judged, row: &Row, kind: Kind) -> String {
     format!("<tr><th class=\"name {colour}\">{}{ahead}{cells}</tr>", escape(&row.policy))
 }
 
+/// What our policy was asked for, and what was measured.
+fn asked(judged: &Judged, metric: &str) -> String {
+    let points = judged.sweeps.iter().flat_map(|sweep| &sweep.points);
+    let rows: Vec<_> =
+        points.filter_map(|point| Some((point, point.scores.get(metric)?, point.met.get(metric)?))).collect();
+    if rows.is_empty() {
+        return String::new();
+    }
+    let mut text = String::from(
+        "<h3>Asked and measured</h3><p>Met: share of workloads over as often as asked, give or take a fifth.</p><div class=\"wide\"><table><thead><tr><th>asked<th>over<th>met<th>footprint<th>changes</tr></thead><tbody>",
+    );
+    for (point, scores, met) in rows {
+        let (asked, over, met) = (percent(point.margin), percent(scores.over), percent(*met));
+        let _ =
+            write!(text, "<tr><th>{asked}<td>{over}<td>{met}<td>{:.3}<td>{:.2}</tr>", scores.footprint, scores.changes);
+    }
+    text + "</tbody></table></div>"
+}
+
 fn matched(judged: &Judged, metric: &str) -> String {
     let rows: Vec<_> = judged.matched.iter().filter(|row| row.metric == metric).collect();
     if rows.is_empty() {
         return String::new();
     }
     let mut text = String::from(
-        "<h3>At each peer's own share over</h3><div class=\"wide\"><table><thead><tr><th>peer<th>over<th>its footprint<th>ours<th>smaller by</tr></thead><tbody>",
+        "<h3>At each peer's own share over</h3><div class=\"wide\"><table><thead><tr><th>peer<th>workloads<th>over<th>its footprint<th>ours<th>smaller by</tr></thead><tbody>",
     );
     for row in rows {
         let ours = row.ours.map_or_else(|| "not reached".to_owned(), |ours| format!("{ours:.3}"));
         let smaller = row.smaller.map_or_else(|| "–".to_owned(), percent);
-        let (peer, over) = (escape(&row.peer), percent(row.over));
-        let _ = write!(text, "<tr><th>{peer}<td>{over}<td>{:.3}<td>{ours}<td>{smaller}</tr>", row.footprint);
+        let (peer, kind, over) = (escape(&row.peer), row.class.map_or("all", Class::name), percent(row.over));
+        let _ = write!(text, "<tr><th>{peer}<td>{kind}<td>{over}<td>{:.3}<td>{ours}<td>{smaller}</tr>", row.footprint);
     }
     text + "</tbody></table></div>"
 }

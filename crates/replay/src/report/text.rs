@@ -36,13 +36,36 @@ pub fn text(judged: &Judged) -> String {
                 row.policy, made.replica_hours, made.violation_minutes, made.lag_s, made.changes
             );
         }
-        for matched in judged.matched.iter().filter(|matched| matched.metric == reading.metric) {
-            if let Some((ours, smaller)) = matched.ours.zip(matched.smaller) {
-                let (peer, over) = (&matched.peer, percent(matched.over));
-                let (size, word) = (percent(smaller.abs()), if smaller < 0.0 { "larger" } else { "smaller" });
-                let _ = writeln!(page, "  as often over as {peer} ({over}): footprint {ours:.3}, {size} {word}");
-            }
-        }
+        page += &asked(judged, &reading.metric);
+        page += &matched(judged, &reading.metric);
     }
     page
+}
+
+/// What our policy was asked for and what was measured, one line per asked share.
+fn asked(judged: &Judged, metric: &str) -> String {
+    let mut lines = String::new();
+    for point in judged.sweeps.iter().flat_map(|sweep| &sweep.points) {
+        let Some((scores, met)) = point.scores.get(metric).zip(point.met.get(metric)) else { continue };
+        let (asked, over, met) = (percent(point.margin), percent(scores.over), percent(*met));
+        let (footprint, changes) = (scores.footprint, scores.changes);
+        let _ = writeln!(
+            lines,
+            "  asked {asked}: {over} over, met by {met} of workloads, footprint {footprint:.3}, {changes:.2} changes"
+        );
+    }
+    lines
+}
+
+/// Ours against each peer, over all workloads and over those of each kind.
+fn matched(judged: &Judged, metric: &str) -> String {
+    let mut lines = String::new();
+    for matched in judged.matched.iter().filter(|matched| matched.metric == metric) {
+        let Some((ours, smaller)) = matched.ours.zip(matched.smaller) else { continue };
+        let (peer, over) = (&matched.peer, percent(matched.over));
+        let kind = matched.class.map_or_else(String::new, |class| format!(" on {}", class.name()));
+        let (size, word) = (percent(smaller.abs()), if smaller < 0.0 { "larger" } else { "smaller" });
+        let _ = writeln!(lines, "  as often over as {peer}{kind} ({over}): footprint {ours:.3}, {size} {word}");
+    }
+    lines
 }
