@@ -3,7 +3,7 @@
 //! Demand of 2, 3 and 5 times usual is put on two hours of what was recorded (or of made-up days, where no trace is named), and
 //! each series is forecast without and with the announcement. Printed per set and factor: by how much the announcement lowers the
 //! weighted quantile loss inside the event, and what the loss outside becomes, relative to that without; geometric means over
-//! series. What comes is as announced, or a quarter more or less than that (`off by`): nobody announces exactly.
+//! series. What comes is as announced, or a quarter less than that (`off by`): nobody announces exactly.
 
 #![allow(clippy::print_stdout, reason = "an example")]
 

@@ -41,7 +41,17 @@ pub(crate) struct FeatureMaker {
     season_error: [Ema; 2],
     /// Mean of (value − value a first season before).
     drift: Ema,
+    /// Where the last token left it: the next one goes on from there.
+    phase: Option<PhaseWindow>,
     seen_end: usize,
+}
+
+/// The line through the last values: its value at step `end`, the last seen one's, and how much it rises a step.
+#[derive(Clone, Copy, Debug, Default)]
+struct Line {
+    level: f64,
+    slope: f64,
+    end: f64,
 }
 
 /// Running mean and variance (Welford).
@@ -80,6 +90,8 @@ impl Ema {
 struct Scales {
     centre: f64,
     scale: f64,
+    /// Mean deviation of the last values: the scale before its bounds.
+    deviation: f64,
     global_centre: f64,
     global_scale: f64,
 }
@@ -122,6 +134,7 @@ impl FeatureMaker {
             running: Running::default(),
             season_error: [Ema::default(); 2],
             drift: Ema::default(),
+            phase: None,
             seen_end: 0,
         }
     }
@@ -149,6 +162,7 @@ impl FeatureMaker {
         self.running = Running::default();
         self.season_error = [Ema::default(); 2];
         self.drift = Ema::default();
+        self.phase = None;
         self.seen_end = window.lead;
     }
 
@@ -192,17 +206,19 @@ impl FeatureMaker {
 
     fn scales(&self) -> Scales {
         let Some(recent) = self.recent.quantiles() else {
-            return Scales { centre: 0.0, scale: 1.0, global_centre: 0.0, global_scale: 1.0 };
+            return Scales { centre: 0.0, scale: 1.0, deviation: 0.0, global_centre: 0.0, global_scale: 1.0 };
         };
         let centre = recent[LEVELS / 2];
         let global = self.running.deviation();
         let floor = LEAST_RELATIVE * centre.abs().max(self.running.mean.abs());
-        let scale = self.recent.mean_deviation(centre).max(LEAST_LOCAL * global).max(floor);
+        let deviation = self.recent.mean_deviation(centre);
+        let scale = deviation.max(LEAST_LOCAL * global).max(floor);
         // A series of zeros has no scale of its own.
         let or_one = |scale: f64| if scale > 0.0 { scale } else { 1.0 };
         Scales {
             centre,
             scale: or_one(scale),
+            deviation,
             global_centre: self.running.mean,
             global_scale: or_one(global.max(floor)),
         }
@@ -218,30 +234,30 @@ impl FeatureMaker {
             .find(|x| x.is_finite())
     }
 
-    /// Line through the last values: (value at the last seen one's step, slope a step, that step).
-    fn line(&self) -> (f64, f64, f64) {
+    fn line(&self) -> Line {
         let n = self.tail.len() as f64;
-        let Some((end, last)) = self.tail.last().copied() else { return (0.0, 0.0, 0.0) };
+        let Some((end, last)) = self.tail.last().copied() else { return Line::default() };
         let (mean_t, mean) = self.tail.iter().fold((0.0, 0.0), |(a, b), (t, x)| (a + t / n, b + x / n));
         let (tt, tx) = self
             .tail
             .iter()
             .fold((0.0, 0.0), |(tt, tx), (t, x)| (tt + (t - mean_t) * (t - mean_t), tx + (t - mean_t) * (x - mean)));
         if tt <= 0.0 {
-            return (last, 0.0, end);
+            return Line { level: last, slope: 0.0, end };
         }
-        (mean + tx / tt * (end - mean_t), tx / tt, end)
+        Line { level: mean + tx / tt * (end - mean_t), slope: tx / tt, end }
     }
 
     fn row(&mut self, window: &Window<'_>, token: usize, tokens: &mut Tokens) {
         let scales = self.scales();
+        let line = self.line();
         let ahead = window.lead + (token + 1) * PATCH;
         tokens.centre.push(scales.centre);
         // What has only ever been constant is forecast to stay so: it tells nothing of how far it might move.
-        let constant = self.recent.mean_deviation(scales.centre) == 0.0 && self.running.deviation() == 0.0;
+        let constant = scales.deviation == 0.0 && self.running.deviation() == 0.0;
         tokens.scale.push(if constant { 0.0 } else { scales.scale });
-        self.candidates(window, &scales, ahead, &mut tokens.candidates);
-        self.features(window, &scales, token, tokens);
+        self.candidates(window, &scales, line, ahead, &mut tokens.candidates);
+        self.features(window, &scales, line, token, tokens);
         let known = self.running.count >= 4.0;
         tokens.targets.extend((ahead..ahead + PATCH).map(|step| {
             let value = f64::from(window.values[step]) / window.multiplier(step);
@@ -251,18 +267,17 @@ impl FeatureMaker {
         squash_all(&mut tokens.targets[targets - PATCH..]);
     }
 
-    fn candidates(&self, window: &Window<'_>, scales: &Scales, ahead: usize, out: &mut Candidates) {
+    fn candidates(&mut self, window: &Window<'_>, scales: &Scales, line: Line, ahead: usize, out: &mut Candidates) {
         let none = [scales.centre; LEVELS];
         let recent = self.recent.quantiles().unwrap_or(none).map(|value| scales.local(value));
         out.recent.extend(recent);
         out.long.extend(self.long.quantiles().unwrap_or(none).map(|value| scales.local(value)));
         out.last.push(self.tail.last().map_or(0.0, |(_, value)| scales.local(*value)));
-        let (level, slope, end) = self.line();
         for step in ahead..ahead + PATCH {
             let lag = |season| self.lagged(season, step).map_or(0.0, |value| scales.scaled(value));
             out.lag.push(lag(window.seasons[0]));
             out.other_lag.push(lag(window.seasons[1]));
-            out.trend.push(scales.scaled(level + slope * (step as f64 - end)));
+            out.trend.push(scales.scaled(line.level + line.slope * (step as f64 - line.end)));
         }
         for steps in [&mut out.lag, &mut out.other_lag, &mut out.trend] {
             let end = steps.len();
@@ -272,7 +287,7 @@ impl FeatureMaker {
     }
 
     fn seasonal_candidates(
-        &self,
+        &mut self,
         season: Option<usize>,
         scales: &Scales,
         ahead: usize,
@@ -287,20 +302,22 @@ impl FeatureMaker {
         let drift = self.drift.0.unwrap_or(0.0);
         // What has no value at its phase takes the recent quantiles, like a series without a season.
         let fallback = self.recent.quantiles().unwrap_or([scales.centre; LEVELS]);
-        let mut phase = PhaseWindow::new(&self.clean, season, ahead, self.seen_end);
+        let kept = self.phase.take().filter(|phase| phase.is_at(season, ahead, self.seen_end));
+        let mut phase = kept.unwrap_or_else(|| PhaseWindow::new(&self.clean, season, ahead, self.seen_end));
         for _ in 0..PATCH {
             let (levels, moved) = phase.quantiles().map_or((fallback, 0.0), |levels| (levels, drift));
             out.seasonal.extend(levels.map(|value| scales.scaled(value)));
             out.drifted.extend(levels.map(|value| scales.scaled(value + moved)));
             phase.advance(&self.clean, self.seen_end);
         }
+        self.phase = Some(phase);
         for levels in [&mut out.seasonal, &mut out.drifted] {
             let end = levels.len();
             squash_all(&mut levels[end - PATCH * LEVELS..]);
         }
     }
 
-    fn features(&self, window: &Window<'_>, scales: &Scales, token: usize, tokens: &mut Tokens) {
+    fn features(&self, window: &Window<'_>, scales: &Scales, line: Line, token: usize, tokens: &mut Tokens) {
         let (here, ahead) = (window.lead + token * PATCH, window.lead + (token + 1) * PATCH);
         let seen = &self.clean[here..here + PATCH];
         let or_centre = |value: &f64, centre: f64| if value.is_finite() { *value } else { centre };
@@ -324,15 +341,14 @@ impl FeatureMaker {
         }
         f.extend_from_slice(&c.recent[(rows - 1) * LEVELS..]);
         f.extend_from_slice(&c.long[(rows - 1) * LEVELS..]);
-        f.extend(self.scalars(window, scales, ahead));
+        f.extend(self.scalars(window, scales, line, ahead));
     }
 
-    fn scalars(&self, window: &Window<'_>, scales: &Scales, ahead: usize) -> [f32; SCALARS] {
+    fn scalars(&self, window: &Window<'_>, scales: &Scales, line: Line, ahead: usize) -> [f32; SCALARS] {
         let log_ratio = |a: f64, b: f64| ((a / b).max(1e-4).ln() * 0.5) as f32;
         let error = |which: usize| self.season_error[which].0.map_or(0.0, |error| log_ratio(error, scales.scale));
         let known = |value: bool| f32::from(u8::from(value));
         let hidden = ((ahead - self.seen_end) / PATCH) as f32;
-        let (_, slope, _) = self.line();
         let last = self.tail.last().map_or(0.0, |(_, value)| scales.local(*value));
         let span = self.tail.first().map_or(0.0, |(step, _)| (self.seen_end as f64 - step) / RECENT as f64);
         let zero = if window.non_negative { scales.local(0.0) * 0.5 } else { 0.0 };
@@ -342,7 +358,7 @@ impl FeatureMaker {
             log_ratio(scales.scale, scales.global_scale),
             scales.global(scales.centre),
             last,
-            squash((slope * PATCH as f64 / scales.scale) as f32),
+            squash((line.slope * PATCH as f64 / scales.scale) as f32),
             hidden * 0.125,
             (1.0 + hidden).ln(),
             known(window.seasons[0].is_some()),

@@ -39,6 +39,12 @@ impl PhaseWindow {
         window
     }
 
+    /// Whether it is what `new` would make, after more has been seen.
+    pub(crate) fn is_at(&self, season: usize, step: usize, seen_end: usize) -> bool {
+        (self.season, self.step) == (season, step)
+            && self.back == first_season_back(step + self.reach, seen_end, season)
+    }
+
     /// Moves to the next step.
     pub(crate) fn advance(&mut self, clean: &[f64], seen_end: usize) {
         let step = self.step + 1;
@@ -131,5 +137,31 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn what_a_token_leaves_is_what_the_next_would_make() {
+        let mut rng = Rng::new(3);
+        let mut kept = 0;
+        for season in [1, 5, 13, 24, 31, 40, 100] {
+            let all: Vec<f64> =
+                (0..800).map(|_| if rng.chance(0.2) { f64::NAN } else { rng.below(9) as f64 }).collect();
+            let seen = |end: usize| all.iter().enumerate().map(|(t, x)| if t < end { *x } else { f64::NAN }).collect();
+            for end in [32, 96, 320, 512] {
+                let (before, after): (Vec<f64>, Vec<f64>) = (seen(end), seen(end + 32));
+                let mut window = PhaseWindow::new(&before, season, end, end);
+                (0..32).for_each(|_| window.advance(&before, end));
+                if window.is_at(season, end + 32, end + 32) {
+                    assert_eq!(
+                        window.sorted[..window.count],
+                        plain(&after, season, end + 32, end + 32),
+                        "{season} {end}"
+                    );
+                    kept += 1;
+                }
+                assert!(!window.is_at(season + 1, end + 32, end + 32) && !window.is_at(season, end + 33, end + 33));
+            }
+        }
+        assert!(kept >= 8, "{kept} kept");
     }
 }

@@ -29,14 +29,30 @@ impl SortedWindow {
         } else {
             let dropped = std::mem::replace(&mut self.ring[self.oldest], value);
             self.oldest = (self.oldest + 1) % self.capacity;
-            self.sorted.remove(self.sorted.partition_point(|kept| *kept < dropped));
+            return self.replace(dropped, value);
         }
-        self.sorted.insert(self.sorted.partition_point(|kept| *kept < value), value);
+        self.sorted.insert(self.place_of(value), value);
+    }
+
+    /// Only what lies between the two is moved.
+    fn replace(&mut self, old: f64, new: f64) {
+        let (from, to) = (self.place_of(old), self.place_of(new));
+        if to > from {
+            self.sorted.copy_within(from + 1..to, from);
+            self.sorted[to - 1] = new;
+        } else {
+            self.sorted.copy_within(to..from, to + 1);
+            self.sorted[to] = new;
+        }
+    }
+
+    fn place_of(&self, value: f64) -> usize {
+        self.sorted.partition_point(|kept| *kept < value)
     }
 
     /// The share of values equal to `value`; 0 while empty.
     pub(crate) fn share_of(&self, value: f64) -> f32 {
-        let below = self.sorted.partition_point(|kept| *kept < value);
+        let below = self.place_of(value);
         let equal = self.sorted[below..].partition_point(|kept| *kept <= value);
         equal as f32 / self.sorted.len().max(1) as f32
     }
