@@ -1,7 +1,7 @@
 //! What every parser of `apportion-host` must do with any bytes: not panic, not hang, and give only what its documentation
 //! promises. Used by the fuzzer (`fuzz_targets/`) and, with mutated seeds, by the tests of the crate.
 
-use apportion_host::{cgroupfs, collect, trace::Trace};
+use apportion_host::{cgroupfs, collect, fuzzed, trace::Trace};
 use std::{ffi::OsStr, fs::File, io::Write, os::unix::ffi::OsStrExt, path::Path};
 
 /// Files of a cgroup, whatever they hold.
@@ -23,6 +23,21 @@ pub fn cgroup_files(bytes: &[u8]) {
     if let Ok(limit) = cgroupfs::parse_limit(bytes) {
         assert!(limit.or_infinite() >= 0.0);
     }
+}
+
+/// Limits of devices, whatever they hold.
+pub fn limit_files(bytes: &[u8]) {
+    fuzzed::limit_files(bytes);
+}
+
+/// What `tc` and `nft` print, whatever it is.
+pub fn network(bytes: &[u8]) {
+    fuzzed::network(bytes);
+}
+
+/// Packed numbers of a store, whatever they hold.
+pub fn chunks(bytes: &[u8]) {
+    fuzzed::chunks(bytes);
 }
 
 /// Mounts, memberships, names of groups, and what their paths make of them.

@@ -3,5 +3,6 @@
 pub mod act;
 pub mod cgroupfs;
 pub mod collect;
+pub mod fuzzed;
 pub mod store;
 pub mod trace;

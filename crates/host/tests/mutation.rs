@@ -117,3 +117,18 @@ fn csv() {
 fn parquet() {
     check("parquet", bodies::parquet);
 }
+
+#[test]
+fn limit_files() {
+    check("limit_files", bodies::limit_files);
+}
+
+#[test]
+fn network() {
+    check("network", bodies::network);
+}
+
+#[test]
+fn chunks() {
+    check("chunks", bodies::chunks);
+}

@@ -95,3 +95,21 @@ fn first_matching_rule_holds_and_apply_needs_both() {
     assert_eq!(mode("db", true), Mode::Recommend);
     assert_eq!(config.standing(&"web-1".into(), false).priority, 2);
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(2_000))]
+
+    /// Whatever a hand makes of the file: a configuration, or faults that each name a line and a remedy.
+    #[test]
+    fn any_edit_of_the_reference_is_read_or_refused_clearly(
+        at in 0..REFERENCE.len(), cut in 0_usize..40, put in "[\\[\\]{}=\"'#.,\\-a-z0-9 \n\u{0}é]{0,12}"
+    ) {
+        let (from, to) = (at.min(REFERENCE.len()), (at + cut).min(REFERENCE.len()));
+        proptest::prop_assume!(REFERENCE.is_char_boundary(from) && REFERENCE.is_char_boundary(to));
+        let edited = format!("{}{put}{}", &REFERENCE[..from], &REFERENCE[to..]);
+        if let Err(Faults { faults, .. }) = parse(&edited) {
+            proptest::prop_assert!(!faults.is_empty());
+            proptest::prop_assert!(faults.iter().all(|it| it.line >= 1 && !it.what.is_empty() && !it.remedy.is_empty()), "{faults:?}");
+        }
+    }
+}

@@ -89,7 +89,7 @@ pub(super) fn io_text(device: DeviceNumber, key: Option<&str>, to: Setting) -> S
 }
 
 /// The limited devices of `io.max` under `key`, or of a version 1 file, with their limits.
-pub(super) fn parse_io(bytes: &[u8], key: Option<&str>) -> Result<Vec<(DeviceNumber, f64)>, Syntax> {
+pub(crate) fn parse_io(bytes: &[u8], key: Option<&str>) -> Result<Vec<(DeviceNumber, f64)>, Syntax> {
     let mut limited = Vec::new();
     for (line, content) in bytes.split(|byte| *byte == b'\n').enumerate() {
         let content = content.trim_ascii();

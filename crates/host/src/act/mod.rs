@@ -18,6 +18,9 @@ mod restore;
 mod route;
 mod systemd;
 
+pub(crate) use limit_file::parse_io;
+pub(crate) use network::parse_any as parse_network;
+
 pub use access::{Access, Order};
 pub use cgroup::CgroupFiles;
 pub use dry_run::DryRun;

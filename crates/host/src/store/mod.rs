@@ -23,6 +23,8 @@ mod write;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use codec::unpack_any;
+
 pub use backfill::Backfilled;
 pub use db::Access;
 pub use error::{OpenError, ReadError, WriteError};

@@ -82,7 +82,7 @@ fn burst_bytes(bytes_per_s: f64) -> u32 {
 }
 
 /// A queue that the kernel put there by itself has the number 0; whatever a person adds has another.
-fn parse_root(json: &str) -> Root {
+pub(super) fn parse_root(json: &str) -> Root {
     let answer: serde_json::Value = serde_json::from_str(json).unwrap_or_default();
     let queues = answer.as_array().map(Vec::as_slice).unwrap_or_default();
     let Some(root) = queues.iter().find(|queue| queue["root"] == true) else { return Root::Default };
@@ -95,7 +95,7 @@ fn parse_root(json: &str) -> Root {
 }
 
 /// Lines of `class htb a990:1 root prio 0 rate 20Mbit ceil 20Mbit ...`.
-fn parse_classes(text: &str) -> BTreeMap<u16, f64> {
+pub(super) fn parse_classes(text: &str) -> BTreeMap<u16, f64> {
     text.lines().filter_map(parse_class).collect()
 }
 

@@ -28,6 +28,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// Takes any text as an answer of `tc` and `nft`, for the fuzzer.
+pub(crate) fn parse_any(text: &str) {
+    let _ = classes::parse_root(text);
+    let _ = classes::parse_classes(text);
+    let _ = rules::parse(text);
+}
+
 /// `nft` looks for groups below this folder and nowhere else.
 const GROUPS: &str = "/sys/fs/cgroup";
 /// Two programs are started to look, so a glance uses what was seen within this time.

@@ -55,7 +55,7 @@ fn script(interface: &str, above: usize, classes: &BTreeMap<String, u16>) -> Str
     text
 }
 
-fn parse(json: &str) -> Rules {
+pub(super) fn parse(json: &str) -> Rules {
     let mut rules = Rules::default();
     for rule in objects(json, "rule") {
         match group_and_class(&rule) {
