@@ -205,19 +205,6 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    #[test]
-    fn zz_seeds() {
-        let points: Vec<Point> = (0..40).map(|i| Point { ms: 1_790_000_000_000 + i * 10_000, value: (i * i) as f64 }).collect();
-        let mean: Vec<f32> = (0..288).map(|i| if i % 7 == 0 { f32::NAN } else { i as f32 }).collect();
-        let d = "../../fuzz/seeds/chunks";
-        std::fs::create_dir_all(d).unwrap();
-        std::fs::write(format!("{d}/readings"), pack_points(&points).unwrap()).unwrap();
-        std::fs::write(format!("{d}/steps"), pack_steps(&StepChunk { mean: mean.clone(), max: mean.clone() }).unwrap()).unwrap();
-        std::fs::write(format!("{d}/minutes"), pack_steps(&StepChunk { mean, max: Vec::new() }).unwrap()).unwrap();
-        let entries: Vec<(u32, Point)> = points.iter().enumerate().map(|(i, p)| (i as u32 / 4, *p)).collect();
-        std::fs::write(format!("{d}/journal"), pack_journal(&entries).unwrap()).unwrap();
-    }
-
     fn bits(points: &[Point]) -> Vec<(i64, u64)> {
         points.iter().map(|point| (point.ms, point.value.to_bits())).collect()
     }

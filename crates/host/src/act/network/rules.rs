@@ -79,7 +79,8 @@ fn group_and_class(rule: &serde_json::Value) -> Option<(String, u16)> {
 
 fn objects(json: &str, kind: &'static str) -> impl Iterator<Item = serde_json::Value> {
     let mut answer: serde_json::Value = serde_json::from_str(json).unwrap_or_default();
-    let all = answer["nftables"].as_array_mut().map(std::mem::take).unwrap_or_default();
+    // Not by index: that panics where the answer is no object.
+    let all = answer.get_mut("nftables").and_then(|all| all.as_array_mut()).map(std::mem::take).unwrap_or_default();
     all.into_iter().filter_map(move |mut object| object.get_mut(kind).map(serde_json::Value::take))
 }
 
