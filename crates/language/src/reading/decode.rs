@@ -20,7 +20,7 @@ use jiff::Zoned;
 /// How much likelier a topic is that the sentence has a word for.
 const MENTIONED: f32 = 4.0;
 /// How much likelier a bound is that the words beside the amount say.
-const SAID: f32 = 20.0;
+const SAID: f32 = 100.0;
 /// How much likelier a direction is that all words point to.
 const SIDED: f32 = 4.0;
 /// So many bytes are no memory where no word says so.
@@ -183,8 +183,10 @@ impl<'a> Seen<'a> {
         if self.time.says_end {
             reading.end = self.time.window.end.clone();
         }
-        let said = hint::direction(&self.classes);
-        let shares = weighed(&DIRECTIONS, &self.scores.direction, said.is_some().then_some(said), SIDED);
+        let asked = self.asked_for();
+        let factor = asked.and_then(|amount| hint::factor_direction(&amount));
+        let (said, weight) = factor.map_or((hint::direction(&self.classes), SIDED), |way| (Some(way), SAID));
+        let shares = weighed(&DIRECTIONS, &self.scores.direction, said.is_some().then_some(said), weight);
         let (direction, belief) = best(&DIRECTIONS, &shares, |direction| direction.is_some());
         reading.direction = direction;
         reading.confidence *= belief;
@@ -196,7 +198,7 @@ impl<'a> Seen<'a> {
         });
         reading.level = level;
         reading.confidence *= belief;
-        match self.asked_for() {
+        match asked {
             Some(amount) => {
                 self.put(reading, &amount, if is_relative(&amount) { Effect::Multiply } else { Effect::Add });
             }

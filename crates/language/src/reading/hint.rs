@@ -2,7 +2,7 @@
 //! asked for or is the state.
 
 use super::{
-    amount::{Amount, Sense},
+    amount::{Amount, Counts, Sense},
     fields::{Direction, Level},
     text::Text,
 };
@@ -63,6 +63,12 @@ pub(super) fn direction(classes: &[&str]) -> Option<Direction> {
     }
 }
 
+/// "double" goes up, "halve" goes down.
+pub(super) fn factor_direction(amount: &Amount) -> Option<Direction> {
+    let up = if amount.value > 1.0 { Direction::Up } else { Direction::Down };
+    (amount.counts == Counts::Factor).then_some(up)
+}
+
 /// Whether the words beside an amount ask for it ("2 more", "take 2 off"), or tell it as the state ("of its 16 cores").
 pub(super) fn is_asked(text: &Text, amount: &Amount) -> Option<bool> {
     const STATE: [&str; 22] = [
@@ -80,5 +86,27 @@ pub(super) fn is_asked(text: &Text, amount: &Amount) -> Option<bool> {
         (true, false) => Some(false),
         (false, true) => Some(true),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reading::amount::amounts;
+
+    #[test]
+    fn what_words_say_outright() {
+        let text = |sentence: &str| Text::new(sentence);
+        assert_eq!(severity(&text("web 严重不足")).map(|found| found.0), Some(Level::Critical));
+        assert_eq!(severity(&text("web is a bit slow")).map(|found| found.0), Some(Level::Low));
+        assert_eq!(severity(&text("web is slow")), None);
+        assert_eq!(direction(&["surplus"]), Some(Direction::Down));
+        assert_eq!(direction(&["more", "less"]), None);
+        let first = |sentence: &str| amounts(&text(sentence))[0];
+        assert_eq!(factor_direction(&first("halve web")), Some(Direction::Down));
+        assert_eq!(factor_direction(&first("web 的CPU翻倍")), Some(Direction::Up));
+        let asked = |sentence: &str| is_asked(&text(sentence), &first(sentence));
+        assert_eq!(asked("add 2 cores to web"), Some(true));
+        assert_eq!(asked("web uses 2 cores"), Some(false));
     }
 }
