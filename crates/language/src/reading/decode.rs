@@ -84,7 +84,7 @@ fn best<T: Copy>(classes: &[T], shares: &[f32], allowed: impl Fn(T) -> bool) -> 
 }
 
 /// Shares with that of one class raised.
-fn weighed<T: PartialEq>(classes: &[T], shares: &[f32], said: Option<T>, weight: f32) -> Vec<f32> {
+fn weighed<T: Copy + PartialEq>(classes: &[T], shares: &[f32], said: Option<T>, weight: f32) -> Vec<f32> {
     let one = |(class, share): (&T, &f32)| share * if said.as_ref() == Some(class) { weight } else { 1.0 };
     classes.iter().zip(shares).map(one).collect()
 }
