@@ -132,7 +132,7 @@ impl Watch {
                 if let Some(state) = state {
                     hurt.extend(watched.review(limits, *knob, state, now));
                 }
-                watched.gone |= state.is_none();
+                watched.gone = state.is_none();
                 let lasts_s = if watched.hurt { TRY_AGAIN_S } else { limits.window_s };
                 now.since_s(watched.since) < lasts_s
             });
@@ -163,18 +163,12 @@ impl Watch {
 }
 
 impl Watched {
-    const fn new(id: DecisionId, former: Setting, since: Time) -> Self {
-        let none = Signals {
-            throttled_share: None,
-            memory_pressure: None,
-            io_pressure: None,
-            oom_kills: None,
-            latency_s: None,
-        };
-        Self { id, former, since, before: none, looks: 0, gone: false, hurt: false }
+    fn new(id: DecisionId, former: Setting, since: Time) -> Self {
+        Self { id, former, since, before: Signals::default(), looks: 0, gone: false, hurt: false }
     }
 
-    /// The change that takes the cut back, where it hurts now or hurt before, and the harm where it is new.
+    /// The change that takes the cut back, where it hurts now or hurt before, and the harm where it is new; `None` also where the cut
+    /// is no longer in force.
     fn review(
         &mut self,
         limits: &WatchLimits,
@@ -182,10 +176,10 @@ impl Watched {
         state: &WorkloadState,
         now: Time,
     ) -> Option<(Option<Harm>, Change)> {
+        let take_back = self.take_back(knob, state)?;
         let harm = if self.hurt { None } else { self.look(limits, knob, state, now) };
         self.hurt |= harm.is_some();
-        self.gone = false;
-        self.hurt.then(|| Some((harm, self.take_back(knob, state)?))).flatten()
+        self.hurt.then_some((harm, take_back))
     }
 
     fn look(&mut self, limits: &WatchLimits, knob: Knob, state: &WorkloadState, now: Time) -> Option<Harm> {

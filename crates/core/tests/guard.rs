@@ -52,6 +52,13 @@ fn used(max: f64) -> Used {
     Used { window_s: 86_400.0, present_share: 1.0, p50: 0.1 * max, p95: 0.2 * max, max, max_at: NOW }
 }
 
+/// One workload some time later, with its telemetry as fresh.
+fn later(quota_cores: f64, after_s: i64) -> Snapshot {
+    let mut state = state("web", quota_cores);
+    read(&mut state, name::CPU, NOW.plus_s(after_s), 0.1);
+    Snapshot { now: NOW.plus_s(after_s), ..snapshot(vec![state]) }
+}
+
 #[test]
 fn a_first_limit_leaves_room_above_the_greatest_use() {
     let snapshot = snapshot(vec![state("web", 2.0)]);
@@ -84,25 +91,19 @@ fn throughput_that_nobody_bounds_keeps_a_floor() {
 #[test]
 fn what_somebody_else_set_outlives_a_restart_and_what_we_set_does_not() {
     let mut guard = guard();
-    let with = |value, after_s| {
-        let mut later = snapshot(vec![state("web", value)]);
-        later.now = NOW.plus_s(after_s);
-        later.workloads.values_mut().for_each(|state| read(state, name::CPU, NOW.plus_s(after_s), 0.1));
-        later
-    };
     let mut gone = snapshot(vec![]);
-    carry_out(&mut guard, &cpu("web", 2.0, 1.5), &with(2.0, 0)).unwrap();
+    carry_out(&mut guard, &cpu("web", 2.0, 1.5), &later(2.0, 0)).unwrap();
     gone.now = NOW.plus_s(10);
     guard.forget(&gone);
-    assert!(admit(&mut guard, &cpu("web", 3.0, 4.0), &with(3.0, 20)).is_ok(), "a new group has a limit of its own");
-    carry_out(&mut guard, &cpu("web", 3.0, 4.0), &with(3.0, 20)).unwrap();
-    assert!(admit(&mut guard, &cpu("web", 3.5, 4.0), &with(3.5, 30)).is_err());
+    assert!(admit(&mut guard, &cpu("web", 3.0, 4.0), &later(3.0, 20)).is_ok(), "a new group has a limit of its own");
+    carry_out(&mut guard, &cpu("web", 3.0, 4.0), &later(3.0, 20)).unwrap();
+    assert!(admit(&mut guard, &cpu("web", 3.5, 4.0), &later(3.5, 30)).is_err());
     gone.now = NOW.plus_s(40);
     guard.forget(&gone);
-    assert!(admit(&mut guard, &cpu("web", 3.5, 4.0), &with(3.5, 50)).is_err(), "still theirs");
+    assert!(admit(&mut guard, &cpu("web", 3.5, 4.0), &later(3.5, 50)).is_err(), "still theirs");
     gone.now = NOW.plus_s(41 + 3_600);
     guard.forget(&gone);
-    assert!(admit(&mut guard, &cpu("web", 3.5, 4.0), &with(3.5, 50 + 3_600)).is_ok());
+    assert!(admit(&mut guard, &cpu("web", 3.5, 4.0), &later(3.5, 50 + 3_600)).is_ok());
 }
 
 #[test]
@@ -157,15 +158,9 @@ fn cuts_wait_and_raises_do_not() {
 #[test]
 fn raises_of_the_last_day_are_taken_back_at_once() {
     let mut guard = guard();
-    let at = |value, after_s| {
-        let mut later = snapshot(vec![state("web", value)]);
-        later.now = NOW.plus_s(after_s);
-        later.workloads.values_mut().for_each(|state| read(state, name::CPU, NOW.plus_s(after_s), 0.1));
-        later
-    };
-    carry_out(&mut guard, &cpu("web", 0.5, 1.0), &at(0.5, 0)).unwrap();
-    carry_out(&mut guard, &cpu("web", 1.0, 2.0), &at(1.0, 60)).unwrap();
-    let back = |guard: &mut Guard, after_s| admit(guard, &cpu("web", 2.0, 0.2), &at(2.0, after_s));
+    carry_out(&mut guard, &cpu("web", 0.5, 1.0), &later(0.5, 0)).unwrap();
+    carry_out(&mut guard, &cpu("web", 1.0, 2.0), &later(1.0, 60)).unwrap();
+    let back = |guard: &mut Guard, after_s| admit(guard, &cpu("web", 2.0, 0.2), &later(2.0, after_s));
     assert_eq!(back(&mut guard, 7_200), Ok(Setting::Value(0.5)), "no further than before the raises");
     assert_eq!(back(&mut guard, 60 + 86_400), Ok(Setting::Value(0.5)));
     assert_eq!(back(&mut guard, 61 + 86_400), Ok(Setting::Value(1.4)), "long ago: step by step");
@@ -175,9 +170,8 @@ fn raises_of_the_last_day_are_taken_back_at_once() {
 fn nothing_is_cut_before_enough_was_seen() {
     let snapshot = snapshot(vec![state("web", 2.0)]);
     let with_use = |to, present_share| {
-        let used = Used { window_s: 86_400.0, present_share, p50: 0.1, p95: 0.2, max: 0.3, max_at: NOW };
         let mut change = cpu("web", 2.0, to);
-        change.reason.used = Some(used);
+        change.reason.used = Some(Used { present_share, ..used(0.3) });
         change
     };
     let young = Refusal::TooYoung { seen_s: 864.0, needed_s: 3_600.0 };

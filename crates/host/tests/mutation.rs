@@ -88,47 +88,13 @@ fn check(name: &str, body: fn(&[u8])) {
     println!("{name}: {inputs} inputs from {} seeds", seeds.len());
 }
 
-#[test]
-fn cgroup_files() {
-    check("cgroup_files", bodies::cgroup_files);
+macro_rules! parsers {
+    ($($name:ident)+) => {
+        $(#[test]
+        fn $name() {
+            check(stringify!($name), bodies::$name);
+        })+
+    };
 }
 
-#[test]
-fn mountinfo() {
-    check("mountinfo", bodies::mountinfo);
-}
-
-#[test]
-fn proc_files() {
-    check("proc_files", bodies::proc_files);
-}
-
-#[test]
-fn prometheus() {
-    check("prometheus", bodies::prometheus);
-}
-
-#[test]
-fn csv() {
-    check("csv", bodies::csv);
-}
-
-#[test]
-fn parquet() {
-    check("parquet", bodies::parquet);
-}
-
-#[test]
-fn limit_files() {
-    check("limit_files", bodies::limit_files);
-}
-
-#[test]
-fn network() {
-    check("network", bodies::network);
-}
-
-#[test]
-fn chunks() {
-    check("chunks", bodies::chunks);
-}
+parsers! { cgroup_files mountinfo proc_files prometheus csv parquet limit_files network chunks }
