@@ -186,11 +186,14 @@ impl TelemetryModel {
         horizon_steps: usize,
         threads: usize,
     ) -> Vec<QuantileForecast> {
-        let mut out = self.forecast_told(inputs, horizon_steps, threads);
-        let told: Vec<usize> = (0..inputs.len()).filter(|k| inputs[*k].future_multiplier.is_some()).collect();
+        let is_told = |input: &SeriesInput<'_>| (0..horizon_steps).any(|step| input.multiplier(step) != 1.0);
+        let (told, untold): (Vec<usize>, Vec<usize>) = (0..inputs.len()).partition(|k| is_told(&inputs[*k]));
         // Told of an event, the network would move the steps beside it too, and is no better there for it.
-        let untold = |k: &usize| SeriesInput { future_multiplier: None, ..inputs[*k] };
-        let plain = self.forecast_told(&told.iter().map(untold).collect::<Vec<_>>(), horizon_steps, threads);
+        let silent = |k: &usize| SeriesInput { future_multiplier: None, ..inputs[*k] };
+        let mut first = inputs.to_vec();
+        untold.iter().for_each(|k| first[*k] = silent(k));
+        let mut out = self.forecast_told(&first, horizon_steps, threads);
+        let plain = self.forecast_told(&told.iter().map(silent).collect::<Vec<_>>(), horizon_steps, threads);
         for (k, plain) in told.into_iter().zip(&plain) {
             let steps = out[k].values.chunks_exact_mut(LEVELS).zip(plain.values.chunks_exact(LEVELS)).enumerate();
             let quiet = steps.filter(|(step, _)| inputs[k].multiplier(*step) == 1.0);
