@@ -48,11 +48,11 @@ pub(super) fn find(global: &args::Global, what: &str) -> anyhow::Result<Vec<Deci
 }
 
 fn known(decisions: Vec<Decision>, what: &str) -> anyhow::Result<Vec<Decision>> {
-    if decisions.is_empty() {
-        let what = format!("nothing is decided about {what:?} yet; `apportion status` lists the workloads");
-        return Err(NothingFound(what).into());
-    }
-    Ok(decisions)
+    if decisions.is_empty() { Err(undecided(what).into()) } else { Ok(decisions) }
+}
+
+fn undecided(what: &str) -> NothingFound {
+    NothingFound(format!("nothing is decided about {what:?} yet; `apportion status` lists the workloads"))
 }
 
 /// What is read of `/api/v1/workloads/NAME`.
@@ -73,7 +73,7 @@ fn without_decision(global: &args::Global, what: &str) -> anyhow::Result<String>
     let detail = Control::find(&global.store_path()).and_then(|control| control.get(&path)).ok();
     let detail: Option<Detail> = detail.and_then(|detail| serde_json::from_value(detail).ok());
     let words: Vec<String> = detail.into_iter().flat_map(|detail| detail.knobs).filter_map(|knob| knob.words).collect();
-    if words.is_empty() { known(Vec::new(), what).map(|_| String::new()) } else { Ok(words.join("\n\n") + "\n") }
+    if words.is_empty() { Err(undecided(what).into()) } else { Ok(words.join("\n\n") + "\n") }
 }
 
 /// A number is a decision's, anything else a workload's name.

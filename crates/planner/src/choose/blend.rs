@@ -1,7 +1,8 @@
 //! How candidates are weighed and put together.
 //!
 //! Weight: `(relative loss)^-8`, the loss shrunk towards the candidate's prior by three ends' worth, or by eight where the past is too
-//! short for a rhythm: its ends then say little of what comes next. Together: level by level the weighted median, which keeps what most say exactly (a zero stays a zero) and is not drawn away by one that is far off.
+//! short for a rhythm: its ends then say little of what comes next. Together: level by level the weighted median, which keeps what
+//! most say exactly (a zero stays a zero) and is not drawn away by one that is far off.
 
 use super::Candidate;
 use crate::{forecasters::Row, season::calendar_season};
