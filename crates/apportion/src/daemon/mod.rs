@@ -38,6 +38,7 @@ use apportion_core::{
     TickReport, Time, WorkloadId, tick::Parts,
 };
 use apportion_host::{
+    cgroupfs::Hierarchy,
     collect::MachineCollector,
     store::{Store, WriteError},
 };
@@ -59,6 +60,7 @@ pub struct Daemon {
     found: prometheus::Found,
     machine: MachineCollector,
     own_groups: BTreeSet<String>,
+    hierarchy: Hierarchy,
     store: Arc<Store>,
     history: StoreHistory,
     forecaster: Arc<dyn Forecaster + Send + Sync>,
@@ -207,6 +209,7 @@ impl Daemon {
             config: &self.config,
             apply: self.settings.apply,
             own_groups: &self.own_groups,
+            hierarchy: &self.hierarchy,
             store: &self.store,
             executor: self.executor.as_ref(),
             said: read.map(|()| AtWork::new(&self.said, now, &zone::offset_s)),
