@@ -5,10 +5,11 @@ use super::text::{MOST_CHARS, Text, is_deceptive};
 
 /// Why a sentence is not read at all.
 pub(super) fn unreadable(sentence: &str) -> Option<&'static str> {
+    let sentence = sentence.trim();
     if sentence.chars().nth(MOST_CHARS).is_some() {
         return Some("too long for one instruction (600 characters)");
     }
-    if sentence.trim().is_empty() {
+    if sentence.is_empty() {
         return Some("empty");
     }
     if sentence.chars().any(is_deceptive) {
