@@ -80,6 +80,33 @@ fn tricks_with_units_and_look_alikes_ask_for_what_is_written_or_nothing() {
 }
 
 #[test]
+fn a_workload_called_like_an_everyday_word_decides_nothing() {
+    let reader = Reader::embedded().unwrap();
+    let read = |name: &str, sentence: &str| {
+        let reading = reader.interpret(sentence, &now(), &[name.to_owned(), "web".to_owned()]);
+        (reading.workloads.clone(), reading.amount, reading.sure)
+    };
+    for (name, sentence) in [
+        ("everything", "freeze everything until Friday"),
+        ("anything", "don't touch anything tonight"),
+        ("all", "limit all services to 2 cores"),
+        ("所有服务", "所有服务今晚都不要动"),
+        ("today", "freeze today until Friday"),
+    ] {
+        assert_eq!(read(name, sentence), (vec![], read("other", sentence).1, false), "{sentence}");
+    }
+    let web = || vec!["web".to_owned()];
+    assert_eq!(read("tonight", "freeze web tonight"), (web(), None, false));
+    assert_eq!(read("今晚", "今晚不要动 web"), (web(), None, false));
+    for name in ["cores", "16", "2", "limit", "to", "core", "核", "2核"] {
+        assert_eq!(read(name, "limit web to 16 cores"), (web(), Some(16.0), true), "{name}");
+        assert_eq!(read(name, "web 最多2核"), (web(), Some(2.0), true), "{name}");
+    }
+    assert_eq!(read("everything", "freeze \"everything\" until Friday").0, ["everything"]);
+    assert_eq!(read("backup", "limit backup to 2 cores"), (vec!["backup".to_owned()], Some(2.0), true));
+}
+
+#[test]
 fn no_attack_is_answered_as_a_question() {
     let reader = Reader::embedded().unwrap();
     for attack in ATTACKS {

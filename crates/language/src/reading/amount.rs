@@ -2,6 +2,7 @@
 
 use super::{
     number::{self, Number},
+    part,
     text::Text,
     unit::WORD_UNITS,
 };
@@ -40,7 +41,7 @@ pub(crate) struct Amount {
     pub(crate) value: f64,
     pub(crate) counts: Counts,
     pub(crate) sense: Sense,
-    /// The unit was a letter alone ("100M", "100兆"), which for bandwidth means bits per second.
+    /// The unit was a letter alone: "100M", "100兆", which for bandwidth means bits per second, or "500m".
     pub(crate) letter: bool,
 }
 
@@ -64,7 +65,7 @@ fn amount_at(text: &Text, place: usize) -> Option<Amount> {
     let (start, value, counts, end, letter) = word_factor(text, place)
         .map(|(value, end)| (place, value, Counts::Factor, end, false))
         .or_else(|| counted(text, place))
-        .or_else(|| fraction(text, place).map(|(value, end)| (place, value, Counts::Percent, end, false)))?;
+        .or_else(|| part::of_one(text, place).map(|(value, end)| (place, value, Counts::Percent, end, false)))?;
     let sense = super::sense::sense(text, start, end, counts);
     let (value, counts) = as_factor(text, value, counts, sense, start);
     Some(Amount { start, end, value, counts, sense, letter })
@@ -86,6 +87,9 @@ fn counted(text: &Text, place: usize) -> Option<(usize, f64, Counts, usize, bool
     if let Some((value, end)) = chinese_percent(text, begin) {
         return Some((place, value, Counts::Percent, end, false));
     }
+    if let Some((value, unit)) = part_of_unit(text, begin) {
+        return Some((place, value * unit.scale, unit.counts, unit.end, unit.letter));
+    }
     let first =
         if signed { number::digits(text, begin)? } else { number::number(text, begin).or_else(|| one(text, begin))? };
     if let Some((second, number)) = range_end(text, first)
@@ -102,10 +106,21 @@ fn counted(text: &Text, place: usize) -> Option<(usize, f64, Counts, usize, bool
     Some((place, (first.value + half) * unit.scale, unit.counts, end, unit.letter))
 }
 
-/// "a core and a half", "一倍半".
+/// "3/4 of a core", "1/2 核".
+fn part_of_unit(text: &Text, place: usize) -> Option<(f64, Unit)> {
+    let part = number::ratio(text, place)?;
+    let end = text.any_word(text.skip_spaces(part.end), &["of a", "of an", "of one"]).unwrap_or(part.end);
+    Some((part.value, unit(text, Number { end, ..part })?))
+}
+
+/// "a core and a half", "一倍半", "一核半", "三成半"; "2核半小时" is half an hour.
 fn half_more(text: &Text, unit: Unit) -> (f64, usize) {
     let english = text.word(text.skip_spaces(unit.end), "and a half");
-    let chinese = || text.literal(unit.end, "半").filter(|_| unit.counts == Counts::Factor);
+    let halved = matches!(unit.counts, Counts::Factor | Counts::Cores | Counts::Percent);
+    let time = |end: &usize| {
+        ["小", "个", "天", "年", "月", "夜", "钟", "数"].iter().any(|next| text.literal(*end, next).is_some())
+    };
+    let chinese = || text.literal(unit.end, "半").filter(|end| halved && !time(end));
     english.or_else(chinese).map_or((0.0, unit.end), |end| (0.5, end))
 }
 
@@ -171,36 +186,10 @@ fn chinese_percent(text: &Text, place: usize) -> Option<(f64, usize)> {
     Some((found.value, found.end))
 }
 
-/// "a third", "two thirds", "a quarter", "三分之一": parts of one, as percent.
-fn fraction(text: &Text, place: usize) -> Option<(f64, usize)> {
-    const WORDS: [(&str, f64); 11] = [
-        ("one third", 1.0 / 3.0),
-        ("a third", 1.0 / 3.0),
-        ("two thirds", 2.0 / 3.0),
-        ("two-thirds", 2.0 / 3.0),
-        ("one quarter", 0.25),
-        ("a quarter", 0.25),
-        ("three quarters", 0.75),
-        ("a fifth", 0.2),
-        ("one fifth", 0.2),
-        ("a tenth", 0.1),
-        ("one tenth", 0.1),
-    ];
-    let english = WORDS.iter().find_map(|(words, share)| Some((*share, text.word(place, words)?)));
-    let (share, end) = english.or_else(|| chinese_fraction(text, place))?;
-    let time = text.any_word(text.skip_spaces(end), &["past", "to", "of an hour"]).is_some();
-    (!time).then_some((share * 100.0, end))
-}
-
-fn chinese_fraction(text: &Text, place: usize) -> Option<(f64, usize)> {
-    let below = number::chinese_whole(text, place).filter(|(below, _)| *below > 0.0)?;
-    let above = number::chinese_whole(text, text.literal(below.1, "分之")?)?;
-    Some((above.0 / below.0, above.1))
-}
-
 /// Words that are a factor by themselves.
 fn word_factor(text: &Text, place: usize) -> Option<(f64, usize)> {
-    const WORDS: [(&str, f64); 48] = [
+    const WORDS: [(&str, f64); 49] = [
+        ("half again", 1.5),
         ("twice", 2.0),
         ("double", 2.0),
         ("doubles", 2.0),
@@ -335,8 +324,8 @@ fn millicores(text: &Text, number: Number) -> Option<Unit> {
         text.any_word(text.skip_spaces(number.end), &["millicores", "millicpu", "mcpu", "毫核"])?
     };
     let after = text.skip_spaces(end);
-    let end = text.any_word(after, &["cpu", "cores", "of cpu", "核"]).filter(|_| small).unwrap_or(end);
-    Some(Unit { counts: Counts::Cores, scale: 1e-3, end, letter: false })
+    let said = text.any_word(after, &["cpu", "cores", "of cpu", "核"]).filter(|_| small);
+    Some(Unit { counts: Counts::Cores, scale: 1e-3, end: said.unwrap_or(end), letter: small && said.is_none() })
 }
 
 /// Bytes and bits with a prefix, alone or per second.

@@ -4,11 +4,13 @@ use super::{
     Kind, Reading, SURE, Unit,
     amount::{Amount, Counts, Sense, amounts},
     bound::bound,
-    doubt,
+    catalogue::{self, Known},
+    docker, doubt,
     encoded::Classifier,
     fields::{Direction, Effect, Level, Topic},
     hint, inert, lexicon,
-    model::{DIRECTIONS, EFFECTS, KINDS, LEVELS, Scores, TOPICS, names_at},
+    model::{DIRECTIONS, EFFECTS, KINDS, LEVELS, Scores, TOPICS},
+    orders,
     text::Text,
     time::{self, TimeReading},
     token::{Token, tokens},
@@ -27,6 +29,8 @@ const SIDED: f32 = 4.0;
 const MUCH: f64 = 1e12;
 /// An amount in a report is asked for unless it is this much likelier to be the state.
 const NOT_ASKED: f32 = 0.25;
+/// How likely doing nothing is against what the scores say, where a plain order stands in the sentence and nothing speaks of talk.
+const PLAIN: f32 = 0.5;
 /// A word this likely to be a name is one where the sentence has no likelier one.
 const LIKELY_NAME: f32 = 0.2;
 
@@ -97,6 +101,8 @@ pub(super) struct Seen<'a> {
     pub(super) tokens: Vec<Token>,
     /// How likely each token is a name.
     pub(super) named: Vec<f32>,
+    /// Words of the sentence that are also names of the catalogue.
+    pub(super) twofold: Vec<String>,
     scores: Scores,
     pub(super) classes: Vec<&'static str>,
     /// How much likelier it is than the scores say that nothing is to change.
@@ -105,9 +111,10 @@ pub(super) struct Seen<'a> {
 
 impl<'a> Seen<'a> {
     fn new(classifier: &Classifier, text: &'a Text, now: &Zoned, catalogue: &[String]) -> Self {
-        let known = names_at(text, catalogue);
+        let Known { places: known, twofold } = catalogue::known(text, now, catalogue);
+        let free = |amount: &Amount| !overlaps(&known, amount.start, amount.end);
         let amounts: Vec<Amount> =
-            amounts(text).into_iter().filter(|amount| !overlaps(&known, amount.start, amount.end)).collect();
+            amounts(text).into_iter().filter(free).map(|amount| docker::sized(text, amount)).collect();
         let mut taken = known.clone();
         taken.extend(amounts.iter().map(|amount| (amount.start, amount.end)));
         let time = time::read(text, now, &taken);
@@ -120,13 +127,20 @@ impl<'a> Seen<'a> {
             }
         }
         let inert = inert::weight(text, named.iter().any(|share| *share > 0.5));
+        let plain = inert <= 1.0 && orders::is_plain(&with_stand_ins(&tokens, &named));
+        let inert = if plain { PLAIN } else { inert };
         insist_on_one(&mut named, &tokens);
         let is_name: Vec<bool> = named.iter().map(|share| *share > 0.5).collect();
         let scores = classifier.model.scores(&tokens, &is_name, &added);
         let words: Vec<&str> =
             tokens.iter().zip(&is_name).filter(|(_, named)| !**named).map(|(token, _)| token.text.as_str()).collect();
         let classes = lexicon::classes(&words);
-        Self { text, amounts, time, tokens, named, scores, classes, inert }
+        Self { text, amounts, time, tokens, named, twofold, scores, classes, inert }
+    }
+
+    /// The words with stand-ins for names, amounts and times, one space around each.
+    pub(super) fn words(&self) -> String {
+        with_stand_ins(&self.tokens, &self.named)
     }
 
     /// Names in order of mention, each once.
@@ -382,6 +396,12 @@ fn insist_on_one(named: &mut [f32], tokens: &[Token]) {
     if let Some(best) = best.filter(|best| !all && (LIKELY_NAME..=0.5).contains(&named[*best])) {
         named[best] = 0.51;
     }
+}
+
+fn with_stand_ins(tokens: &[Token], named: &[f32]) -> String {
+    let words =
+        tokens.iter().zip(named).map(|(token, share)| if *share > 0.5 { "<name>" } else { token.text.as_str() });
+    lexicon::joined(&words.collect::<Vec<_>>())
 }
 
 fn overlaps(places: &[(usize, usize)], start: usize, end: usize) -> bool {

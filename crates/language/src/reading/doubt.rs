@@ -2,9 +2,12 @@
 
 use super::{
     Kind, Reading,
-    amount::{Amount, Counts},
+    amount::{Amount, Counts, Sense},
+    contrary,
     decode::Seen,
+    docker,
     fields::Effect,
+    hint, negation, orders, talk,
     token::{Token, TokenKind},
 };
 use crate::Language;
@@ -231,6 +234,11 @@ const CHINESE: &[&str] = &[
 /// What a Chinese or Arabic numeral counts, right behind it.
 const COUNTED: &[&str] = &["点", "号", "月", "天", "周", "年", "日", "时", "成", "倍", "核", "台", "兆", "万", "半"];
 
+/// Whether a word is of a time, or one of its parts.
+pub(super) fn is_time(word: &str) -> bool {
+    ENGLISH.contains(&word) || CHINESE.contains(&word)
+}
+
 /// Everything about a reading that gives reason to ask.
 pub(super) fn doubts(seen: &Seen<'_>, reading: &Reading) -> Vec<Doubt> {
     let mut found = Vec::new();
@@ -251,14 +259,42 @@ pub(super) fn doubts(seen: &Seen<'_>, reading: &Reading) -> Vec<Doubt> {
     for amount in seen.amounts.iter().filter(|amount| is_odd(seen, reading, amount)) {
         doubt(seen.text.slice(amount.start, amount.end), 0.5);
     }
+    for amount in seen.amounts.iter().filter(|amount| is_unclear(seen, reading, amount)) {
+        doubt(seen.text.slice(amount.start, amount.end), 0.5);
+    }
     for left in left_out(seen) {
         doubt(left, 0.6);
+    }
+    for words in turned(seen, reading).into_iter().chain(seen.twofold.iter().cloned()) {
+        doubt(words, 0.5);
     }
     let for_all = seen.classes.contains(&"all names") || matches!(reading.kind, Kind::Report | Kind::Undo);
     if reading.workloads.is_empty() && !for_all {
         doubt(which_workload(reading.language).to_owned(), 0.7);
     }
     found
+}
+
+/// Words that turn the sentence round, make two of it or make it talk.
+fn turned(seen: &Seen<'_>, reading: &Reading) -> Vec<String> {
+    let words = seen.words();
+    let levels = || (reading.kind == Kind::Priority && orders::levels(&words)).then(|| which_level(reading.language));
+    let found = [
+        contrary::exception(&words).or_else(|| contrary::apart(&words)),
+        negation::negation(&words, reading),
+        orders::second(&words, reading),
+        talk::supposed(seen.text),
+        talk::state(&words, reading).map(str::to_owned),
+        levels().map(str::to_owned),
+    ];
+    found.into_iter().flatten().collect()
+}
+
+const fn which_level(language: Language) -> &'static str {
+    match language {
+        Language::En => "how important",
+        Language::Zh => "重要程度",
+    }
 }
 
 /// Asks for a name.
@@ -292,13 +328,35 @@ fn is_odd(seen: &Seen<'_>, reading: &Reading, amount: &Amount) -> bool {
     if reading.effect == Some(Effect::Add) && (before.trim_end().ends_with("from") || before.ends_with('从')) {
         return true;
     }
-    let Some(value) = reading.amount else { return matches!(reading.kind, Kind::Hold | Kind::Priority) };
+    let Some(value) = reading.amount else { return has_no_amount(seen, reading, amount) };
     let share = amount.counts == Counts::Factor && amount.value * 100.0 == value;
     let is_it = share || seen.valued(amount, reading.resource, reading.effect.unwrap_or(Effect::AtMost)).0 == value;
     let demand = reading.resource == Some(super::Topic::Requests);
     let cause = amount.counts == Counts::Demand && !demand;
     let state = reading.kind == Kind::Report && matches!(amount.counts, Counts::Percent | Counts::Factor);
     !is_it && !cause && !state
+}
+
+/// Whether a kind without an amount leaves one out: a report does where its words ask for it, the state is none.
+fn has_no_amount(seen: &Seen<'_>, reading: &Reading, amount: &Amount) -> bool {
+    match reading.kind {
+        Kind::Report => {
+            let sized =
+                matches!(amount.counts, Counts::Cores | Counts::Bytes | Counts::BytesPerSecond | Counts::Replicas);
+            (sized && hint::is_asked(seen.text, amount) == Some(true)) || hint::is_of_size(seen.text, amount)
+        }
+        kind => matches!(kind, Kind::Hold | Kind::Priority),
+    }
+}
+
+/// An amount that may mean another than was read: of another resource than is spoken of, or more and less at once ("3 times less").
+fn is_unclear(seen: &Seen<'_>, reading: &Reading, amount: &Amount) -> bool {
+    let after = seen.text.slice(amount.end, seen.text.len());
+    let few = ["as few", "as little", "less", "fewer", "lower", "smaller", "lighter", "quieter"];
+    let few = few.iter().any(|words| after.trim_start().starts_with(words));
+    let upside_down = amount.counts == Counts::Factor && amount.value > 1.0 && (few || amount.sense == Sense::Less);
+    let read = reading.amount == Some(amount.value);
+    upside_down || docker::is_unclear(&seen.words(), amount) || (read && docker::contradicts(&seen.words(), amount))
 }
 
 /// Words of times and amounts outside of everything that was read as one, and outside of names.

@@ -75,18 +75,36 @@ pub(super) fn is_asked(text: &Text, amount: &Amount) -> Option<bool> {
         "at", "of its", "of the", "has", "have", "uses", "using", "used", "sits on", "holds", "owns", "idles on",
         "only", "with its", "runs on", "is at", "占着", "占了", "占", "用了", "只用", "才用",
     ];
-    const ASKED: [&str; 16] = [
-        "add", "give", "grant", "by", "another", "plus", "+", "take", "remove", "reclaim", "加", "再给", "再来",
-        "再加", "收回", "撤",
+    const MORE: [&str; 6] = [" more ", " extra ", " additional ", "another ", " further ", "多"];
+    const ASKED: [&str; 19] = [
+        "add", "give", "give it", "needs", "需要", "grant", "by", "another", "plus", "+", "take", "remove", "reclaim",
+        "加", "再给", "再来", "再加", "收回", "撤",
     ];
     let before = text.slice(amount.start.saturating_sub(16), amount.start);
     let before = before.trim_end();
     let ends = |words: &[&str]| words.iter().any(|word| before.ends_with(word));
-    match (ends(&STATE), amount.sense != Sense::To || ends(&ASKED)) {
+    let inside = text.slice(amount.start, amount.end);
+    let more = MORE.iter().any(|word| inside.contains(word));
+    match (ends(&STATE), amount.sense != Sense::To || more || ends(&ASKED)) {
         (true, false) => Some(false),
         (false, true) => Some(true),
         _ => None,
     }
+}
+
+/// A factor of what is allotted ("double its memory", "CPU翻倍"), not of what is asked of it.
+pub(super) fn is_of_size(text: &Text, amount: &Amount) -> bool {
+    const SIZES: [&str; 12] =
+        ["cpu", "memory", "cores", "ram", "bandwidth", "内存", "带宽", "核", "核数", "资源", "resources", "算力"];
+    let before = text.slice(amount.start.saturating_sub(16), amount.start);
+    let before = before.trim_end_matches([' ', '也', '都', '要', '再', '给', '先', '得']);
+    let after = text.slice(amount.end, (amount.end + 20).min(text.len()));
+    let words = ["its", "the", "their", "的"];
+    let after =
+        words.iter().fold(after.trim_start(), |rest, word| rest.strip_prefix(word).unwrap_or(rest).trim_start());
+    let sized = SIZES.iter().any(|size| before.ends_with(size) || after.starts_with(size));
+    let state = text.slice(amount.start, amount.end) == "一半";
+    amount.counts == Counts::Factor && sized && !state
 }
 
 #[cfg(test)]

@@ -371,11 +371,17 @@ fn is_word(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '-' || c == '\''
 }
 
-fn holds(words: &str, word: &str) -> bool {
+/// Whether a word or phrase stands in the words, an English one as a whole.
+pub(super) fn holds(words: &str, word: &str) -> bool {
+    places(words, word).next().is_some()
+}
+
+/// Where it stands.
+pub(super) fn places<'a>(words: &'a str, word: &'a str) -> impl Iterator<Item = usize> + 'a {
     let edge = |c: Option<char>| !c.is_some_and(is_word);
-    words.match_indices(word).any(|(place, _)| {
+    words.match_indices(word).map(|(place, _)| place).filter(move |place| {
         !word.is_ascii()
-            || (edge(words[..place].chars().next_back()) && edge(words[place + word.len()..].chars().next()))
+            || (edge(words[..*place].chars().next_back()) && edge(words[place + word.len()..].chars().next()))
     })
 }
 

@@ -25,8 +25,13 @@ pub(crate) fn classes(words: &[&str]) -> Vec<&'static str> {
     found.into_iter().map(|(_, class)| class).collect()
 }
 
+/// Whether a word is of one of these classes.
+pub(super) fn is_of(word: &str, classes: &[&str]) -> bool {
+    CLASSES.iter().any(|(class, members)| classes.contains(class) && members.contains(&word))
+}
+
 /// The words with one space around each, Chinese characters without.
-fn joined(words: &[&str]) -> String {
+pub(super) fn joined(words: &[&str]) -> String {
     let mut text = String::from(" ");
     for word in words {
         if word.is_ascii() {

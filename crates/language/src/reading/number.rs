@@ -43,6 +43,14 @@ pub(crate) fn digits(text: &Text, place: usize) -> Option<Number> {
     (plain.len() <= 15).then_some(Number { value: value * factor, end: end + length, digits: length == 0 })
 }
 
+/// A part of one: `3/4`.
+pub(crate) fn ratio(text: &Text, place: usize) -> Option<Number> {
+    let above =
+        digits(text, place).filter(|above| above.digits && text.is_start(place) && text.at(above.end) == '/')?;
+    let below = digits(text, above.end + 1).filter(|below| below.digits && above.value < below.value)?;
+    Some(Number { value: above.value / below.value, end: below.end, digits: false })
+}
+
 fn is_thousands_mark(text: &Text, place: usize) -> bool {
     (1..=3).all(|next| text.at(place + next).is_ascii_digit()) && !text.at(place + 4).is_ascii_digit()
 }
