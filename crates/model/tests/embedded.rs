@@ -118,6 +118,38 @@ fn the_fan_does_not_collapse_at_the_borders_of_patches_or_of_the_native_horizon(
 }
 
 #[test]
+fn the_fan_of_a_daily_load_does_not_narrow_where_the_native_horizon_ends() {
+    let model = model();
+    for past in [100, 300, 2016] {
+        let loads: Vec<Vec<f32>> = (0..8).map(|seed| load(seed, 7)[7 * DAY - past..].to_vec()).collect();
+        let inputs: Vec<SeriesInput<'_>> = loads.iter().map(|load| input(load)).collect();
+        for horizon in [300, 2016] {
+            let forecasts = model.forecast_batch(&inputs, horizon, 2);
+            let width = |step: usize| forecasts.iter().map(|f| f.at(step)[8] - f.at(step)[0]).sum::<f32>() / 8.0;
+            let (before, after) = (width(287), width(288));
+            assert!(after > 0.9 * before, "{past} values, {horizon} steps: from {before} to {after}");
+        }
+    }
+}
+
+#[test]
+fn a_short_history_is_forecast_far_as_it_is_near() {
+    let mut rng = Rng::new(9);
+    let series: Vec<f32> = (0..40).map(|_| 100.0 + 3.0 * rng.normal()).collect();
+    let inputs: Vec<SeriesInput<'_>> = (2..=series.len()).map(|len| input(&series[..len])).collect();
+    for horizon in [289, 2016, 20_000] {
+        for (forecast, input) in model().forecast_batch(&inputs, horizon, 2).iter().zip(&inputs) {
+            for step in [288, horizon - 1] {
+                let levels = forecast.at(step);
+                let (middle, width) = (levels[4], levels[8] - levels[0]);
+                let said = format!("{} values, step {step} of {horizon}: {levels:?}", input.values.len());
+                assert!((90.0..110.0).contains(&middle) && width > 1.0, "{said}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_constant_stays_and_zero_stays_zero() {
     let model = model();
     for level in [0.0_f32, 3.5, 1e9, -7.0] {
@@ -132,6 +164,21 @@ fn what_is_missing_in_front_does_not_matter() {
     let padded = [vec![f32::NAN; 1000], series.clone()].concat();
     let forecasts = model().forecast_batch(&[input(&series), input(&padded)], 64, 1);
     assert_eq!(forecasts[0], forecasts[1]);
+}
+
+#[test]
+fn what_is_missing_in_the_middle_costs_little() {
+    let model = model();
+    for (gap, most) in [(700..780, 1.1), (1000..1288, 1.3), (1700..1720, 1.1)] {
+        let ratio = mean_ratio(|history, truth| {
+            let mut broken = history.to_vec();
+            broken[gap.clone()].fill(f32::NAN);
+            let [with, without] = [&broken, &history.to_vec()]
+                .map(|past| loss(truth, &model.forecast_batch(&[input(past)], DAY, 1)[0], 0));
+            with / without
+        });
+        assert!((0.9..most).contains(&ratio), "{gap:?} missing: {ratio:.3} times the loss");
+    }
 }
 
 #[test]

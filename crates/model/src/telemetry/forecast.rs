@@ -18,6 +18,8 @@ const CONTEXT_PATCHES: usize = 63;
 const LEAD: usize = 2 * CONTEXT_PATCHES * PATCH;
 /// Steps forecast at the series' own step; what lies further comes from a coarser copy.
 pub const NATIVE_HORIZON: usize = 288;
+/// A coarse fan is widened at most so many times where it begins.
+const MOST_WIDENED: f64 = 8.0;
 /// Windows of one pass: enough rows to keep the matrix kernels busy, few enough to stay in cache.
 const BATCH: usize = 8;
 
@@ -42,6 +44,11 @@ impl SeriesInput<'_> {
     fn trimmed(&self) -> Self {
         let first = self.values.iter().position(|x| x.is_finite()).unwrap_or(self.values.len());
         Self { values: &self.values[first..], ..*self }
+    }
+
+    /// Every `factor`-th value, newest first.
+    fn every(&self, factor: usize) -> impl Iterator<Item = f32> {
+        self.values.iter().rev().step_by(factor).take(self.values.len() / factor).copied()
     }
 
     /// What a step ahead is announced to be multiplied by.
@@ -209,13 +216,23 @@ impl TelemetryModel {
         let mut out = vec![QuantileForecast { values: vec![0.0; horizon_steps * LEVELS] }; inputs.len()];
         self.pass(inputs, &mut out, 1, horizon_steps.min(NATIVE_HORIZON), threads);
         if horizon_steps > NATIVE_HORIZON {
-            let factor = horizon_steps.div_ceil(NATIVE_HORIZON);
-            let mut coarse = vec![QuantileForecast { values: vec![0.0; NATIVE_HORIZON * LEVELS] }; inputs.len()];
-            self.pass(inputs, &mut coarse, factor, horizon_steps.div_ceil(factor), threads);
-            out.iter_mut().zip(&coarse).for_each(|(out, coarse)| extend(out, coarse, factor));
+            self.extend(inputs, &mut out, horizon_steps, threads);
         }
         out.iter_mut().zip(inputs).for_each(|(out, input)| finish(out, input));
         out
+    }
+
+    /// Fills what lies beyond the native horizon: from a coarser copy of the series, or, where that is too short to tell
+    /// anything, as the native steps end.
+    fn extend(&self, inputs: &[SeriesInput<'_>], out: &mut [QuantileForecast], horizon_steps: usize, threads: usize) {
+        let factor = horizon_steps.div_ceil(NATIVE_HORIZON);
+        let (long, brief): (Vec<usize>, Vec<usize>) =
+            (0..inputs.len()).partition(|k| inputs[*k].every(factor).filter(|x| x.is_finite()).count() >= PATCH);
+        brief.into_iter().for_each(|k| carry_on(&mut out[k]));
+        let told: Vec<SeriesInput<'_>> = long.iter().map(|k| inputs[*k]).collect();
+        let mut coarse = vec![QuantileForecast { values: vec![0.0; NATIVE_HORIZON * LEVELS] }; told.len()];
+        self.pass(&told, &mut coarse, factor, horizon_steps.div_ceil(factor), threads);
+        long.into_iter().zip(&coarse).for_each(|(k, coarse)| join(&mut out[k], coarse, factor));
     }
 
     /// One pass over all inputs at a step `factor` times as long; writes the first `horizon` steps of each output.
@@ -302,8 +319,9 @@ impl Worker {
         let lead = kept.saturating_sub(context);
         self.values.clear();
         self.values.resize((context + lead) - kept, f32::NAN);
-        let newest_last = (0..kept).rev().map(|back| input.values[input.values.len() - 1 - back * factor]);
-        self.values.extend(newest_last.map(|x| if x.is_finite() { x } else { f32::NAN }));
+        let start = self.values.len();
+        self.values.extend(input.every(factor).take(kept).map(|x| if x.is_finite() { x } else { f32::NAN }));
+        self.values[start..].reverse();
         let step_s = input.step_s.saturating_mul(u32::try_from(factor).unwrap_or(u32::MAX));
         let seasons = self.seasons(input, factor, step_s);
         let non_negative = is_non_negative(&self.values);
@@ -360,19 +378,51 @@ fn is_non_negative(values: &[f32]) -> bool {
     values.iter().all(|x| x.is_nan() || *x >= 0.0)
 }
 
-/// Fills what lies beyond the native horizon by linear interpolation in a forecast at a step `factor` times as long.
-fn extend(out: &mut QuantileForecast, coarse: &QuantileForecast, factor: usize) {
+/// The last native steps, of which there is a patch.
+const LAST: std::ops::Range<usize> = NATIVE_HORIZON - PATCH..NATIVE_HORIZON;
+
+/// Fills what lies beyond the native horizon with the mean of its last patch.
+fn carry_on(out: &mut QuantileForecast) {
+    let mean = |level: usize| LAST.map(|step| f64::from(out.at(step)[level])).sum::<f64>() / PATCH as f64;
+    let levels: [f32; LEVELS] = std::array::from_fn(|level| mean(level) as f32);
+    out.values[NATIVE_HORIZON * LEVELS..].as_chunks_mut().0.fill(levels);
+}
+
+/// Fills what lies beyond the native horizon from a forecast at a step `factor` times as long. That knows less of what happens
+/// within its steps, so its fan, where it is the narrower one at the border, is widened to meet the native one there; the
+/// widening fades out over as many steps again.
+fn join(out: &mut QuantileForecast, coarse: &QuantileForecast, factor: usize) {
+    let wider = wider(out, coarse, factor);
     for step in NATIVE_HORIZON..out.horizon() {
-        // Coarse step j ends at fine step (j + 1) * factor - 1.
-        let place = (step + 1) as f32 / factor as f32 - 1.0;
-        let low = place.max(0.0) as usize;
-        let share = (place - low as f32).clamp(0.0, 1.0);
-        let high = (low + 1).min(coarse.horizon() - 1);
-        for level in 0..LEVELS {
-            let (a, b) = (coarse.at(low)[level], coarse.at(high)[level]);
-            out.values[step * LEVELS + level] = a * (1.0 - share) + b * share;
-        }
+        let levels = coarse_step(coarse, factor, step);
+        let left = 1.0 - ((step - NATIVE_HORIZON) as f64 / NATIVE_HORIZON as f64).min(1.0);
+        let (centre, by) = (levels[LEVELS / 2], 1.0 + (wider - 1.0) * left);
+        let levels = levels.map(|x| (centre + (x - centre) * by) as f32);
+        out.values[step * LEVELS..(step + 1) * LEVELS].copy_from_slice(&levels);
     }
+}
+
+/// How many times as wide the native fan is as the coarse one over the last native steps, if it is wider.
+fn wider(native: &QuantileForecast, coarse: &QuantileForecast, factor: usize) -> f64 {
+    let width = |low: f64, high: f64| high - low;
+    let of_native = |step: usize| width(native.at(step)[0].into(), native.at(step)[LEVELS - 1].into());
+    let of_coarse = |step: usize| {
+        let levels = coarse_step(coarse, factor, step);
+        width(levels[0], levels[LEVELS - 1])
+    };
+    let ratio = LAST.map(of_native).sum::<f64>() / LAST.map(of_coarse).sum::<f64>();
+    if ratio.is_finite() { ratio.clamp(1.0, MOST_WIDENED) } else { 1.0 }
+}
+
+/// A coarse forecast at a step of the series' own, by linear interpolation.
+fn coarse_step(coarse: &QuantileForecast, factor: usize, step: usize) -> [f64; LEVELS] {
+    // Coarse step j ends at fine step (j + 1) * factor - 1.
+    let place = (step + 1) as f64 / factor as f64 - 1.0;
+    let low = place.max(0.0) as usize;
+    let share = (place - low as f64).clamp(0.0, 1.0);
+    let high = (low + 1).min(coarse.horizon() - 1);
+    let (a, b) = (coarse.at(low), coarse.at(high));
+    std::array::from_fn(|level| f64::from(a[level]) * (1.0 - share) + f64::from(b[level]) * share)
 }
 
 /// Announced multipliers, and the bounds that every forecast keeps.

@@ -189,7 +189,7 @@ pub(super) fn mean(values: &[f32]) -> f32 {
 
 /// Whether losses are lower than others, end by end, by more than two standard errors of the mean difference: a few ends must not
 /// overrule what is known of many series. Never where there are fewer than two ends.
-pub(super) fn clearly_below(losses: &[f32], others: &[f32]) -> bool {
+pub(crate) fn clearly_below(losses: &[f32], others: &[f32]) -> bool {
     let gains: Vec<f32> = losses.iter().zip(others).map(|(loss, other)| other - loss).collect();
     let gain = mean(&gains);
     let squares: Vec<f32> = gains.iter().map(|one| (one - gain).powi(2)).collect();

@@ -29,26 +29,26 @@ pub(super) fn weights(
     clearly: f32,
     prior_ends: f32,
 ) -> Vec<(usize, f32)> {
+    let tried = |index: usize| losses.get(index).copied().unwrap_or((0.0, 0));
     let shrunk: Vec<f32> = candidates
         .iter()
         .enumerate()
-        .map(|(index, candidate)| shrink(losses.get(index).copied().unwrap_or((0.0, 0)), (candidate.prior, prior_ends)))
+        .map(|(index, candidate)| shrink(tried(index), (candidate.prior, prior_ends)))
         .collect();
     let best = |costly: Option<bool>| {
         let of = candidates.iter().zip(&shrunk).filter(|(candidate, _)| costly.is_none_or(|c| candidate.costly == c));
         of.map(|(_, loss)| *loss).fold(f32::INFINITY, f32::min)
     };
     let cheapest = best(Some(false));
-    let in_play = |candidate: &Candidate, loss: f32| {
-        !candidate.costly || cheapest.is_infinite() || loss < cheapest + clearly.ln()
+    // What is costly must have won, not only be expected to.
+    let in_play = |index: usize| {
+        let won = || tried(index).1 > 0 && shrunk[index] < cheapest + clearly.ln();
+        !candidates[index].costly || cheapest.is_infinite() || won()
     };
-    let lowest =
-        candidates.iter().zip(&shrunk).filter(|(c, l)| in_play(c, **l)).map(|(_, l)| *l).fold(f32::INFINITY, f32::min);
-    let weigh = |(index, (candidate, loss)): (usize, (&Candidate, &f32))| {
-        let weight = (-STEEPNESS * (loss - lowest)).exp();
-        (in_play(candidate, *loss) && weight >= NEGLIGIBLE).then_some((index, weight))
-    };
-    candidates.iter().zip(&shrunk).enumerate().filter_map(weigh).collect()
+    let places: Vec<usize> = (0..candidates.len()).filter(|index| in_play(*index)).collect();
+    let lowest = places.iter().map(|index| shrunk[*index]).fold(f32::INFINITY, f32::min);
+    let weigh = |index: usize| (index, (-STEEPNESS * (shrunk[index] - lowest)).exp());
+    places.into_iter().map(weigh).filter(|(_, weight)| *weight >= NEGLIGIBLE).collect()
 }
 
 #[allow(clippy::cast_precision_loss, reason = "a count of few")]

@@ -10,8 +10,8 @@ mod blend;
 mod calibrate;
 mod settled;
 
-pub(crate) use backtest::until;
 pub use backtest::{Score, relative_loss};
+pub(crate) use backtest::{clearly_below, until};
 pub use calibrate::Calibration;
 pub(crate) use calibrate::{off_by, width};
 
@@ -100,6 +100,7 @@ pub struct Choice {
 #[derive(Clone, Debug, PartialEq)]
 struct Kept {
     start_s: i64,
+    step_s: u32,
     rows: Vec<Row>,
 }
 
@@ -255,18 +256,22 @@ impl Auto {
     fn run_costly(&self, index: usize, inputs: &[ForecastInput], horizon: usize) -> Vec<Vec<Row>> {
         let one = |input: &ForecastInput| {
             let (start_s, step_s) = (input.past.time_s(input.past.len()), i64::from(input.past.step_s.max(1)));
+            // What is announced is in what a candidate says: neither kept for later nor taken from before.
+            let is_plain = input.announced.is_empty();
             let known = self.memory().kept.get(&(key(input), index)).and_then(|kept| {
                 let steps = usize::try_from((start_s - kept.start_s).div_euclid(step_s)).ok()?;
-                kept.rows.get(steps..steps + horizon).map(<[Row]>::to_vec)
+                kept.rows.get(steps..steps + horizon).filter(|_| kept.step_s == input.past.step_s).map(<[Row]>::to_vec)
             });
-            if let Some(rows) = known.filter(|_| input.announced.is_empty()) {
+            if let Some(rows) = known.filter(|_| is_plain) {
                 return rows;
             }
             let more = usize::try_from(KEPT_S / step_s).unwrap_or(0).min(horizon / 4);
             let made = self.candidates[index].forecaster.forecast(std::slice::from_ref(input), horizon + more);
             let mut rows = made.first().map(|made| made.quantiles().to_vec()).unwrap_or_default();
-            let kept = Kept { start_s, rows: rows.clone() };
-            self.memory().kept.insert((key(input), index), kept);
+            if is_plain {
+                let kept = Kept { start_s, step_s: input.past.step_s, rows: rows.clone() };
+                self.memory().kept.insert((key(input), index), kept);
+            }
             rows.truncate(horizon);
             rows
         };

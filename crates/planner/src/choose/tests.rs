@@ -141,6 +141,45 @@ fn a_costly_forecast_is_moved_up_for_an_hour() {
 }
 
 #[test]
+fn what_is_announced_is_not_in_a_costly_forecast_of_the_next_hour_nor_one_step_in_anothers() {
+    struct Ones;
+    impl Forecaster for Ones {
+        fn name(&self) -> &str {
+            "ones"
+        }
+        fn forecast(&self, inputs: &[ForecastInput], horizon: usize) -> Vec<Forecast> {
+            let rows = |input: &ForecastInput| vec![[input.past.step_s as f32; 9]; horizon];
+            inputs.iter().map(|input| finish(input, "ones", rows(input), 0.0)).collect()
+        }
+    }
+    let auto = Auto::new(vec![Candidate::costly(Ones, 0.0)]);
+    let plain = input(vec![1.0; 10], 0);
+    let announced = ForecastInput { announced: vec![7.0; 40], ..plain.clone() };
+    assert_eq!(auto.forecast(&[announced], 40)[0].quantiles()[0], [2_100.0; 9]);
+    assert_eq!(
+        auto.forecast(std::slice::from_ref(&plain), 40)[0].quantiles()[0],
+        [300.0; 9],
+        "the announcement is still there"
+    );
+    let minutes = ForecastInput { past: Series { step_s: 60, start_s: 2_400, ..plain.past.clone() }, ..plain };
+    assert_eq!(auto.forecast(&[minutes], 40)[0].quantiles()[0], [60.0; 9], "steps of five minutes taken for minutes");
+}
+
+#[test]
+fn what_is_costly_is_chosen_only_where_it_was_tried() {
+    let candidates = || vec![Candidate::cheap(Simple(SeasonalNaive), 0.0), Candidate::costly(Simple(Mstl), -0.2)];
+    let chosen = |losses: &[(f32, usize)]| {
+        let weights = blend::weights(losses, &candidates(), CLEARLY, 3.0);
+        weights.iter().map(|(index, _)| *index).collect::<Vec<_>>()
+    };
+    assert_eq!(chosen(&[(0.0, 4), (0.0, 0)]), [0], "expected to win is not to have won");
+    assert_eq!(chosen(&[(0.0, 4), (-0.5, 2)]), [0, 1]);
+    assert_eq!(chosen(&[]), [0]);
+    let only = [Candidate::costly(Simple(Mstl), -0.2)];
+    assert_eq!(blend::weights(&[], &only, CLEARLY, 3.0).len(), 1, "one of them must run");
+}
+
+#[test]
 fn calibration_mends_a_fan_that_is_too_narrow_and_keeps_order() {
     let truth = noise(4 * 200, 11);
     let narrow: Row = std::array::from_fn(|k| 0.5 + (apportion_core::LEVELS[k] - 0.5) * 0.4);

@@ -6,7 +6,7 @@
 //!
 //! where `profile` is the mean of the earlier seasons at the same place. Quantiles are those of its errors on the past, added in
 //! scaled space and scaled back, so that the fan is wide where the scale is. It holds a walk, a mean and a season as special cases
-//! and weighs them by what held at that distance.
+//! and weighs them by what held at that distance. Beyond the longest distance that the past tells enough of, what held there holds.
 
 use super::{
     Past, Row, Rule, nine,
@@ -17,6 +17,8 @@ use crate::prepare::Scaler;
 const FEATURES: usize = 7;
 /// At most so many samples a regression.
 const SAMPLES: usize = 384;
+/// Fewer samples than these are fitted almost exactly, and their errors say nothing of what comes.
+const LEAST_SAMPLES: usize = 3 * FEATURES;
 /// Ridge, per sample: coefficients that earn less are drawn to 0.
 const RIDGE: f64 = 0.02;
 /// Steps over which the recent means run.
@@ -36,7 +38,8 @@ impl Rule for Direct {
         let scaler = Scaler::fit(&past.filled);
         let scaled = Scaled::new(past, &scaler);
         let nodes = nodes(horizon);
-        let fits: Vec<Fit> = nodes.iter().map(|ahead| Fit::new(&scaled, *ahead)).collect();
+        let reach = scaled.reach();
+        let fits: Vec<Fit> = nodes.iter().map(|ahead| Fit::new(&scaled, (*ahead).min(reach))).collect();
         let now = scaled.len() - 1;
         let unscale = |z: f32| to_f32(scaler.undo(f64::from(z)));
         (1..=horizon)
@@ -78,6 +81,16 @@ impl Scaled {
     const fn len(&self) -> usize {
         self.values.len()
     }
+    /// The places from which what came `ahead` steps later is known, and most of what is looked at before them.
+    fn starts(&self, ahead: usize) -> std::ops::Range<usize> {
+        let end = self.len().saturating_sub(ahead);
+        self.season.max(1).min(end / 2)..end
+    }
+    /// The longest distance ahead with enough samples; half of a past that has enough for none.
+    fn reach(&self) -> usize {
+        let enough = |ahead: &usize| self.starts(*ahead).len() >= LEAST_SAMPLES;
+        (1..self.len()).rev().find(enough).unwrap_or(self.len() / 2).max(1)
+    }
     /// Mean over `from..to`, held within what is there.
     #[allow(clippy::cast_precision_loss, reason = "lengths")]
     fn mean(&self, from: usize, to: usize) -> f64 {
@@ -115,12 +128,10 @@ struct Fit {
 
 impl Fit {
     fn new(scaled: &Scaled, ahead: usize) -> Self {
-        let first = if scaled.season > 1 { scaled.season } else { 1 };
-        let end = scaled.len().saturating_sub(ahead);
-        let first = first.min(end / 2);
-        let stride = ((end - first) / SAMPLES).max(1);
+        let starts = scaled.starts(ahead);
+        let stride = (starts.len() / SAMPLES).max(1);
         let samples: Vec<([f64; FEATURES], f64)> =
-            (first..end).rev().step_by(stride).map(|i| (scaled.features(i, ahead), scaled.values[i + ahead])).collect();
+            starts.rev().step_by(stride).map(|i| (scaled.features(i, ahead), scaled.values[i + ahead])).collect();
         let weights = ridge(&samples);
         let error = |(features, target): &([f64; FEATURES], f64)| to_f32(target - dot(&weights, features)) * WIDER;
         let errors = nine(&mut samples.iter().map(error).collect::<Vec<f32>>()).unwrap_or_default();
@@ -136,7 +147,7 @@ fn dot(a: &[f64; FEATURES], b: &[f64; FEATURES]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
-/// Least squares with a ridge on all but the constant; with no samples, the last value again.
+/// Least squares with a ridge on all but the constant; with too few samples, the last value again.
 #[allow(clippy::cast_precision_loss, reason = "a count")]
 fn ridge(samples: &[([f64; FEATURES], f64)]) -> [f64; FEATURES] {
     let mut normal = [[0.0; FEATURES + 1]; FEATURES];
@@ -151,7 +162,7 @@ fn ridge(samples: &[([f64; FEATURES], f64)]) -> [f64; FEATURES] {
         row[index] += RIDGE * samples.len() as f64 + 1e-9;
     }
     let walk = std::array::from_fn(|index| if index == 1 { 1.0 } else { 0.0 });
-    if samples.is_empty() { walk } else { solve(normal).unwrap_or(walk) }
+    if samples.len() < LEAST_SAMPLES { walk } else { solve(normal).unwrap_or(walk) }
 }
 
 /// Gauss elimination with pivots; `None` where the system has no single finite solution.

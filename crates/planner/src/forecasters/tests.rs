@@ -144,6 +144,19 @@ fn direct_learns_how_fast_a_level_fades() {
 }
 
 #[test]
+fn direct_is_as_wide_where_the_past_tells_nothing_as_where_it_last_did() {
+    for len in [8, 12, 20, 24, 30, 40, 60] {
+        let values: Vec<f32> = noise(len).map(|x| 100.0 + 10.0 * x).collect();
+        for rule in [&Simple(Direct) as &dyn Forecaster, &crate::Auto::default()] {
+            let made = rule.forecast(&[input(&values, 300)], 288).remove(0);
+            let width = |step: usize| made.quantiles()[step][8] - made.quantiles()[step][0];
+            let narrow = (0..288).filter(|step| width(*step) < 0.3 * width(0) || width(*step) <= 0.1).count();
+            assert_eq!(narrow, 0, "{} of {len} values: {} then {}", rule.name(), width(0), width(287));
+        }
+    }
+}
+
+#[test]
 fn smoothing_does_not_explode() {
     let values: Vec<f32> = noise(600).enumerate().map(|(t, x)| if t % 97 == 0 { 1e4 * x } else { x }).collect();
     for rule in [&Simple(Ets) as &dyn Forecaster, &Simple(Mstl)] {
