@@ -1,7 +1,12 @@
 //! Forecasting on all cores.
 
 use apportion_core::{Forecast, Forecaster, traits::ForecastInput};
-use std::{sync::Mutex, thread};
+use apportion_planner::forecasters::{Recent, Simple};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    sync::Mutex,
+    thread,
+};
 
 /// A forecaster that works on several batches of series at once. Which series share a batch does not depend on the number of threads, and
 /// what a forecaster remembers is per series, so that the bytes do not depend on it either. Its weights are in memory once.
@@ -26,9 +31,19 @@ impl<F: AsRef<dyn Forecaster + Send + Sync> + Sync> Spread<F> {
         horizon: usize,
     ) -> Vec<(usize, Vec<Forecast>)> {
         let next = || waiting.lock().ok()?.next();
-        std::iter::from_fn(next)
-            .map(|(place, batch)| (place, self.forecaster.as_ref().forecast(batch, horizon)))
-            .collect()
+        std::iter::from_fn(next).map(|(place, batch)| (place, self.forecast_batch(batch, horizon))).collect()
+    }
+
+    /// One forecast for each series, whatever happens: a fault that one series brings to light must neither end the program nor move
+    /// the forecasts of others onto it. What the forecaster remembers is behind locks that outlive a panic.
+    fn forecast_batch(&self, batch: &[ForecastInput], horizon: usize) -> Vec<Forecast> {
+        let made = catch_unwind(AssertUnwindSafe(|| self.forecaster.as_ref().forecast(batch, horizon)));
+        made.ok().filter(|made| made.len() == batch.len()).unwrap_or_else(|| {
+            let workloads: Vec<&str> = batch.iter().map(|input| input.workload.as_str()).collect();
+            let (by, instead) = (self.name(), Simple(Recent::SHORT));
+            tracing::error!(?workloads, "`{by}` failed on these, so they are forecast by `{}`", instead.name());
+            instead.forecast(batch, horizon)
+        })
     }
 }
 
@@ -43,7 +58,9 @@ impl<F: AsRef<dyn Forecaster + Send + Sync> + Sync> Forecaster for Spread<F> {
         let mut made = thread::scope(|scope| {
             let others: Vec<_> = (1..threads).map(|_| scope.spawn(|| self.work(&waiting, horizon))).collect();
             let mut made = self.work(&waiting, horizon);
-            made.extend(others.into_iter().flat_map(|thread| thread.join().unwrap_or_default()));
+            made.extend(
+                others.into_iter().flat_map(|thread| thread.join().unwrap_or_else(|fault| resume_unwind(fault))),
+            );
             made
         });
         made.sort_by_key(|(place, _)| *place);
@@ -66,14 +83,47 @@ mod tests {
     use super::*;
     use apportion_core::Series;
 
+    fn input(index: usize) -> ForecastInput {
+        let values = (0..400).map(|step| ((step * (index + 3)) % 17) as f32).collect();
+        let past = Series { start_s: 1_700_000_000 / 300 * 300, step_s: 300, values };
+        let workload = format!("w{index}").as_str().into();
+        ForecastInput { workload, metric: "cpu_cores".into(), past, announced: Vec::new() }
+    }
+
+    /// Says the place of a series; a series named `bad` ends the thread, one named `lost` is left out.
+    struct Fails;
+
+    impl Forecaster for Fails {
+        fn name(&self) -> &str {
+            "fails"
+        }
+        fn forecast(&self, inputs: &[ForecastInput], horizon: usize) -> Vec<Forecast> {
+            let one = |input: &ForecastInput| {
+                let place: f32 = input.workload.as_str()[1..].parse().unwrap();
+                Forecast::new(0, 300, "fails", vec![[place; 9]; horizon], 0.0)
+            };
+            inputs.iter().filter(|input| input.workload.as_str() != "lost").map(one).collect()
+        }
+    }
+
+    #[test]
+    fn a_batch_that_fails_moves_no_forecast_onto_another_series() {
+        for name in ["bad", "lost"] {
+            let mut inputs: Vec<ForecastInput> = (0..12).map(input).collect();
+            inputs[4].workload = name.into();
+            for threads in [1, 3] {
+                let forecaster: Box<dyn Forecaster + Send + Sync> = Box::new(Fails);
+                let made = Spread::new(forecaster, 2, threads).forecast(&inputs, 3);
+                let by: Vec<&str> = made.iter().map(|made| made.by.as_str()).collect();
+                assert_eq!((by.len(), by[4], by[5]), (12, "recent", "recent"), "{name}, {threads} threads: {by:?}");
+                let others = (0..12).filter(|place| !(4..6).contains(place));
+                assert!(others.into_iter().all(|place| made[place].at(0, 0.5) == Some(place as f32)), "{made:?}");
+            }
+        }
+    }
+
     #[test]
     fn any_number_of_threads_gives_the_same_bytes() {
-        let input = |index: usize| {
-            let values = (0..400).map(|step| ((step * (index + 3)) % 17) as f32).collect();
-            let past = Series { start_s: 1_700_000_000 / 300 * 300, step_s: 300, values };
-            let workload = format!("w{index}").as_str().into();
-            ForecastInput { workload, metric: "cpu_cores".into(), past, announced: Vec::new() }
-        };
         let inputs: Vec<ForecastInput> = (0..19).map(input).collect();
         let with = |threads: usize| {
             let forecaster: Box<dyn Forecaster + Send + Sync> = Box::new(apportion_planner::Auto::default());
