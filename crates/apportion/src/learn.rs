@@ -2,6 +2,7 @@
 
 use crate::{
     args::Global,
+    commands::say_aside,
     daemon::{self, StoreHistory},
 };
 use anyhow::bail;
@@ -19,7 +20,7 @@ use std::{
 /// Shorter series teach nothing.
 const LEAST_STEPS: usize = 96;
 /// Step of what is read from the store, seconds, and how far back.
-const STORE_STEP_S: u32 = 300;
+pub(crate) const STORE_STEP_S: u32 = 300;
 const STORE_STEPS: usize = 90 * 288;
 /// Workloads beyond so many are thinned out, to bound memory: 90 days of five metrics of each are 125 MiB in all.
 const MOST_WORKLOADS: usize = 256;
@@ -64,18 +65,35 @@ impl Found {
 /// # Errors
 /// One of them cannot be read.
 pub(crate) fn read(global: &Global, traces: &[PathBuf], store: bool) -> anyhow::Result<(Vec<Found>, Vec<String>)> {
-    let mut all = from_traces(traces)?;
+    let mut all = every_from_traces(traces)?;
     if store {
-        all.extend(from_store(&Arc::new(global.open_to_read()?), daemon::now())?);
+        let (found, thinned) = every_from_store(&Arc::new(global.open_to_read()?), daemon::now())?;
+        all.extend(found);
+        if thinned > 0 {
+            say_aside(&format!(
+                "{thinned} workloads of the store are left out, so that what is learnt from fits in memory"
+            ));
+        }
+    }
+    let before = all.len();
+    all.retain(Found::is_enough);
+    if all.len() < before {
+        say_aside(&format!("{} series of fewer than {LEAST_STEPS} readings are left out", before - all.len()));
     }
     Ok((all, names(traces, store)))
 }
 
-/// Every series of trace files.
+/// Every series of trace files that is long enough to learn from.
 ///
 /// # Errors
 /// A file cannot be read.
 pub(crate) fn from_traces(traces: &[PathBuf]) -> anyhow::Result<Vec<Found>> {
+    let mut all = every_from_traces(traces)?;
+    all.retain(Found::is_enough);
+    Ok(all)
+}
+
+fn every_from_traces(traces: &[PathBuf]) -> anyhow::Result<Vec<Found>> {
     let mut all = Vec::new();
     for path in traces {
         let trace = Trace::read(path)?;
@@ -85,35 +103,41 @@ pub(crate) fn from_traces(traces: &[PathBuf]) -> anyhow::Result<Vec<Found>> {
             metric: metric.clone(),
             series: series.series(),
         });
-        all.extend(found.filter(Found::is_enough));
+        all.extend(found);
     }
     Ok(all)
 }
 
-/// What the loop forecasts, as it sees it: 90 days of five minutes of the metrics that decide a knob, of every workload.
+/// What the loop forecasts, as it sees it: 90 days of five minutes of the metrics that decide a knob, where there is enough to learn
+/// from; of at most [`MOST_WORKLOADS`] workloads.
 ///
 /// # Errors
 /// The store cannot be read.
 pub(crate) fn from_store(store: &Arc<Store>, now: Time) -> anyhow::Result<Vec<Found>> {
+    let (mut all, _) = every_from_store(store, now)?;
+    all.retain(Found::is_enough);
+    Ok(all)
+}
+
+/// However short, with the number of workloads that are left out.
+fn every_from_store(store: &Arc<Store>, now: Time) -> anyhow::Result<(Vec<Found>, usize)> {
     let history = StoreHistory(Arc::clone(store));
     let window = Window::last(now, STORE_STEP_S, STORE_STEPS);
     let workloads = store.workloads()?;
     let every = workloads.len().div_ceil(MOST_WORKLOADS).max(1) as u64;
+    let ids = workloads.into_iter().map(|seen| seen.workload.id).filter(|id| !id.is_machine());
+    let (kept, thinned): (Vec<_>, Vec<_>) = ids.partition(|id| fnv1a(id.as_str().bytes()).is_multiple_of(every));
     let mut all = Vec::new();
-    for id in workloads.into_iter().map(|seen| seen.workload.id) {
-        if id.is_machine() || !fnv1a(id.as_str().bytes()).is_multiple_of(every) {
-            continue;
-        }
+    for id in kept {
         for metric in store.metrics(&id)?.into_iter().filter(knob::is_demand) {
             let Some(series) = history.series(&id, &metric, window) else { continue };
-            let found = Found { source: "store".to_owned(), workload: id.clone(), metric, series: begun(&series) };
-            all.extend(Some(found).filter(Found::is_enough));
+            all.push(Found { source: "store".to_owned(), workload: id.clone(), metric, series: begun(&series) });
         }
     }
     if store.status().read_errors > 0 {
         bail!("{}: history cannot be read; the log says what of it", store.path().display());
     }
-    Ok(all)
+    Ok((all, thinned.len()))
 }
 
 /// SHA-256 over series, in their order.

@@ -85,6 +85,31 @@ fn a_checkpoint_does_not_go_on_with_other_series() {
 }
 
 #[test]
+fn a_training_becomes_longer_or_shorter_only_where_it_then_is_the_same_and_files_are_whole_at_any_time() {
+    let folder = tempfile::tempdir().unwrap();
+    trace(folder.path());
+    let train = |steps: &str, every: &str| {
+        let args =
+            ["train", "usage.csv", "--threads", "1", "--out", "out", "--steps", steps, "--checkpoint-every", every];
+        run(folder.path(), &args)
+    };
+    let out = |file: &str| folder.path().join("out").join(file);
+    assert!(train("10", "5").status.success());
+    let (weights, conditions) =
+        (fs::read(out("weights.safetensors")).unwrap(), fs::read(out("conditions.json")).unwrap());
+    fs::hard_link(out("conditions.json"), out("before.json")).unwrap();
+    for steps in ["20", "5000"] {
+        let refused = train(steps, "5");
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(!refused.status.success() && said.contains("give --steps 10, or another --out"), "{said}");
+    }
+    assert!(fs::read(out("conditions.json")).unwrap() == conditions, "conditions of a training that was refused");
+    assert!(train("10", "4").status.success() && fs::read(out("weights.safetensors")).unwrap() == weights);
+    fs::write(out("conditions.json"), "another file in its place").unwrap();
+    assert_eq!(fs::read(out("before.json")).unwrap(), conditions, "written over, not beside and renamed");
+}
+
+#[test]
 fn what_cannot_be_done_is_said_with_a_remedy() {
     let folder = tempfile::tempdir().unwrap();
     trace(folder.path());

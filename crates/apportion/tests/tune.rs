@@ -54,6 +54,7 @@ fn take(versions: &Versions, from: u32, seed: u64) -> u32 {
         made: jiff::Timestamp::from_second(1_700_000_000).unwrap(),
         program: "0".to_owned(),
         conditions,
+        step_s: 60,
         scores: vec![score("cpu_cores", 0.9, 0.95), score("memory_bytes", 0.99, 1.0)],
         serves: [(Metric::new("cpu_cores"), number)].into(),
         sha256_of_weights: String::new(),
@@ -69,10 +70,21 @@ fn versions_serve_what_they_won_and_can_be_taken_back() {
     let versions = Versions::of(&folder.path().join("apportion.db"));
     let shipped = Transformer::embedded().unwrap();
     assert_eq!((take(&versions, 0, 1), take(&versions, 1, 2), versions.current().unwrap()), (1, 2, 2));
-    let tuned = versions.transformer(2, shipped.clone()).unwrap();
-    let tiny = TelemetryModel::untrained(ModelConfig::tiny(), 1).parameters();
-    let parameters = |metric: &str| tuned.model(&Metric::new(metric)).parameters();
-    assert!(parameters("cpu_cores") == tiny && parameters("memory_bytes") == shipped.general().parameters());
+    let (tiny, general) =
+        (TelemetryModel::untrained(ModelConfig::tiny(), 1).parameters(), shipped.general().parameters());
+    let served = |metric: &str, step_s: u32| {
+        let tuned = versions.transformer(2, shipped.clone()).unwrap();
+        tuned.model(&Metric::new(metric), step_s).parameters()
+    };
+    assert_eq!(
+        [served("cpu_cores", 60), served("cpu_cores", 300), served("memory_bytes", 60)],
+        [tiny, general, general]
+    );
+    // Before versions said so, what was judged was at five minutes.
+    let record = folder.path().join("apportion.models/2.json");
+    let text = fs::read_to_string(&record).unwrap();
+    fs::write(&record, text.replace("  \"step_s\": 60,\n", "")).unwrap();
+    assert_eq!([served("cpu_cores", 60), served("cpu_cores", 300)], [general, tiny]);
 
     let list = said(&run(folder.path(), &["tune", "--list"]));
     assert!(
@@ -105,6 +117,8 @@ fn versions_serve_what_they_won_and_can_be_taken_back() {
         .unwrap();
     let forecast = ["forecast", "usage.csv", "--horizon", "8", "--tuned", "--out", "out.csv"];
     check(&forecast, 1, "2.safetensors: these are not the weights that were kept");
+    check(&[&forecast[..], &["--model", "recent"]].concat(), 1, "--tuned is for --model auto and transformer");
+    check(&[&forecast[..4], &["--model", "recent", "--out", "out.csv"]].concat(), 0, "8 steps of 1 series by recent");
     check(&["run", "--once"], 0, "2.safetensors: these are not the weights that were kept");
     check(&["run", "--once"], 0, "`apportion tune --rollback` goes back to the version before");
     fs::write(folder.path().join("apportion.models/2.json"), "{").unwrap();

@@ -1,7 +1,7 @@
 //! `apportion train`: a telemetry network from recorded series and synthetic ones.
 
 use super::{say, say_aside};
-use crate::{args::Global, learn};
+use crate::{args::Global, learn, tuning::replace};
 use anyhow::Context as _;
 use apportion_model::{
     telemetry::ModelConfig,
@@ -80,11 +80,18 @@ pub fn run(global: &Global, args: &Train) -> anyhow::Result<()> {
     fs::create_dir_all(&args.out).with_context(|| format!("{}", args.out.display()))?;
     let threads = crate::spread::threads(args.threads);
     let mut trainer = begin(args, &learnt, threads)?;
-    fs::write(args.out.join("conditions.json"), format!("{:#}\n", conditions(args, &learnt)))?;
+    replace(&args.out.join("conditions.json"), format!("{:#}\n", conditions(args, &learnt)).as_bytes())?;
     let mut log = Log::open(&args.out.join("log.csv"), trainer.checkpoint().step())?;
     let bar = progress(args.steps, trainer.checkpoint().step())?;
     while let Some(step) = trainer.step() {
         log.note(&step, &bar)?;
+        anyhow::ensure!(
+            !trainer.has_diverged(),
+            "step {}: the gradient is not finite, step after step, so nothing is learnt any more; {} and its weights are those of the \
+             last checkpoint before; try another --seed and --out, or look at the series",
+            step.step,
+            args.out.display()
+        );
         if step.step == step.steps || step.step.is_multiple_of(args.checkpoint_every) {
             keep(&args.out, &trainer, &learnt, threads, &bar)?;
         }
@@ -136,7 +143,14 @@ fn begin<'a>(args: &Train, learnt: &'a Learnt, threads: usize) -> anyhow::Result
     same_series(args, learnt)?;
     say_aside(&format!("{}: going on from step {}", path.display(), checkpoint.step()));
     let mut trainer = Trainer::resume(checkpoint, &learnt.set, threads);
-    trainer.set_steps(args.steps);
+    let (done, before) = (trainer.checkpoint().step(), trainer.checkpoint().config().schedule.steps);
+    anyhow::ensure!(
+        trainer.set_schedule(config.schedule),
+        "{}: the {done} steps done are not those that a training of {} steps begins with (fewer steps, or other learning rates), so \
+         that nobody could repeat it; give --steps {before}, or another --out",
+        path.display(),
+        args.steps
+    );
     Ok(trainer)
 }
 
@@ -178,7 +192,7 @@ fn conditions(args: &Train, learnt: &Learnt) -> serde_json::Value {
 fn keep(out: &Path, trainer: &Trainer<'_>, learnt: &Learnt, threads: usize, bar: &ProgressBar) -> anyhow::Result<()> {
     let model = trainer.model();
     trainer.checkpoint().save(&out.join("checkpoint.safetensors"))?;
-    fs::write(out.join("weights.safetensors"), model.to_bytes()?)?;
+    replace(&out.join("weights.safetensors"), &model.to_bytes()?)?;
     if let Some(score) = validate(&model, &learnt.held, threads) {
         bar.suspend(|| say_aside(&format!("held out, quantile loss relative to seasonal naive: {score}")));
     }

@@ -4,7 +4,7 @@
 
 use crate::{
     commands::NothingFound,
-    learn,
+    learn::{self, STORE_STEP_S},
     tuning::{self, Job, Version, Versions, shipped},
 };
 use apportion_core::{Metric, Problem, Time, time::DAY_S};
@@ -133,7 +133,7 @@ fn look_and_tune(store: &Path, stop: &AtomicBool, report: &mut Report) -> anyhow
     let config = TuneConfig { steps: STEPS, seed: now.s().unsigned_abs(), threads: 1, ..TuneConfig::default() };
     let job = Job::new(found, Vec::new(), vec!["the store".to_owned()], config);
     let in_force = versions.in_force(shipped()?)?;
-    report.drift = drift(&job.set.series, &|group| in_force.model(&Metric::new(group)), LATE_STEPS, 1);
+    report.drift = drift(&job.set.series, &|group| in_force.model(&Metric::new(group), STORE_STEP_S), LATE_STEPS, 1);
     let has_drifted = report.drift.iter().any(GroupDrift::has_drifted);
     if !is_due(versions.last_tried().as_ref(), has_drifted, now) {
         return Ok(EVERY);
@@ -179,6 +179,7 @@ mod tests {
             made: jiff::Timestamp::from_second(at_s).unwrap(),
             program: String::new(),
             conditions,
+            step_s: STORE_STEP_S,
             scores: Vec::new(),
             serves: std::collections::BTreeMap::new(),
             sha256_of_weights: String::new(),

@@ -2,6 +2,7 @@
 
 mod versions;
 
+pub(crate) use versions::replace;
 pub use versions::{Conditions, Version, VersionError, Versions};
 
 use crate::{commands::NothingFound, learn, learn::Found};
@@ -12,7 +13,7 @@ use apportion_model::{
     training::{self, Progress, TrainSet, TuneConfig},
 };
 use apportion_planner::forecasters::Transformer;
-use std::{collections::BTreeMap, ops::ControlFlow};
+use std::{cmp::Reverse, collections::BTreeMap, ops::ControlFlow};
 
 /// What to tune on, and how.
 pub(crate) struct Job {
@@ -47,7 +48,7 @@ pub(crate) fn tune(
     job: Job,
     progress: impl FnMut(&Progress) -> ControlFlow<()>,
 ) -> anyhow::Result<Option<Version>> {
-    let Job { set, sha256_of_series, sources, config } = job;
+    let Job { mut set, sha256_of_series, sources, config } = job;
     if !training::is_enough(&set.series) {
         return Err(NothingFound(too_little(&set)).into());
     }
@@ -58,18 +59,20 @@ pub(crate) fn tune(
     // What is judged is what will be read again.
     let bytes = tuned.to_bytes()?;
     let tuned = TelemetryModel::from_bytes(&bytes).context("the tuned weights")?;
-    let scores = training::judge(&set, &|group| in_force.model(&Metric::new(group)), &tuned, config.threads);
+    let (series, step_s) = (set.series.len(), commonest_step_s(&set));
+    set.series.retain(|series| series.step_s == step_s);
+    let scores = training::judge(&set, &|group| in_force.model(&Metric::new(group), step_s), &tuned, config.threads);
     let number = versions.next()?;
     let mut serves = if from == 0 { BTreeMap::new() } else { versions.version(from)?.serves };
     serves.extend(scores.iter().filter(|score| score.is_won()).map(|score| (Metric::new(&score.group), number)));
     let TuneConfig { steps, peak, replay, seed, .. } = config;
-    let series = set.series.len();
     let mut version = Version {
         number,
         from,
         made: jiff::Timestamp::now(),
         program: env!("CARGO_PKG_VERSION").to_owned(),
         conditions: Conditions { steps, peak, replay, seed, series, sources, sha256_of_series },
+        step_s,
         scores,
         serves,
         sha256_of_weights: String::new(),
@@ -84,6 +87,14 @@ pub(crate) fn tune(
 /// None with the weights as committed.
 pub(crate) fn shipped() -> anyhow::Result<Transformer> {
     Transformer::embedded().context("this program was built with other weights than were committed")
+}
+
+/// The step of most series, the shortest of several: all are learnt from, those of this step are judged on.
+fn commonest_step_s(set: &TrainSet) -> u32 {
+    let mut counts = BTreeMap::<u32, usize>::new();
+    set.series.iter().for_each(|series| *counts.entry(series.step_s).or_default() += 1);
+    let most = counts.into_iter().max_by_key(|(step_s, count)| (*count, Reverse(*step_s)));
+    most.map_or(learn::STORE_STEP_S, |(step_s, _)| step_s)
 }
 
 #[allow(clippy::cast_precision_loss, reason = "lengths of series")]

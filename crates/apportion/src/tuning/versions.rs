@@ -2,16 +2,16 @@
 //! which weights serve which metric) and `current` (the number in force). Version 0 is what this program ships with, and has no
 //! files. A file is written beside its place and renamed, so a crash leaves the old one or the new one.
 
-use crate::learn::hex;
+use crate::learn::{STORE_STEP_S, hex};
 use apportion_core::Metric;
 use apportion_model::{telemetry::TelemetryModel, training::GroupOutcome};
-use apportion_planner::forecasters::Transformer;
+use apportion_planner::forecasters::{Transformer, Tuned};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs::{self, File},
-    io::{ErrorKind, Write as _},
+    io::{self, ErrorKind, Write as _},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -32,6 +32,9 @@ pub struct Version {
     pub program: String,
     /// How it was trained.
     pub conditions: Conditions,
+    /// Seconds between the values of the series it was judged on; its weights serve no others.
+    #[serde(default = "step_before_noted")]
+    pub step_s: u32,
     /// How it did on the last tenth of time, per metric.
     pub scores: Vec<GroupOutcome>,
     /// The version whose weights serve a metric; the shipped weights serve all others.
@@ -57,6 +60,11 @@ pub struct Conditions {
     pub sources: Vec<String>,
     /// SHA-256 of all series, those replayed last.
     pub sha256_of_series: String,
+}
+
+/// What was judged before a version said at which step.
+const fn step_before_noted() -> u32 {
+    STORE_STEP_S
 }
 
 impl Version {
@@ -169,9 +177,10 @@ impl Versions {
         let serves = self.version(number)?.serves;
         let mut loaded = BTreeMap::new();
         for number in serves.values().copied().collect::<BTreeSet<u32>>() {
-            loaded.insert(number, Arc::new(self.weights(number)?));
+            let step_s = self.version(number)?.step_s;
+            loaded.insert(number, Tuned { model: Arc::new(self.weights(number)?), step_s });
         }
-        let tuned = serves.into_iter().filter_map(|(metric, number)| Some((metric, Arc::clone(loaded.get(&number)?))));
+        let tuned = serves.into_iter().filter_map(|(metric, number)| Some((metric, loaded.get(&number)?.clone())));
         Ok(shipped.with_tuned(tuned.collect()))
     }
 
@@ -295,9 +304,13 @@ fn json(version: &Version) -> Vec<u8> {
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    replace(path, bytes).map_err(|source| VersionError::Io { path: path.to_owned(), source })
+}
+
+/// Writes a file beside its place and renames it: whatever happens, the old one or the new one is there, whole.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let beside = path.with_extension("partial");
-    let written = File::create(&beside).and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()));
-    written
-        .and_then(|()| fs::rename(&beside, path))
-        .map_err(|source| VersionError::Io { path: path.to_owned(), source })
+    let mut file = File::create(&beside)?;
+    file.write_all(bytes).and_then(|()| file.sync_all())?;
+    fs::rename(&beside, path)
 }

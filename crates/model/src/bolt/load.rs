@@ -8,6 +8,9 @@ use super::network::{DecoderLayer, EncoderLayer, Network};
 use crate::error::WeightsError;
 use crate::telemetry::{LEVELS, QUANTILES};
 
+/// Most numbers of attention of one layer, 256 MiB of them; a published model has 2^18 at most.
+const MOST_SCORES: usize = 1 << 26;
+
 #[derive(Debug, Deserialize)]
 struct Config {
     d_model: usize,
@@ -62,8 +65,12 @@ impl Config {
             ("prediction_length", chronos.prediction_length, 4096),
             ("input_patch_size", chronos.input_patch_size, 4096),
         ];
+        let tokens = chronos.context_length.div_ceil(chronos.input_patch_size.max(1));
+        let scores = config.num_heads.saturating_mul(tokens.saturating_mul(tokens));
+        let mut sizes =
+            sizes.into_iter().chain([("num_heads times (context_length / input_patch_size)^2", scores, MOST_SCORES)]);
         let buckets = config.relative_attention_num_buckets;
-        if let Some((name, size, most)) = sizes.iter().find(|(_, size, most)| *size == 0 || size > most) {
+        if let Some((name, size, most)) = sizes.find(|(_, size, most)| *size == 0 || size > most) {
             return Err(problem(format!("{name} = {size} is not within 1..={most}")));
         }
         if !(4..=1024).contains(&buckets) || config.relative_attention_max_distance <= buckets / 4 {

@@ -177,6 +177,10 @@ fn other_files_are_refused_with_the_reason() {
         (error(&file(""), &CONFIG.replace("\"d_ff\":12", "\"d_ff\":13")), "config.json asks for [13, 8]"),
         (error(&file(""), &CONFIG.replace("relu", "gated-gelu")), "not `relu`"),
         (error(&file(""), &CONFIG.replace("0.9]", "0.95]")), "not 0.1 to 0.9"),
+        (
+            error(&file(""), &CONFIG.replace("\"context_length\":32", "\"context_length\":1048576")),
+            "num_heads times (context_length / input_patch_size)^2 = 137438953472 is not within 1..=67108864",
+        ),
         (error(&file(""), "{}"), "config.json is not Chronos-Bolt's"),
         (error(b"PK", CONFIG), "not a readable safetensors file"),
     ];

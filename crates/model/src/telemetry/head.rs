@@ -94,3 +94,62 @@ fn step_loss(output: &[f32], tokens: &Tokens, row: usize, step: usize, target: f
     }
     loss
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layers::gradient_check::random;
+
+    const ROWS: usize = 2;
+
+    /// Rows with candidates, and targets that lie off every quantile of `outputs`, where the loss has a slope; some are missing.
+    fn tokens(outputs: &[f32]) -> Tokens {
+        let candidates = Candidates {
+            recent: random(1, ROWS * LEVELS),
+            long: random(2, ROWS * LEVELS),
+            last: random(3, ROWS),
+            lag: random(4, ROWS * PATCH),
+            other_lag: random(5, ROWS * PATCH),
+            trend: random(6, ROWS * PATCH),
+            seasonal: random(7, ROWS * PATCH * LEVELS),
+            drifted: random(8, ROWS * PATCH * LEVELS),
+        };
+        let mut tokens = Tokens { candidates, targets: random(9, ROWS * PATCH), ..Tokens::default() };
+        for at in 0..ROWS * PATCH {
+            let (row, step) = (at / PATCH, at % PATCH);
+            let levels = quantiles(&outputs[row * OUTPUTS..(row + 1) * OUTPUTS], &tokens, row, step);
+            while levels.iter().any(|level| (level - tokens.targets[at]).abs() < 0.05) {
+                tokens.targets[at] += 0.11;
+            }
+            if at % 7 == 3 {
+                tokens.targets[at] = f32::NAN;
+            }
+        }
+        tokens
+    }
+
+    #[test]
+    fn gradients_of_pinball_and_softmax_are_difference_quotients() {
+        let mut outputs = random(10, ROWS * OUTPUTS);
+        let tokens = tokens(&outputs);
+        let mut found = vec![0.0; outputs.len()];
+        let (_, targets) = pinball(&outputs, &tokens, &mut found);
+        assert_eq!(targets, tokens.targets.iter().filter(|target| !target.is_nan()).count());
+        let mut unused = vec![0.0; outputs.len()];
+        for k in 0..outputs.len() {
+            let (step, at) = (4e-3, outputs[k]);
+            let mut loss = |value: f32| {
+                outputs[k] = value;
+                pinball(&outputs, &tokens, &mut unused).0
+            };
+            let expected = (loss(at + step) - loss(at - step)) / f64::from(2.0 * step);
+            outputs[k] = at;
+            assert!(
+                (expected - f64::from(found[k])).abs() < 2e-4,
+                "output {k}: {}, by differences {expected}",
+                found[k]
+            );
+        }
+        assert!(found.iter().any(|slope| slope.abs() > 0.05), "nothing was compared");
+    }
+}

@@ -208,6 +208,9 @@ fn keep_last_rows(stream: &mut Vec<f32>, all: usize, wanted: usize) {
 mod tests {
     use super::*;
     use crate::layers::gradient_check::{check, random};
+    use crate::telemetry::PATCH;
+    use crate::telemetry::features::FeatureMaker;
+    use crate::telemetry::tokens::{Tokens, Window};
     use std::cell::RefCell;
 
     #[test]
@@ -216,6 +219,41 @@ mod tests {
             [ModelConfig::default(), ModelConfig::recurrent()].map(|config| Network::new(config).layout.len());
         assert!((1_000_000..1_300_000).contains(&parameters), "{parameters}");
         assert!(parameters.abs_diff(recurrent) < parameters / 50, "{recurrent} against {parameters}");
+    }
+
+    /// From values to outputs, whatever mixes the tokens.
+    #[test]
+    fn what_comes_later_changes_nothing_that_was_said_before() {
+        const PATCHES: usize = 12;
+        const SEEN: usize = 7;
+        let mut values: Vec<f32> = random(6, PATCHES * PATCH).iter().map(|x| 9.0 + x).collect();
+        for mixer in [Mixer::Attention, Mixer::Gru] {
+            let network = Network::new(ModelConfig { mixer, layers: 2, ..ModelConfig::tiny() });
+            let weights = network.layout.init(4);
+            let out = |values: &[f32]| {
+                let window = Window {
+                    values,
+                    lead: 0,
+                    visible: &[true; PATCHES],
+                    multipliers: &[],
+                    seasons: [Some(24), Some(100)],
+                    step_s: 300,
+                    start_time_s: Some(0),
+                    non_negative: true,
+                };
+                let (mut tokens, mut trace) = (Tokens::default(), Trace::default());
+                FeatureMaker::new().append(&window, &mut tokens);
+                let rows = tokens.rows();
+                network.forward(weights.as_slice(), &tokens.features, rows, rows, &mut trace);
+                trace.out
+            };
+            let before = out(&values);
+            values[SEEN * PATCH..].iter_mut().for_each(|x| *x = 40.0 - *x);
+            let after = out(&values);
+            let (past, future) = before.split_at(SEEN * OUTPUTS);
+            assert!(after[..SEEN * OUTPUTS] == *past, "{mixer:?}: the future changed the past");
+            assert!(after[SEEN * OUTPUTS..] != *future, "{mixer:?}: the values are not looked at");
+        }
     }
 
     #[test]

@@ -24,7 +24,8 @@ pub(crate) fn to_bytes(network: &Network, flat: &[f32]) -> Result<Vec<u8>, Weigh
     safetensors::serialize(views, Some([("config".to_owned(), config)].into())).map_err(|error| format(&error))
 }
 
-/// Reads and checks a weight file; allocates no more than twice the file's size.
+/// Reads and checks a weight file. Whatever its configuration asks for, no more is allocated than a small multiple of the
+/// file's size (`tests/allocations.rs`).
 pub(crate) fn from_bytes(bytes: &[u8]) -> Result<(Network, Vec<f32>), WeightsError> {
     let tensors = SafeTensors::deserialize(bytes).map_err(|error| WeightsError::Format(error.to_string()))?;
     let config = read_config(bytes)?;

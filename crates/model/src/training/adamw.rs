@@ -26,8 +26,8 @@ impl AdamW {
         Self { average: weights.clone(), weights, m: zeros.clone(), v: zeros }
     }
 
-    /// One step with the sum of the shards' gradients over `count`. Returns the norm before clipping; a norm that is not
-    /// finite leaves everything as it was. `step` counts from 0.
+    /// One step with the gradient of the mean loss. Returns its norm before clipping; a norm that is not finite leaves
+    /// everything as it was. `step` counts from 0, `rate` is the learning rate, `keep` what the average keeps of itself.
     pub(crate) fn step(&mut self, gradient: &[f32], decay_mask: &[f32], step: u64, rate: f32, keep: f32) -> f64 {
         let squares =
             gradient.chunks(CHUNK).map(|part| part.iter().map(|g| f64::from(*g) * f64::from(*g)).sum::<f64>());

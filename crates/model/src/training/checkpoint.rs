@@ -95,7 +95,7 @@ impl Checkpoint {
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(|error| error.to_string())?;
         let state = header.metadata().as_ref().and_then(|all| all.get("state")).ok_or("no training state in it")?;
         let State { config, step } = serde_json::from_str(state).map_err(|error| error.to_string())?;
-        config.model.validate().map_err(|error| error.to_string())?;
+        config.validate()?;
         let len = Network::new(config.model).layout.len();
         let tensors = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
         let part = |name: &str| -> Result<Vec<f32>, String> {
@@ -103,9 +103,83 @@ impl Checkpoint {
             if view.dtype() != Dtype::F32 || view.shape() != [len] {
                 return Err(format!("`{name}` is {:?} {:?}, not F32 [{len}]", view.dtype(), view.shape()));
             }
-            Ok(view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
+            let values: Vec<f32> =
+                view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+            // What the optimiser takes the root of is a mean of squares.
+            match values.iter().find(|x| !x.is_finite() || (name == "v" && **x < 0.0)) {
+                Some(value) => Err(format!("`{name}` holds {value}: the training that wrote it had diverged")),
+                None => Ok(values),
+            }
         };
         let [weights, average, m, v] = [part(PARTS[0])?, part(PARTS[1])?, part(PARTS[2])?, part(PARTS[3])?];
         Ok(Self { config, step, optimiser: AdamW { weights, average, m, v } })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::ModelConfig;
+    use crate::training::{Schedule, TrainSet, Trainer};
+
+    fn checkpoint() -> Checkpoint {
+        let config = TrainConfig { model: ModelConfig::tiny(), ..TrainConfig::default() };
+        let optimiser = AdamW::new(Network::new(config.model).layout.init(1));
+        Checkpoint { config, step: 3, optimiser }
+    }
+
+    fn refused(change: impl FnOnce(&mut Checkpoint)) -> String {
+        let mut changed = checkpoint();
+        change(&mut changed);
+        Checkpoint::from_bytes(&changed.to_bytes().unwrap()).unwrap_err()
+    }
+
+    #[test]
+    fn what_no_training_has_is_refused_before_anything_is_made_of_it() {
+        assert_eq!(Checkpoint::from_bytes(&checkpoint().to_bytes().unwrap()).unwrap(), checkpoint());
+        let check = |change: fn(&mut Checkpoint), says: &str| {
+            let found = refused(change);
+            assert!(found.contains(says), "{found}");
+        };
+        check(|it| it.config.shards = 1_000_000_000_000, "shards = 1000000000000 is not within 1..=64");
+        check(|it| it.config.shards = 0, "shards = 0");
+        check(|it| it.config.long = (8, 0), "patches = 0 is not within 9..=1024");
+        check(|it| it.config.short = (1 << 40, 25), "windows = 1099511627776");
+        check(|it| it.config.long = (1024, 1024), "windows times patches = 1048576");
+        check(|it| it.config.short = (1024, 1024), "windows times patches = 1048576");
+        check(|it| it.config.long_share = 1.5, "1.5 is not within 0..=1");
+        check(|it| it.config.schedule.peak = -1.0, "-1 is not within 0..=1");
+        check(|it| it.optimiser.weights[5] = f32::NAN, "`weights` holds NaN: the training that wrote it had diverged");
+        check(|it| it.optimiser.m[5] = f32::INFINITY, "`m` holds inf");
+        check(|it| it.optimiser.v[5] = -1.0, "`v` holds -1");
+    }
+
+    #[test]
+    fn a_training_that_learns_nothing_any_more_says_so() {
+        let (mut sick, set) = (checkpoint(), TrainSet::default());
+        sick.optimiser.weights.fill(f32::NAN);
+        sick.config.shards = 1;
+        sick.config.long = (1, 9);
+        sick.config.short = (1, 9);
+        let mut trainer = Trainer::resume(sick, &set, 1);
+        let told: Vec<bool> = (0..10).map(|_| trainer.step().map(|_| trainer.has_diverged()).unwrap()).collect();
+        assert_eq!(told, [[false; 9].as_slice(), &[true]].concat());
+    }
+
+    #[test]
+    fn a_schedule_is_changed_only_where_the_steps_done_would_have_been_the_same() {
+        let set = TrainSet::default();
+        let mut checkpoint = checkpoint();
+        let schedule = checkpoint.config.schedule;
+        let with = |steps: u64, warm_up_steps: u64| Schedule { steps, warm_up_steps, ..schedule };
+        checkpoint.config.schedule = with(100, 10);
+        checkpoint.step = 40;
+        let mut trainer = Trainer::resume(checkpoint, &set, 1);
+        assert!(!trainer.set_schedule(with(100, 20)), "another warm-up");
+        assert!(!trainer.set_schedule(with(39, 10)), "fewer than were done");
+        assert!(!trainer.set_schedule(with(50, 10)), "the rate would have fallen already");
+        assert_eq!(trainer.checkpoint().config.schedule, with(100, 10));
+        assert!(trainer.set_schedule(with(200, 10)));
+        assert_eq!(trainer.checkpoint().config.schedule, with(200, 10));
     }
 }

@@ -9,7 +9,7 @@ use super::TrainSet;
 use super::adamw::AdamW;
 use super::checkpoint::Checkpoint;
 use super::schedule::Schedule;
-use super::windows::{Groups, Mixture, WindowMaker};
+use super::windows::{Groups, HIDDEN_PATCHES, Mixture, WindowMaker};
 use crate::rng::Rng;
 use crate::telemetry::TelemetryModel;
 use crate::telemetry::config::ModelConfig;
@@ -56,6 +56,32 @@ impl Default for TrainConfig {
     }
 }
 
+impl TrainConfig {
+    /// Refuses what no training of this program has; bounds keep a hostile checkpoint from asking for memory.
+    pub(crate) fn validate(&self) -> Result<(), String> {
+        self.model.validate().map_err(|error| error.to_string())?;
+        let Self { schedule, mixture, shards, long, short, long_share, average_keep, .. } = self;
+        let sizes =
+            [("shards", *shards, 1, 64)].into_iter().chain([long, short].into_iter().flat_map(|(windows, patches)| {
+                [("windows", *windows, 1, 1024), ("patches", *patches, HIDDEN_PATCHES, 1024)]
+            }));
+        let shard = |(windows, patches): &(usize, usize)| windows.saturating_mul(*patches);
+        for (name, size, least, most) in
+            sizes.chain([("windows times patches", shard(long).max(shard(short)), 1, 1 << 14)])
+        {
+            if !(least..=most).contains(&size) {
+                return Err(format!("{name} = {size} is not within {least}..={most}"));
+            }
+        }
+        let of_mixture = [mixture.synthetic, mixture.downsampled, mixture.mixed, mixture.gaps, mixture.events];
+        let shares = of_mixture.into_iter().chain([mixture.replay, *long_share, *average_keep, schedule.decay]);
+        match shares.chain([schedule.peak, schedule.end]).find(|share| !(0.0..=1.0).contains(share)) {
+            Some(share) => Err(format!("a share or learning rate of {share} is not within 0..=1")),
+            None => Ok(()),
+        }
+    }
+}
+
 /// What one step did.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Progress {
@@ -86,7 +112,12 @@ pub struct Trainer<'a> {
     shards: Vec<Mutex<Shard>>,
     gradient: Vec<f32>,
     threads: usize,
+    /// Steps in a row, the last ones, that changed nothing since their gradient was not finite.
+    faults: u64,
 }
+
+/// So many of them, and what follows will be no better.
+const MOST_FAULTS: u64 = 10;
 
 /// The buffers of one shard.
 #[derive(Debug)]
@@ -137,6 +168,7 @@ impl<'a> Trainer<'a> {
             gradient: vec![0.0; parameters],
             state,
             threads: threads.max(1),
+            faults: 0,
         }
     }
 
@@ -152,6 +184,7 @@ impl<'a> Trainer<'a> {
         let optimiser = &mut self.state.optimiser;
         let gradient_norm = optimiser.step(&self.gradient, &self.decay_mask, self.state.step, rate, average_keep);
         self.state.step += 1;
+        self.faults = if gradient_norm.is_finite() { 0 } else { self.faults + 1 };
         Some(Progress {
             step: self.state.step,
             steps: schedule.steps,
@@ -168,9 +201,21 @@ impl<'a> Trainer<'a> {
         &self.state
     }
 
-    /// Changes the number of steps of a training under way, where the time turns out shorter or longer than planned.
-    pub fn set_steps(&mut self, steps: u64) {
-        self.state.config.schedule.steps = steps;
+    /// Whether step after step has had a gradient that is not finite: nothing is learnt any more.
+    pub fn has_diverged(&self) -> bool {
+        self.faults >= MOST_FAULTS
+    }
+
+    /// Changes the schedule of a training under way, where the time turns out shorter or longer than planned; false, with
+    /// nothing changed, where the steps done would have been fewer or at other rates: the weights would be those of neither.
+    #[must_use]
+    pub fn set_schedule(&mut self, schedule: Schedule) -> bool {
+        let (done, before) = (self.state.step, self.state.config.schedule);
+        let fits = done <= schedule.steps && (0..done).all(|step| schedule.rate(step) == before.rate(step));
+        if fits {
+            self.state.config.schedule = schedule;
+        }
+        fits
     }
 
     /// The running average of the weights: what is shipped.

@@ -33,6 +33,8 @@ impl Default for Mixture {
     }
 }
 
+/// Most patches hidden at the end of a window, which must not be shorter.
+pub(crate) const HIDDEN_PATCHES: usize = 9;
 /// Tries to find a window with something in it before taking a made one.
 const TRIES: usize = 6;
 /// Windows end in this part of a series: what follows is kept aside for judging, as is done in fine-tuning.
@@ -279,7 +281,7 @@ impl WindowMaker {
     fn hide(&mut self, patches: usize, rng: &mut Rng) {
         self.visible.clear();
         if rng.chance(0.33) {
-            self.visible.resize(patches - rng.between(0, 9), true);
+            self.visible.resize(patches - rng.between(0, HIDDEN_PATCHES), true);
             self.visible.resize(patches, false);
             return;
         }

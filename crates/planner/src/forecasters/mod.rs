@@ -19,7 +19,7 @@ pub(crate) use past::floor;
 pub use profile::Profile;
 pub use recent::Recent;
 pub use seasonal_naive::SeasonalNaive;
-pub use transformer::{Bolt, Transformer};
+pub use transformer::{Bolt, Transformer, Tuned};
 pub use walk::Walk;
 
 use apportion_core::{Forecast, Forecaster, traits::ForecastInput};

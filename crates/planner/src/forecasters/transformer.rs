@@ -13,7 +13,16 @@ use std::{collections::BTreeMap, sync::Arc};
 #[derive(Clone, Debug)]
 pub struct Transformer {
     general: Arc<TelemetryModel>,
-    tuned: BTreeMap<Metric, Arc<TelemetryModel>>,
+    tuned: BTreeMap<Metric, Tuned>,
+}
+
+/// Weights of a metric's own, and the step at which they were found to be better: what they do at another is not known.
+#[derive(Clone, Debug)]
+pub struct Tuned {
+    /// The network.
+    pub model: Arc<TelemetryModel>,
+    /// Seconds from one value to the next.
+    pub step_s: u32,
 }
 
 impl Transformer {
@@ -34,7 +43,7 @@ impl Transformer {
     }
     /// The same with other weights for some metrics.
     #[must_use]
-    pub fn with_tuned(self, tuned: BTreeMap<Metric, Arc<TelemetryModel>>) -> Self {
+    pub fn with_tuned(self, tuned: BTreeMap<Metric, Tuned>) -> Self {
         Self { tuned, ..self }
     }
     /// The weights for metrics that have none of their own.
@@ -42,10 +51,11 @@ impl Transformer {
     pub fn general(&self) -> &TelemetryModel {
         &self.general
     }
-    /// The weights for a metric.
+    /// The weights for a metric at a step.
     #[must_use]
-    pub fn model(&self, metric: &Metric) -> &TelemetryModel {
-        self.tuned.get(metric).unwrap_or(&self.general)
+    pub fn model(&self, metric: &Metric, step_s: u32) -> &TelemetryModel {
+        let tuned = self.tuned.get(metric).filter(|tuned| tuned.step_s == step_s);
+        tuned.map_or(&self.general, |tuned| &tuned.model)
     }
 }
 
@@ -77,7 +87,7 @@ impl Forecaster for Transformer {
     fn forecast(&self, inputs: &[ForecastInput], horizon: usize) -> Vec<Forecast> {
         let mut batches: Vec<(&TelemetryModel, Vec<usize>)> = Vec::new();
         for (place, input) in inputs.iter().enumerate() {
-            let model = self.model(&input.metric);
+            let model = self.model(&input.metric, input.past.step_s);
             match batches.iter_mut().find(|(known, _)| std::ptr::eq(*known, model)) {
                 Some((_, places)) => places.push(place),
                 None => batches.push((model, vec![place])),
@@ -145,21 +155,23 @@ mod tests {
     }
 
     #[test]
-    fn tuned_weights_serve_their_metrics_and_no_others() {
+    fn tuned_weights_serve_their_metrics_at_their_step_and_no_others() {
         let past: Vec<f32> = (0..300).map(|step| ((step * 7) % 5) as f32).collect();
-        let inputs: Vec<ForecastInput> = ["memory_bytes", "cpu_cores", "memory_bytes"]
+        let mut inputs: Vec<ForecastInput> = ["memory_bytes", "cpu_cores", "memory_bytes", "cpu_cores"]
             .map(|metric| ForecastInput { metric: metric.into(), ..input(past.clone(), Vec::new()) })
             .into();
+        inputs[3].past.step_s = 60;
         let shipped = Transformer::embedded().unwrap();
-        let other = Arc::new(TelemetryModel::untrained(apportion_model::telemetry::ModelConfig::tiny(), 1));
-        let tuned = shipped.clone().with_tuned([(Metric::new("cpu_cores"), other)].into());
+        let model = Arc::new(TelemetryModel::untrained(apportion_model::telemetry::ModelConfig::tiny(), 1));
+        let tuned = shipped.clone().with_tuned([(Metric::new("cpu_cores"), Tuned { model, step_s: 300 })].into());
         let (before, after) = (shipped.forecast(&inputs, 16), tuned.forecast(&inputs, 16));
-        // A batch of two is summed in another order than a batch of three.
+        // A batch of three is summed in another order than a batch of four.
         let apart = |index: usize| {
             let pairs = after[index].quantiles().iter().flatten().zip(before[index].quantiles().iter().flatten());
             pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
         };
-        assert!(apart(0) < 1e-4 && apart(1) > 1e-2 && apart(2) < 1e-4, "{} {} {}", apart(0), apart(1), apart(2));
+        let apart = [0, 1, 2, 3].map(apart);
+        assert!(apart[0] < 1e-4 && apart[1] > 1e-2 && apart[2] < 1e-4 && apart[3] < 1e-4, "{apart:?}");
     }
 
     #[test]
