@@ -336,10 +336,11 @@ pub struct Forecast {
     /// Trace to forecast.
     #[arg(value_name = "IN", required_unless_present = "from_store", conflicts_with = "from_store")]
     pub input: Option<PathBuf>,
-    /// Forecast what the own store holds, in steps of five minutes, as `run` does: with the weights that were tuned on it.
+    /// Forecast what the own store holds, in steps of five minutes, as `run` does: from a week of the past, with what is announced,
+    /// and for auto and transformer with the weights that were tuned on it.
     #[arg(long)]
     pub from_store: bool,
-    /// Use the weights tuned on the own store for a trace too (`apportion tune --list`).
+    /// Use the weights tuned on the own store for a trace too (`apportion tune --list`); for auto and transformer.
     #[arg(long)]
     pub tuned: bool,
     /// Steps ahead.

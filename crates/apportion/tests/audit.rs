@@ -74,10 +74,13 @@ fn what_cannot_be_is_said() {
         assert!(!done.status.success() && said(&done).contains(words), "{}", said(&done));
     };
     fs::write(at.join("no.json"), "{}").unwrap();
-    fs::write(at.join("other.json"), r#"{"model":"auto","patches":[]}"#).unwrap();
+    let other = r#"{"fitted":{"model":"auto","program":"0.1.0","weights":0,"context_steps":2016,"horizon_steps":288,"steps_s":[300]},"patches":[]}"#;
+    fs::write(at.join("other.json"), other).unwrap();
     let forecast = "forecast usage.csv --model recent --horizon 24 --out made.csv --corrections";
     check(&format!("{forecast} no.json"), "not the corrections.json of `apportion audit`");
     check(&format!("{forecast} other.json"), "fitted for --model auto, not recent");
+    fs::write(at.join("far.json"), other.replace("auto", "recent")).unwrap();
+    check(&format!("{forecast} far.json"), "fitted for a horizon of 288, not 24");
     check("audit usage.csv --model recent --horizon 400 --out out", "a smaller --horizon needs less");
     check("audit --out out", "--from-store");
     assert!(!at.join("made.csv").exists());

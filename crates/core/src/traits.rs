@@ -36,8 +36,9 @@ pub struct ForecastInput {
 pub trait Forecaster {
     /// Name as given to `--model` and shown with every forecast.
     fn name(&self) -> &str;
-    /// One forecast of `horizon` steps for each input, in the same order. A series with too little history still gets an
-    /// honest, wide one.
+    /// One forecast of `horizon` steps for each input, in the same order; callers put them together with the inputs by place. A
+    /// series with little history gets one too: a wide one where its values differ, one without width where there is a single
+    /// value or never another, zeros where there is none.
     fn forecast(&self, inputs: &[ForecastInput], horizon: usize) -> Vec<Forecast>;
     /// The same forecaster with whatever it chose for this series held fixed, so that what is seen when the input is changed is
     /// not another choice; `None` where it chooses nothing.

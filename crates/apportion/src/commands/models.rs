@@ -24,8 +24,15 @@ pub(crate) fn forecaster(name: &str, versions: Option<&Versions>) -> anyhow::Res
         let model = BoltModel::from_bytes(&read(&weights)?, &config_json);
         return Ok(Box::new(Bolt(model.with_context(|| format!("{}", weights.display()))?)));
     }
-    let Some(versions) = versions else { return Ok(apportion_planner::forecaster(name)?) };
+    let Some(versions) = versions.filter(|_| takes_tuned(name)) else {
+        return Ok(apportion_planner::forecaster(name)?);
+    };
     Ok(apportion_planner::forecaster_with(name, versions.in_force(shipped()?)?)?)
+}
+
+/// Whether a forecaster has the telemetry Transformer in it, for which tuned weights are.
+pub(crate) fn takes_tuned(name: &str) -> bool {
+    ["auto", "transformer"].contains(&name)
 }
 
 fn read(path: &Path) -> anyhow::Result<Vec<u8>> {

@@ -21,6 +21,7 @@ pub use control::{HOLD_AFTER_ROLLBACK_S, Request};
 pub use glue::{Ledger, StoreHistory};
 pub use undo::{Undo, undo};
 pub use why::Why;
+pub(crate) use why::with_seen;
 
 use crate::{
     config::Config,
@@ -38,7 +39,6 @@ use apportion_core::{
     TickReport, Time, WorkloadId, tick::Parts,
 };
 use apportion_host::{
-    cgroupfs::Hierarchy,
     collect::MachineCollector,
     store::{Store, WriteError},
 };
@@ -60,7 +60,6 @@ pub struct Daemon {
     found: prometheus::Found,
     machine: MachineCollector,
     own_groups: BTreeSet<String>,
-    hierarchy: Hierarchy,
     store: Arc<Store>,
     history: StoreHistory,
     forecaster: Arc<dyn Forecaster + Send + Sync>,
@@ -209,7 +208,6 @@ impl Daemon {
             config: &self.config,
             apply: self.settings.apply,
             own_groups: &self.own_groups,
-            hierarchy: &self.hierarchy,
             store: &self.store,
             executor: self.executor.as_ref(),
             said: read.map(|()| AtWork::new(&self.said, now, &zone::offset_s)),

@@ -31,13 +31,25 @@ impl Why {
         metric: &Metric,
         now: Time,
     ) -> Result<Option<Rationale>, ReadError> {
-        let history = StoreHistory(Arc::clone(store));
-        let said = store.instructions(now.plus_s(-REMEMBER_S))?;
-        let at_work = AtWork::new(&said, now, &zone::offset_s);
-        let announced = |workload: &_, metric: &_, window| at_work.announced(&history, workload, metric, window);
-        let seen = Seen { history: &history, cadence: &self.cadence, announced: &announced };
-        let found = seen.forecast_input(workload, metric, now);
+        let found = with_seen(store, &self.cadence, now, |seen| seen.forecast_input(workload, metric, now))?;
         let found = found.filter(|(input, ..)| input.past.present().next().is_some());
         Ok(found.map(|(input, announced, horizon)| explain(self.forecaster.as_ref(), &input, &announced, horizon)))
     }
+}
+
+/// Hands over what forecasts are made from at `now` on these grids: the store's past and what people have announced.
+///
+/// # Errors
+/// What people have said cannot be read.
+pub(crate) fn with_seen<T>(
+    store: &Arc<Store>,
+    cadence: &Cadence,
+    now: Time,
+    of: impl FnOnce(&Seen<'_>) -> T,
+) -> Result<T, ReadError> {
+    let history = StoreHistory(Arc::clone(store));
+    let said = store.instructions(now.plus_s(-REMEMBER_S))?;
+    let at_work = AtWork::new(&said, now, &zone::offset_s);
+    let announced = |workload: &_, metric: &_, window| at_work.announced(&history, workload, metric, window);
+    Ok(of(&Seen { history: &history, cadence, announced: &announced }))
 }

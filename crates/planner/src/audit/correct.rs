@@ -4,12 +4,12 @@
 
 use super::{Case, Group, Tally, groups, tally};
 use crate::{
-    choose::{off_by, relative_loss, width},
+    choose::{clearly_below, off_by, relative_loss, width},
     forecasters::Row,
 };
 use apportion_core::{Forecast, Forecaster, LEVELS, stats::quantile, traits::ForecastInput};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fmt::Display};
 
 /// Smaller groups are not corrected: nine quantiles of a few forecasts are noise.
 pub const LEAST_CASES: usize = 20;
@@ -27,20 +27,61 @@ pub struct Patch {
     pub shifts: Row,
 }
 
+/// The forecasts that corrections are for: others are off by something else.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fitted {
+    /// Name of the forecaster.
+    pub model: String,
+    /// Version of the program.
+    pub program: String,
+    /// Number of the tuned weights; 0 for those that the program ships with.
+    pub weights: u32,
+    /// Steps of history that a forecast was made from, and its group told by, at most.
+    pub context_steps: usize,
+    /// Steps ahead.
+    pub horizon_steps: usize,
+    /// Steps of the series, seconds; those of others are not corrected.
+    pub steps_s: BTreeSet<u32>,
+}
+
+impl Fitted {
+    /// Why corrections of these forecasts are none of `asked`; a horizon of half to twice the steps will do.
+    #[must_use]
+    pub fn refuses(&self, asked: &Self) -> Option<String> {
+        let horizons = self.horizon_steps.div_ceil(2)..=2 * self.horizon_steps;
+        let differs = |what: &str, fitted: &dyn Display, asked: &dyn Display| {
+            Some(format!("fitted for {what} {fitted}, not {asked}"))
+        };
+        if self.model != asked.model {
+            differs("--model", &self.model, &asked.model)
+        } else if self.program != asked.program {
+            differs("version", &self.program, &asked.program)
+        } else if self.weights != asked.weights {
+            differs("weights of version", &self.weights, &asked.weights)
+        } else if self.context_steps != asked.context_steps {
+            differs("a context of", &self.context_steps, &asked.context_steps)
+        } else if !horizons.contains(&asked.horizon_steps) {
+            differs("a horizon of", &self.horizon_steps, &asked.horizon_steps)
+        } else {
+            None
+        }
+    }
+}
+
 /// Patches, in the order in which they are made.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Corrections {
-    /// The forecaster that they were fitted for.
-    pub model: String,
+    /// What they were fitted for.
+    pub fitted: Fitted,
     /// What is done, first to last.
     pub patches: Vec<Patch>,
 }
 
 impl Corrections {
-    /// Fits patches to forecasts and what came, for groups that miss by more than `tolerance`. One is kept only where it lowers
-    /// the loss of forecasts that it was not fitted on.
+    /// Fits patches to forecasts and what came, for groups that miss by more than `tolerance`. One is kept only where it clearly
+    /// lowers the loss of forecasts that it was not fitted on.
     #[must_use]
-    pub fn fit(model: &str, cases: &[Case], tolerance: f32) -> Self {
+    pub fn fit(fitted: Fitted, cases: &[Case], tolerance: f32) -> Self {
         let (mut cases, mut patches, mut done) = (cases.to_vec(), Vec::new(), BTreeSet::new());
         while let Some(group) = worst(&cases, tolerance, &done) {
             if let Some(shifts) = patch(&cases, &group) {
@@ -52,7 +93,7 @@ impl Corrections {
             }
             done.insert(group);
         }
-        Self { model: model.to_owned(), patches }
+        Self { fitted, patches }
     }
 
     /// Corrects the rows of a series of these groups in place.
@@ -67,19 +108,18 @@ fn worst(cases: &[Case], tolerance: f32, done: &BTreeSet<Group>) -> Option<Group
     beyond.max_by(|a, b| a.miss().total_cmp(&b.miss())).map(|tally: Tally| tally.group)
 }
 
-/// The shifts of a group; `None` where they do not help beyond what they were fitted on: each half is held against the other's.
+/// The shifts of a group; `None` where they do not clearly help beyond what they were fitted on, by two standard errors: each half
+/// is held against the other's.
 fn patch(cases: &[Case], group: &Group) -> Option<Row> {
     let members: Vec<&Case> = cases.iter().filter(|case| case.groups.contains(group)).collect();
     let half = |odd: bool| members.iter().enumerate().filter(move |(k, _)| (k % 2 == 1) == odd).map(|(_, case)| *case);
     let (even, odd): (Vec<_>, Vec<_>) = (half(false).collect(), half(true).collect());
-    let change: f32 = [(&even, &odd), (&odd, &even)]
-        .into_iter()
-        .map(|(fitted, held)| {
-            let shifts = fit_shifts(fitted);
-            held.iter().map(|case| loss_after(case, &shifts) - loss_of(case, &case.rows)).sum::<f32>()
-        })
-        .sum();
-    (change < 0.0).then(|| fit_shifts(&members))
+    let losses = [(&even, &odd), (&odd, &even)].into_iter().flat_map(|(fitted, held)| {
+        let shifts = fit_shifts(fitted);
+        held.iter().map(move |case| (loss_after(case, &shifts), loss_of(case, &case.rows)))
+    });
+    let (after, before): (Vec<f32>, Vec<f32>) = losses.unzip();
+    clearly_below(&after, &before).then(|| fit_shifts(&members))
 }
 
 fn loss_of(case: &Case, rows: &[Row]) -> f32 {
@@ -123,10 +163,12 @@ pub struct Corrected {
 }
 
 impl Corrected {
-    /// The forecast of a series of these groups, corrected.
+    /// The forecast of a series of these groups, corrected where it is at a step that corrections were fitted for.
     fn correct(&self, of: &[Group], made: &Forecast) -> Forecast {
         let mut rows = made.quantiles().to_vec();
-        self.corrections.apply(of, &mut rows);
+        if self.corrections.fitted.steps_s.contains(&made.step_s) {
+            self.corrections.apply(of, &mut rows);
+        }
         Forecast::new(made.start_s, made.step_s, &made.by, rows, f32::NEG_INFINITY).with_score(made.score)
     }
 }

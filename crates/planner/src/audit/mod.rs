@@ -4,7 +4,7 @@
 mod correct;
 mod group;
 
-pub use correct::{Corrected, Corrections, LEAST_CASES, Patch};
+pub use correct::{Corrected, Corrections, Fitted, LEAST_CASES, Patch};
 pub use group::{By, Group, groups};
 
 use crate::{

@@ -8,7 +8,7 @@ use super::{say, say_aside};
 use crate::args::Global;
 use anyhow::Context as _;
 use apportion_core::{Forecaster, traits::ForecastInput};
-use apportion_planner::audit::{Case, Corrections, LEAST_CASES, Tally, cases, tally};
+use apportion_planner::audit::{Case, Corrections, Fitted, LEAST_CASES, Tally, cases, tally};
 use clap::{ArgGroup, Args};
 use serde::Serialize;
 use std::{
@@ -118,11 +118,17 @@ pub fn run(global: &Global, args: &Audit) -> anyhow::Result<()> {
 /// The file cannot be read, or is not one.
 pub(super) fn corrections(path: &Path) -> anyhow::Result<Corrections> {
     let text = fs::read_to_string(path).with_context(|| format!("{}", path.display()))?;
-    let what = || format!("{}: not the corrections.json of `apportion audit`", path.display());
+    let what = || format!("{}: not the corrections.json of `apportion audit` of this version", path.display());
     let read: Corrections = serde_json::from_str(&text).with_context(what)?;
     let finite = read.patches.iter().flat_map(|patch| patch.shifts).all(f32::is_finite);
     anyhow::ensure!(finite, "{}: a shift is not a number", path.display());
     Ok(read)
+}
+
+/// The forecasts of this program by a forecaster with tuned weights, or 0, from so many steps for so many.
+pub(super) fn asked(model: &str, weights: u32, context_steps: usize, horizon_steps: usize) -> Fitted {
+    let (model, program) = (model.to_owned(), env!("CARGO_PKG_VERSION").to_owned());
+    Fitted { model, program, weights, context_steps, horizon_steps, ..Fitted::default() }
 }
 
 fn judge(args: &Audit, inputs: &[ForecastInput], sources: Vec<String>) -> anyhow::Result<Found> {
@@ -141,7 +147,11 @@ fn judge(args: &Audit, inputs: &[ForecastInput], sources: Vec<String>) -> anyhow
         "no series has {horizon} steps of history and {horizon} after them; a smaller --horizon needs less"
     );
     let before = tally(&held);
-    let corrections = Corrections::fit(&args.model, &fit, args.tolerance);
+    let fitted = Fitted {
+        steps_s: inputs.iter().map(|input| input.past.step_s).collect(),
+        ..asked(&args.model, 0, context, horizon)
+    };
+    let corrections = Corrections::fit(fitted, &fit, args.tolerance);
     held.iter_mut().for_each(|case| corrections.apply(&case.groups, &mut case.rows));
     let groups = before.into_iter().zip(tally(&held)).map(|(before, after)| Judged { before, after }).collect();
     let (series, fitted_on, judged_on) = (inputs.len(), fit.len(), held.len());

@@ -2,7 +2,6 @@
 //! in the sentence, times look back ([`super::time::past`]). What fits none is [`About::Unclear`] and asked back.
 
 mod rules;
-mod words;
 
 use super::{
     Reader,
