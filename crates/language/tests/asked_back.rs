@@ -46,13 +46,15 @@ fn exceptions() {
         除了 payment，其他服务都限制到2核
         除周末外，web 最多2核
         冻结 web，不包括 api
-        冻结所有服务，payment 例外",
+        冻结所有服务，payment 例外
+        非 payment 的服务今晚都不要动",
     );
     plain(
         "freeze web, api and search tonight
         web-1, web-2 as well as web-3 at most 2 cores
         expect twice the traffic on web tonight, not counting bots
         冻结 web、api 和 search
+        这周末不动 api
         解除对 web 的限制",
     );
 }
@@ -67,6 +69,7 @@ fn negations() {
         never freeze payment
         there is no need to reserve 2 cores for web
         stop limiting web to 2 cores
+        I wouldn't limit web to 2 cores
         we do not expect 3x traffic on web tonight
         no extra traffic expected on web
         don't cancel the freeze on web
@@ -202,6 +205,10 @@ fn factors_parts_and_talk() {
         测试：crawler 最多1核
         web is capped at 2 cores
         nginx 目前最多2核
+        下面是例子：web 最多2核
+        web already has a cap of 2 cores
+        web 被限制在2核
+        昨天 web 最多2核
         上个月 web 最多用了4核",
     );
     plain(

@@ -84,7 +84,7 @@ const CHINESE_EXCEPT: &[&str] = &[
     "不含",
     "不算 <name>",
     "不是 <name>",
-    "不动 <name>",
+    "非 <name>",
     "唯独",
     "排除",
 ];

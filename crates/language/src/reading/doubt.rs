@@ -284,7 +284,7 @@ fn turned(seen: &Seen<'_>, reading: &Reading) -> Vec<String> {
         negation::negation(&words, reading),
         orders::second(&words, reading),
         talk::supposed(seen.text),
-        talk::state(&words, reading).map(str::to_owned),
+        talk::state(seen.text, &words, reading).map(str::to_owned),
         levels().map(str::to_owned),
     ];
     found.into_iter().flatten().collect()

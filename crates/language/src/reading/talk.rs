@@ -26,6 +26,7 @@ const HEADINGS: &[&str] = &[
     "演示",
     "引用",
     "原文",
+    "如",
 ];
 const SUPPOSED: &[&str] = &["hypothetically", "theoretically", "in theory", "wrote", "假设", "理论上"];
 /// Bounds as they stand, with stand-ins.
@@ -48,33 +49,54 @@ const BEFORE: &[&str] = &[
 const IS_SO: &[&str] = &[
     "currently",
     "so far",
+    "already has",
+    "has a cap",
+    "has a limit",
     "used at most",
     "used up to",
+    "used to",
     "peaked at",
+    "yesterday",
+    "last week",
+    "last month",
+    "we limited",
+    "i limited",
+    "we capped",
+    "i capped",
     "目前",
     "当前",
+    "现在限制",
+    "现限制",
+    "已经限制",
+    "已限制",
+    "被限制",
     "用了",
     "用到了",
     "用过",
     "跑到了",
     "占了",
+    "昨天",
+    "上周",
+    "上个月",
 ];
 
 /// The words that make a sentence an example or a supposition.
 pub(super) fn supposed(text: &Text) -> Option<String> {
     let words = text.slice(0, text.len());
-    let heading = words.split_once(':').map(|(heading, _)| heading.trim()).filter(|heading| HEADINGS.contains(heading));
+    let is_heading = |heading: &&str| {
+        HEADINGS.iter().any(|known| *heading == *known || (!known.is_ascii() && heading.ends_with(known)))
+    };
+    let heading = words.split_once(':').map(|(heading, _)| heading.trim()).filter(is_heading);
     let inside = || SUPPOSED.iter().find(|word| holds(&words, word)).copied();
     heading.or_else(inside).map(str::to_owned)
 }
 
-/// The words that tell a bound as it stands; one for a time to come is asked for. `words` has stand-ins.
-pub(super) fn state(words: &str, reading: &Reading) -> Option<&'static str> {
+/// The words that tell a bound as it stands or stood; what is for a time to come is asked for. `words` has stand-ins.
+pub(super) fn state(text: &Text, words: &str, reading: &Reading) -> Option<&'static str> {
     let always = reading.start.is_none() && reading.end.is_none() && reading.repeat.is_none();
-    let stands = |before: &str| STANDS.iter().find(|stands| holds(words, &format!("<name> {before} {stands}")));
-    let found = || {
-        let stands = BEFORE.iter().find_map(|before| stands(before));
-        stands.or_else(|| IS_SO.iter().find(|word| holds(words, word))).copied()
-    };
-    (reading.kind == Kind::Rule && always).then(found)?
+    let stands = |before: &&str| STANDS.iter().find(|stands| holds(words, &format!("<name> {before} {stands}")));
+    let written = text.slice(0, text.len());
+    let so = || IS_SO.iter().find(|word| holds(&written, word));
+    let found = || so().or_else(|| BEFORE.iter().filter(|_| always).find_map(stands));
+    (reading.kind == Kind::Rule).then(found).flatten().copied()
 }
