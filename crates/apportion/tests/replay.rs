@@ -89,6 +89,40 @@ fn a_trace_is_played_judged_and_judged_again() {
 }
 
 #[test]
+fn a_replay_keeps_its_trace_and_mixes_nothing_of_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let cpu =
+        |rows: Vec<Row>| -> Vec<Row> { rows.into_iter().filter(|(name, ..)| name.ends_with("cpu_cores")).collect() };
+    let usage = csv(&cpu(rows()));
+    fs::write(folder.path().join("usage.csv"), &usage).unwrap();
+    fs::create_dir(folder.path().join("kept")).unwrap();
+    std::os::unix::fs::symlink("../usage.csv", folder.path().join("kept/static.parquet")).unwrap();
+    let refused = replay(folder.path(), &["usage.csv", "--policy", "static", "--out", "kept"]);
+    assert!(!refused.status.success() && said(&refused).contains("would be overwritten"), "{}", said(&refused));
+    assert_eq!(fs::read_to_string(folder.path().join("usage.csv")).unwrap(), usage);
+    // A policy that cannot play is said before another has played.
+    let refused = replay(folder.path(), &["usage.csv", "--policy", "static,hpa", "--out", "new"]);
+    assert!(!refused.status.success() && !folder.path().join("new").exists(), "{}", said(&refused));
+    // Decisions that an earlier replay of something else left there are not judged.
+    fs::write(folder.path().join("other.csv"), usage.replace("checkout", "basket")).unwrap();
+    ok(folder.path(), &["other.csv", "--policy", "krr,static", "--sweep", "--out", "made"]);
+    ok(folder.path(), &["usage.csv", "--policy", "static,static", "--out", "made"]);
+    let again = ok(folder.path(), &["usage.csv", "--judge", "made"]);
+    assert!(again.contains("static") && !again.contains("krr"), "{again}");
+    // Nor are lines of a sweep kept that were played on other usage.
+    ok(folder.path(), &["usage.csv", "--policy", "static", "--sweep", "--out", "made"]);
+    ok(folder.path(), &["usage.csv", "--last", "2d", "--judge", "made"]);
+    let judged: serde_json::Value =
+        serde_json::from_slice(&fs::read(folder.path().join("made/judged.json")).unwrap()).unwrap();
+    assert_eq!(judged["sweeps"].as_array().map(Vec::len), Some(0));
+    let unsure = ok(folder.path(), &["usage.csv", "--policy", "apportion", "--violation", "0.03", "--model", "recent"]);
+    assert!(unsure.contains("sized for 2 % over, the next safer share to 3 %"), "{unsure}");
+    fs::write(folder.path().join("odd.csv"), usage.replace("cpu_cores", "cpu_use")).unwrap();
+    let unsure = ok(folder.path(), &["odd.csv", "--policy", "static"]);
+    assert!(unsure.contains("cpu_use: its name tells no unit"), "{unsure}");
+}
+
+#[test]
 fn the_same_bytes_on_one_thread_and_on_four() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("usage.csv"), csv(&rows())).unwrap();
@@ -208,7 +242,9 @@ fn arguments_that_do_not_fit_are_explained() {
     check(&["--from-prometheus", "ftp://x"], "begin with http");
     check(&["usage.csv", "--judge", "nowhere"], "nowhere");
     check(&["usage.csv", "--judge", "."], "holds no decisions");
-    check(&["usage.csv", "--violation", "1.5"], "a share above 0 and below 1");
+    check(&["usage.csv", "--violation", "1.5"], "a share from 0.0001 to below 1");
+    check(&["usage.csv", "--violation", "0.00005"], "a share from 0.0001 to below 1");
+    check(&["usage.csv", "--warmup", "864000"], "nothing is left after a warm-up of 864000 s");
     check(&["usage.csv", "--policy", "vpx"], "no policy is called 'vpx'");
     check(&["usage.csv", "--last", "soon"], "e.g. 90m");
     check(&["usage.csv", "--model", "oracle"], "no forecaster is called");

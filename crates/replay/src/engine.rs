@@ -23,8 +23,8 @@ use apportion_core::{
 use apportion_planner::{AtWork, Sizing, UnknownForecaster};
 use std::{cell::Cell, collections::BTreeMap, sync::Arc};
 
-/// Asked shares of a sweep.
-pub(crate) const GRID: &[f64] = &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1];
+/// Asked shares of a sweep: those that are sized for as they are.
+pub(crate) const GRID: &[f64] = &[0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1];
 /// Enforcement periods per second.
 const PERIODS_PER_S: f64 = 10.0;
 const BYTES_PER_MB: f64 = 1e6;

@@ -34,6 +34,16 @@ pub enum ReplayError {
         /// When, seconds.
         time_s: i64,
     },
+    /// Nothing is left to be judged.
+    #[error(
+        "nothing is left after a warm-up of {warmup_s} s: the longest series spans {longest_s} s; give a shorter --warmup (0 counts all), or more history"
+    )]
+    OnlyWarmUp {
+        /// The warm-up, seconds.
+        warmup_s: i64,
+        /// Span of the longest series, seconds.
+        longest_s: i64,
+    },
     /// One metric in two units.
     #[error(
         "{workload} {metric} changes by a factor of {factor} at time {time_s} and stays there: that looks like a change of unit ({unit}); bring both parts to one unit, or split the series in two"

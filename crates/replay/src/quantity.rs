@@ -4,11 +4,11 @@
 //! | name holds | counts as | base unit |
 //! |---|---|---|
 //! | `mem` | memory | bytes |
-//! | `cpu`, `load` | CPU | cores |
+//! | `cpu`, or the word `load` | CPU | cores |
 //! | `request`, `calls` | request rate | as recorded |
 //! | anything else | throughput, sized by the CPU rule | megabytes per second, 1 MB/s standing for a core |
 //!
-//! A share of an unknown whole (`_pct`, or no unit) is read as a share of [`WHOLE_CORES`] or [`WHOLE_BYTES`]: large enough
+//! A share of an unknown whole (`_pct`, `_percent`, or no unit) is read as a share of [`WHOLE_CORES`] or [`WHOLE_BYTES`]: large enough
 //! that a peer's first bucket stays fine. Floors are amounts, so they do not apply to shares or to throughput.
 
 use serde::{Deserialize, Serialize};
@@ -54,7 +54,7 @@ impl Quantity {
         if holds(&["mem"]) {
             let (unit, absolute) = unit_of(&metric, MEMORY_UNITS, WHOLE_BYTES);
             Self { kind: Kind::Memory, unit, absolute }
-        } else if holds(&["cpu", "load"]) {
+        } else if holds(&["cpu"]) || metric.split(|c: char| !c.is_ascii_alphabetic()).any(|word| word == "load") {
             let (unit, absolute) = unit_of(&metric, CPU_UNITS, WHOLE_CORES);
             Self { kind: Kind::Cpu, unit, absolute }
         } else if holds(&["request", "calls"]) {
@@ -63,6 +63,17 @@ impl Quantity {
             let (unit, _) = unit_of(&metric, THROUGHPUT_UNITS, 1.0);
             Self { kind: Kind::Throughput, unit, absolute: false }
         }
+    }
+    /// True where a name tells no unit: then it is read as a share, 1 being the whole.
+    #[must_use]
+    pub fn is_guessed(metric: &str) -> bool {
+        let read = Self::of(metric);
+        let whole = match read.kind {
+            Kind::Cpu => WHOLE_CORES,
+            Kind::Memory => WHOLE_BYTES,
+            Kind::Requests | Kind::Throughput => return false,
+        };
+        !read.absolute && (read.unit - whole).abs() < f64::EPSILON * whole
     }
     /// A value of the metric in base units.
     #[must_use]
@@ -83,7 +94,7 @@ const THROUGHPUT_UNITS: &[(&str, f64)] =
     &[("_kbps", 1e-3), ("_mbps", 1.0), ("_bytes_per_s", 1e-6), ("_bytes_s", 1e-6), ("_bytes", 1e-6)];
 
 fn unit_of(metric: &str, units: &[(&str, f64)], whole: f64) -> (f64, bool) {
-    if metric.ends_with("_pct") {
+    if metric.ends_with("_pct") || metric.ends_with("_percent") {
         return (whole / 100.0, false);
     }
     let known = units.iter().find(|(suffix, _)| metric.ends_with(suffix));
@@ -110,5 +121,10 @@ mod tests {
         check("disk_read_kbps", Kind::Throughput, 1e-3, false);
         check("network_receive_bytes_per_s", Kind::Throughput, 1e-6, false);
         check("eth1_fi", Kind::Throughput, 1.0, false);
+        check("cpu_percent", Kind::Cpu, 0.16, false);
+        check("network_download_bytes_per_s", Kind::Throughput, 1e-6, false);
+        let guessed = |metric| Quantity::is_guessed(metric);
+        assert!(guessed("memory_usage") && guessed("cpu") && guessed("load_1"));
+        assert!(!guessed("memory_usage_bytes") && !guessed("cpu_pct") && !guessed("requests") && !guessed("eth1_fi"));
     }
 }

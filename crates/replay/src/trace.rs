@@ -172,6 +172,24 @@ impl Trace {
         }
         Ok(Self { series, repairs: self.repairs.clone() })
     }
+    /// That there is usage after the warm-up of each series.
+    ///
+    /// # Errors
+    /// [`ReplayError::OnlyWarmUp`] where no series is longer.
+    pub fn check_warmup(&self, warmup_s: i64) -> Result<(), ReplayError> {
+        let spans = self.series.iter().map(|series| series.last_s() - series.first_s());
+        let longest_s = spans.max().unwrap_or_default();
+        if longest_s < warmup_s { Err(ReplayError::OnlyWarmUp { warmup_s, longest_s }) } else { Ok(()) }
+    }
+    /// The metrics whose unit their name does not tell, and which are more than a share: how they are read is a guess.
+    #[must_use]
+    pub fn without_unit(&self) -> Vec<Arc<str>> {
+        let is_odd = |metric: &Arc<str>| {
+            let mut own = self.series.iter().filter(|series| series.metric == *metric);
+            Quantity::is_guessed(metric) && own.any(|series| series.values.iter().any(|value| *value > 1.0))
+        };
+        self.metrics().into_iter().filter(is_odd).collect()
+    }
     /// SHA-256 over names, times and values, as hexadecimal digits: the same data gives the same digest.
     #[must_use]
     pub fn digest(&self) -> String {

@@ -188,7 +188,7 @@ fn a_node_gives_no_more_than_it_has_and_the_first_first() {
 
 /// Bursts of the same hour of each day, with a forecaster that after each burst says that there will be another.
 #[test]
-fn a_daily_burst_through_the_loop_is_covered_with_two_changes_a_day() {
+fn a_daily_burst_through_the_loop_is_covered_with_two_to_three_changes_a_day() {
     let engine = Engine::apportion("recent", 6 * 3_600).unwrap();
     for burst_steps in [6, 12, 24, 48] {
         let mut builder = TraceBuilder::default();

@@ -8,6 +8,7 @@ use crate::args::Global;
 use anyhow::{Context as _, bail};
 use apportion_core::{Metric, WorkloadId};
 use apportion_host::trace;
+use apportion_planner::size::served_risk;
 use apportion_replay::{
     Decisions, Engine, JudgeOptions, Judged, Options, Player, Sweep, Trace, judge, peers, player, replicas, report,
     run as play, share::Node, sweep,
@@ -25,6 +26,8 @@ use std::{
 const FORECAST_EVERY_S: i64 = 6 * 3_600;
 /// How much of a live source is replayed unless said otherwise, seconds: thirty days.
 const LAST_S: i64 = 30 * 86_400;
+/// The least share that ours is sized for.
+const LEAST_VIOLATION: f64 = 1e-4;
 /// The judged result, as data.
 const JUDGED: &str = "judged.json";
 
@@ -73,7 +76,8 @@ pub struct Replay {
     /// Who decides; several with commas, or `all`.
     #[arg(long, value_name = "NAME[,NAME]", value_delimiter = ',', default_value = "apportion,vpa,static")]
     pub policy: Vec<String>,
-    /// Share of samples that may use more than is allotted, above 0 and below 1.
+    /// Share of samples that may use more than is allotted, 0.0001 to below 1. Ours is sized for the next safer of 20, 10, 5, 2, 1
+    /// %, 0.5 % and so on.
     #[arg(long, value_name = "SHARE", default_value_t = 0.01)]
     pub violation: f64,
     /// Play each policy at all its margins too, for the lines of footprint against violation.
@@ -117,20 +121,28 @@ fn amount(text: &str) -> Result<(String, f64), String> {
 /// # Errors
 /// The usage cannot be read or replayed, a policy is not known, or a file cannot be read or written.
 pub fn run(global: &Global, args: &Replay) -> anyhow::Result<()> {
-    if !(args.violation > 0.0 && args.violation < 1.0) {
-        bail!("--violation {}: a share above 0 and below 1, e.g. 0.01 for one sample in a hundred", args.violation);
+    if !(LEAST_VIOLATION..1.0).contains(&args.violation) {
+        bail!("--violation {}: a share from 0.0001 to below 1, e.g. 0.01 for one sample in a hundred", args.violation);
     }
     let mut engines = [Engine::apportion(&args.model, FORECAST_EVERY_S)?];
     let trace = source::read(global, args)?;
+    trace.check_warmup(args.warmup)?;
+    for metric in trace.without_unit() {
+        say_aside(&format!(
+            "{metric}: its name tells no unit and its values are no shares, so the peers' constants are guessed; end it with _cores, _millicores, _pct, _bytes, _mib or the like"
+        ));
+    }
     let options = options(args, &trace)?;
     if let Some(folder) = &args.judge {
-        let (decisions, sweeps) = source::recorded(folder, &trace, args.warmup)?;
+        let (decisions, sweeps) = source::recorded(folder, &trace, &judging(args, &options))?;
         return print(folder, &judge(&trace, &decisions, &sweeps, &judging(args, &options)));
     }
     if let Some(sentence) = &args.what_if {
         return ask(global, args, sentence, &trace, &mut engines[0], &options);
     }
     let players = players(args, &engines, &trace)?;
+    keep_trace(args, &players)?;
+    say_served(args, &players);
     fs::create_dir_all(&args.out).with_context(|| format!("{}", args.out.display()))?;
     let (mut decisions, mut sweeps) = (Vec::new(), Vec::new());
     for player in players {
@@ -179,7 +191,44 @@ fn players<'a>(args: &Replay, engines: &'a [Engine<'a>], trace: &Trace) -> anyho
         let all = engines.iter().map(Player::Engine).chain(peers::ALL.iter().map(Player::Peer));
         return Ok(all.filter(|player| player.check(trace).is_ok()).collect());
     }
-    Ok(args.policy.iter().map(|name| player(name, engines)).collect::<Result<_, _>>()?)
+    let mut players: Vec<Player<'a>> = Vec::new();
+    for (at, name) in args.policy.iter().enumerate() {
+        let player = player(name, engines)?;
+        player.check(trace)?;
+        if !args.policy[..at].contains(name) {
+            players.push(player);
+        }
+    }
+    Ok(players)
+}
+
+/// Decisions never take the place of the usage they are made from.
+fn keep_trace(args: &Replay, players: &[Player<'_>]) -> anyhow::Result<()> {
+    let Some(Ok(trace)) = args.trace.as_ref().map(fs::canonicalize) else { return Ok(()) };
+    let is_trace = |path: &PathBuf| fs::canonicalize(path).is_ok_and(|path| path == trace);
+    match players.iter().map(|player| decisions_path(&args.out, player.name())).find(is_trace) {
+        Some(path) => {
+            bail!("{} is the trace, and would be overwritten: give another folder, --out DIR", path.display())
+        }
+        None => Ok(()),
+    }
+}
+
+fn decisions_path(folder: &Path, policy: &str) -> PathBuf {
+    folder.join(format!("{policy}.parquet"))
+}
+
+/// What is asked is rounded down to what is sized for; people are told.
+fn say_served(args: &Replay, players: &[Player<'_>]) {
+    let served = served_risk(args.violation);
+    let ours = players.iter().any(|player| matches!(player, Player::Engine(_)));
+    if ours && args.violation - served > 1e-9 {
+        say_aside(&format!(
+            "apportion: sized for {} % over, the next safer share to {} %",
+            served * 100.0,
+            args.violation * 100.0
+        ));
+    }
 }
 
 fn options(args: &Replay, trace: &Trace) -> anyhow::Result<Options> {
@@ -203,7 +252,7 @@ fn record(args: &Replay, trace: &Trace, player: Player<'_>, options: &Options) -
     let bar = progress(player.name())?;
     let made = play(trace, player, options, &|done, total| show(&bar, done, total))?;
     bar.finish_and_clear();
-    let path = args.out.join(format!("{}.parquet", made.policy));
+    let path = decisions_path(&args.out, &made.policy);
     let named = made.series.iter().map(|series| {
         let decided = series.decided.iter().map(|decided| (decided.time_s, decided.allocation)).collect();
         (WorkloadId::new(&series.workload), Metric::new(&series.metric), decided)

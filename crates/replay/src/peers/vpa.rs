@@ -56,6 +56,8 @@ pub(super) struct Vpa {
     last_s: i64,
     count: u32,
     pod_started_s: i64,
+    /// A kill starts the container again, and not the pod.
+    container_started_s: i64,
     request: Option<f64>,
 }
 
@@ -78,6 +80,7 @@ impl Vpa {
             last_s: 0,
             count: 0,
             pod_started_s: subject.series.first_s(),
+            container_started_s: subject.series.first_s(),
             request: None,
         }
     }
@@ -156,7 +159,7 @@ impl Vpa {
         let age_s = now_s - self.pod_started_s;
         let differs = (request - estimate.target).abs() > 1e-12 * request;
         let outside = request < estimate.lower || request > estimate.upper;
-        let quick_oom = oom && age_s < QUICK_OOM_S;
+        let quick_oom = oom && now_s - self.container_started_s < QUICK_OOM_S;
         let significant = (request - estimate.target).abs() >= SIGNIFICANT_SHARE * request;
         differs && (outside || quick_oom || (age_s >= MATURE_S && significant))
     }
@@ -175,13 +178,16 @@ impl Recommender for Vpa {
         let regridded = self.regrid.push(seen.time_s, seen.usage)?;
         self.learn(seen.time_s, regridded);
         let estimate = self.estimate();
-        if let Some(request) = self.request
-            && !self.wants_change(seen.time_s, request, estimate, seen.oom)
-        {
+        let stays = |request: f64| !self.wants_change(seen.time_s, request, estimate, seen.oom);
+        let stays = self.request.is_some_and(stays);
+        if seen.oom {
+            self.container_started_s = seen.time_s;
+        }
+        if stays {
             return None;
         }
         if !self.in_place {
-            self.pod_started_s = seen.time_s;
+            (self.pod_started_s, self.container_started_s) = (seen.time_s, seen.time_s);
         }
         self.request = Some(estimate.target);
         self.request
@@ -246,6 +252,21 @@ mod tests {
             vpa.learn_oom(60, request);
             assert_eq!(vpa.peaks.oom, fed);
         }
+    }
+
+    /// A second kill within ten minutes of the first acts though the target is neither out of bounds nor a tenth away.
+    #[test]
+    fn a_container_killed_twice_in_ten_minutes_is_changed_at_once() {
+        let killed_again_after = |minutes: i64| {
+            let mut vpa = vpa("memory_bytes", 60);
+            testing::feed(&mut vpa, 60, &[5e8; 1_200]);
+            let request = vpa.request.unwrap();
+            let within = Estimate { lower: 0.0, target: 1.05 * request, upper: 2.0 * request };
+            assert!(!vpa.wants_change(72_000, request, within, true), "the first kill after twenty hours");
+            vpa.observe(&Observation { time_s: 72_060, usage: 5e8, allotted: vpa.request, oom: true });
+            vpa.wants_change(72_060 + minutes * 60, request, within, true)
+        };
+        assert_eq!((killed_again_after(1), killed_again_after(11)), (true, false));
     }
 
     /// One peak per 24 hours with a half-life of 24 hours: a lone high day is the P90 for two days, then it is forgotten.

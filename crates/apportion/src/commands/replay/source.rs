@@ -9,7 +9,7 @@ use apportion_host::{
     trace,
 };
 use apportion_planner::prepare::Demand;
-use apportion_replay::{Decisions, Judged, Repairs, Sweep, Trace, TraceBuilder};
+use apportion_replay::{Decisions, JudgeOptions, Judged, Repairs, Sweep, Trace, TraceBuilder};
 use std::{
     collections::BTreeSet,
     fs,
@@ -26,8 +26,10 @@ pub(super) fn read(global: &Global, args: &Replay) -> anyhow::Result<Trace> {
         None if args.from_store => from_store(&global.open_to_read()?, args, daemon::now())?,
         None => from_prometheus(global, args, daemon::now())?,
     };
-    let wanted = args.last.map(|span_s| trace.last_s() - span_s);
-    wanted.map_or(Ok(trace.clone()), |from_s| trace.since(from_s)).map_err(Into::into)
+    match args.last {
+        Some(span_s) => Ok(trace.since(trace.last_s() - span_s)?),
+        None => Ok(trace),
+    }
 }
 
 fn from_file(path: &Path) -> anyhow::Result<Trace> {
@@ -107,23 +109,17 @@ fn from_prometheus(global: &Global, args: &Replay, now: Time) -> anyhow::Result<
     from_store(&store, args, now).context("the Prometheus server gave nothing that can be replayed")
 }
 
-/// What an earlier replay wrote: decisions, and the lines of its sweep where it was judged after the same warm-up.
+/// What an earlier replay wrote: decisions, and the lines of its sweep where it was judged on the same usage in the same way.
 ///
 /// # Errors
 /// There is none, or it is not of this trace.
-pub(super) fn recorded(folder: &Path, trace: &Trace, warmup_s: i64) -> anyhow::Result<(Vec<Decisions>, Vec<Sweep>)> {
+pub(super) fn recorded(
+    folder: &Path,
+    trace: &Trace,
+    judging: &JudgeOptions,
+) -> anyhow::Result<(Vec<Decisions>, Vec<Sweep>)> {
     let before = judged_before(folder)?;
-    let mut files: Vec<PathBuf> = fs::read_dir(folder)
-        .with_context(|| format!("{}", folder.display()))?
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.extension().is_some_and(|ending| ending == "parquet"))
-        .collect();
-    // In the order in which they were shown, then by name.
-    let policy = |path: &PathBuf| path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let shown = |path: &PathBuf| {
-        before.iter().flat_map(|judged| &judged.rows).position(|row| row.policy == policy(path)).unwrap_or(usize::MAX)
-    };
-    files.sort_by_key(|path| (shown(path), policy(path)));
+    let files = recorded_files(folder, before.as_ref())?;
     if files.is_empty() {
         bail!("{}: holds no decisions (NAME.parquet): give the folder that a replay wrote", folder.display());
     }
@@ -133,8 +129,37 @@ pub(super) fn recorded(folder: &Path, trace: &Trace, warmup_s: i64) -> anyhow::R
         Ok(Decisions::from_rows(&policy(path), trace, rows)?)
     };
     let decisions = files.iter().map(read).collect::<anyhow::Result<_>>()?;
-    let same = before.filter(|judged| judged.conditions.warmup_s == warmup_s);
-    Ok((decisions, same.map(|judged| judged.sweeps).unwrap_or_default()))
+    let is_same = |judged: &Judged| {
+        let made = &judged.conditions;
+        (made.warmup_s, made.replica_start_s, made.seed) == (judging.warmup_s, judging.replica_start_s, judging.seed)
+            && made.data_digest == trace.digest()
+    };
+    Ok((decisions, before.filter(is_same).map(|judged| judged.sweeps).unwrap_or_default()))
+}
+
+/// The decisions of the policies that the last replay into the folder played, in the order in which they were shown; without its
+/// `judged.json` all that are there, by name.
+fn recorded_files(folder: &Path, before: Option<&Judged>) -> anyhow::Result<Vec<PathBuf>> {
+    if let Some(judged) = before {
+        let mut shown: Vec<&str> = Vec::new();
+        for row in &judged.rows {
+            if !shown.contains(&row.policy.as_str()) {
+                shown.push(&row.policy);
+            }
+        }
+        return Ok(shown.into_iter().map(|name| super::decisions_path(folder, name)).collect());
+    }
+    let entries = fs::read_dir(folder).with_context(|| format!("{}", folder.display()))?;
+    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    let mut files: Vec<PathBuf> =
+        paths.filter(|path| path.extension().is_some_and(|ending| ending == "parquet")).collect();
+    files.sort();
+    Ok(files)
+}
+
+/// The name of a policy whose decisions are in a file.
+fn policy(path: &Path) -> String {
+    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 fn judged_before(folder: &Path) -> anyhow::Result<Option<Judged>> {
