@@ -90,6 +90,9 @@ fn versions_serve_what_they_won_and_can_be_taken_back() {
     assert!(
         list.contains("0: the shipped weights\n")
             && list.contains("2 (in force): ")
+            && list.contains(
+                "1: 2023-11-14T22:13:20Z, 1 steps from version 0 on usage.csv, judged at a step of 60 s; serves"
+            )
             && list.contains("serves cpu_cores by 2"),
         "{list}"
     );
@@ -143,6 +146,8 @@ fn too_little_history_is_said_with_what_is_needed() {
     for step in 0..120 {
         writeln!(rows, "web,cpu_cores,{},{}", 1_700_000_100 + step * 300, step % 7).unwrap();
     }
+    fs::write(folder.path().join("brief.csv"), rows.lines().take(51).collect::<Vec<_>>().join("\n")).unwrap();
+    check(&["tune", "brief.csv"], 3, "1 series of fewer than 96 readings are left out");
     fs::write(folder.path().join("short.csv"), rows).unwrap();
     check(&["tune", "short.csv"], 3, "the longest of 120 steps (10.0 h). Some metric needs four series of 160");
     assert!(!folder.path().join("apportion.models").exists());

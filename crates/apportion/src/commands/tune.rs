@@ -152,10 +152,10 @@ fn list(versions: &Versions) -> anyhow::Result<()> {
 
 fn describe(version: &Version, mark: &str) -> String {
     let serves: Vec<String> = version.serves.iter().map(|(metric, number)| format!("{metric} by {number}")).collect();
-    let Version { number, from, made, conditions, .. } = version;
+    let Version { number, from, made, conditions, step_s, .. } = version;
     let (steps, sources) = (conditions.steps, conditions.sources.join(", "));
     format!(
-        "{number}{mark}: {made}, {steps} steps from version {from} on {sources}; serves {}\n{}",
+        "{number}{mark}: {made}, {steps} steps from version {from} on {sources}, judged at a step of {step_s} s; serves {}\n{}",
         serves.join(", "),
         table(&version.scores).trim_end()
     )

@@ -88,10 +88,15 @@ impl Checkpoint {
     /// Reads a file written by `save`.
     pub fn load(path: &Path) -> Result<Self, CheckpointError> {
         let bytes = std::fs::read(path).map_err(|source| CheckpointError::Io { path: path.to_owned(), source })?;
-        Self::from_bytes(&bytes).map_err(|problem| CheckpointError::Content { path: path.to_owned(), problem })
+        Self::from_bytes(path, &bytes)
     }
 
-    fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
+    /// The same of what was read already; `path` is what an error names.
+    pub fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Self, CheckpointError> {
+        Self::parse(bytes).map_err(|problem| CheckpointError::Content { path: path.to_owned(), problem })
+    }
+
+    fn parse(bytes: &[u8]) -> Result<Self, String> {
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(|error| error.to_string())?;
         let state = header.metadata().as_ref().and_then(|all| all.get("state")).ok_or("no training state in it")?;
         let State { config, step } = serde_json::from_str(state).map_err(|error| error.to_string())?;
@@ -131,12 +136,12 @@ mod tests {
     fn refused(change: impl FnOnce(&mut Checkpoint)) -> String {
         let mut changed = checkpoint();
         change(&mut changed);
-        Checkpoint::from_bytes(&changed.to_bytes().unwrap()).unwrap_err()
+        Checkpoint::parse(&changed.to_bytes().unwrap()).unwrap_err()
     }
 
     #[test]
     fn what_no_training_has_is_refused_before_anything_is_made_of_it() {
-        assert_eq!(Checkpoint::from_bytes(&checkpoint().to_bytes().unwrap()).unwrap(), checkpoint());
+        assert_eq!(Checkpoint::parse(&checkpoint().to_bytes().unwrap()).unwrap(), checkpoint());
         let check = |change: fn(&mut Checkpoint), says: &str| {
             let found = refused(change);
             assert!(found.contains(says), "{found}");
