@@ -4,8 +4,12 @@ use super::{
     CANNOT_SHOW, percent,
     svg::{self, escape},
 };
-use crate::{ClassRow, Example, Judged, Row, peers, quantity::Kind, score::class::Class};
-use std::fmt::Write;
+use crate::{
+    ClassRow, Example, Judged, Matched, Point, Reading, Row, Sweep, peers,
+    quantity::Kind,
+    score::{class::Class, scaling::Scaling, total::Scores},
+};
+use std::{fmt::Write, iter::once};
 
 /// One self-contained page: no script, nothing fetched.
 #[must_use]
@@ -47,15 +51,26 @@ fn lead(judged: &Judged) -> String {
 }
 
 fn table(judged: &Judged, metric: &str, kind: Kind) -> String {
-    let mut text = String::from(
-        "<div class=\"wide\"><table><thead><tr><th>policy<th>footprint<th>95 % interval<th>slack<th>over<th>95 % interval<th>overwork<th>hit<th>changes<th>clean days",
-    );
-    text += if kind == Kind::Memory { "<th>kills a day" } else { "<th>work waits" };
-    text += "<th>relative slack<th>saving against static<th>above best static<th>above oracle</tr></thead><tbody>";
-    for row in judged.rows.iter().filter(|row| row.metric == metric) {
-        text += &line(judged, row, kind);
-    }
-    text + "</tbody></table></div>"
+    let harm = if kind == Kind::Memory { "kills a day" } else { "work waits" };
+    let heads = [
+        "policy",
+        "footprint",
+        "95 % interval",
+        "slack",
+        "over",
+        "95 % interval",
+        "overwork",
+        "hit",
+        "changes",
+        "clean days",
+        harm,
+        "relative slack",
+        "saving against static",
+        "above best static",
+        "above oracle",
+    ];
+    let rows = judged.rows.iter().filter(|row| row.metric == metric);
+    grid("", &heads, rows.map(|row| line(judged, row, kind)))
 }
 
 fn line(judged: &Judged, row: &Row, kind: Kind) -> String {
@@ -78,11 +93,10 @@ fn line(judged: &Judged, row: &Row, kind: Kind) -> String {
         optional(row.regret_best_static),
         optional(row.regret_oracle),
     ];
-    let cells: String = cells.iter().map(|cell| format!("<td>{cell}")).collect();
     let ahead =
         if peers::Peer::named(&row.policy).is_some_and(|peer| peer.clairvoyant) { " (looks ahead)" } else { "" };
     let colour = svg::colour(judged, &row.policy);
-    format!("<tr><th class=\"name {colour}\">{}{ahead}{cells}</tr>", escape(&row.policy))
+    format!("<tr><th class=\"name {colour}\">{}{ahead}{}</tr>", escape(&row.policy), tds(&cells))
 }
 
 /// What our policy was asked for, and what was measured.
@@ -93,15 +107,13 @@ fn asked(judged: &Judged, metric: &str) -> String {
     if rows.is_empty() {
         return String::new();
     }
-    let mut text = String::from(
-        "<h3>Asked and measured</h3><p>Met: share of workloads over as often as asked, give or take a fifth.</p><div class=\"wide\"><table><thead><tr><th>asked<th>over<th>met<th>footprint<th>changes</tr></thead><tbody>",
-    );
-    for (point, scores, met) in rows {
-        let (asked, over, met) = (percent(point.margin), percent(scores.over), percent(*met));
-        let _ =
-            write!(text, "<tr><th>{asked}<td>{over}<td>{met}<td>{:.3}<td>{:.2}</tr>", scores.footprint, scores.changes);
-    }
-    text + "</tbody></table></div>"
+    let before =
+        "<h3>Asked and measured</h3><p>Met: share of workloads over as often as asked, give or take a fifth.</p>";
+    let row = |(point, scores, met): (&Point, &Scores, &f64)| {
+        let (footprint, changes) = (format!("{:.3}", scores.footprint), format!("{:.2}", scores.changes));
+        tr(&percent(point.margin), &[percent(scores.over), percent(*met), footprint, changes])
+    };
+    grid(before, &["asked", "over", "met", "footprint", "changes"], rows.into_iter().map(row))
 }
 
 fn matched(judged: &Judged, metric: &str) -> String {
@@ -109,16 +121,14 @@ fn matched(judged: &Judged, metric: &str) -> String {
     if rows.is_empty() {
         return String::new();
     }
-    let mut text = String::from(
-        "<h3>At each peer's own share over</h3><div class=\"wide\"><table><thead><tr><th>peer<th>workloads<th>over<th>its footprint<th>ours<th>smaller by</tr></thead><tbody>",
-    );
-    for row in rows {
+    let row = |row: &Matched| {
         let ours = row.ours.map_or_else(|| "not reached".to_owned(), |ours| format!("{ours:.3}"));
+        let kind = row.class.map_or("all", Class::name).to_owned();
         let smaller = row.smaller.map_or_else(|| "–".to_owned(), percent);
-        let (peer, kind, over) = (escape(&row.peer), row.class.map_or("all", Class::name), percent(row.over));
-        let _ = write!(text, "<tr><th>{peer}<td>{kind}<td>{over}<td>{:.3}<td>{ours}<td>{smaller}</tr>", row.footprint);
-    }
-    text + "</tbody></table></div>"
+        tr(&row.peer, &[kind, percent(row.over), format!("{:.3}", row.footprint), ours, smaller])
+    };
+    let heads = ["peer", "workloads", "over", "its footprint", "ours", "smaller by"];
+    grid("<h3>At each peer's own share over</h3>", &heads, rows.into_iter().map(row))
 }
 
 fn scaling(judged: &Judged, metric: &str) -> String {
@@ -126,56 +136,73 @@ fn scaling(judged: &Judged, metric: &str) -> String {
     if rows.is_empty() {
         return String::new();
     }
-    let mut text = format!(
-        "<h3>Replicas</h3><p>One replica is taken to serve a quarter of the greatest rate of the first hour, and serves {} s after it is asked for. Lag: mean time from the first sample over until enough replicas serve.</p><div class=\"wide\"><table><thead><tr><th>policy<th>replica-hours<th>starting<th>against exact<th>violation minutes<th>shortages<th>lag<th>longest<th>spare replica-hours<th>missing<th>changes a day</tr></thead><tbody>",
+    let before = format!(
+        "<h3>Replicas</h3><p>One replica is taken to serve a quarter of the greatest rate of the first hour, and serves {} s after it is asked for. Lag: mean time from the first sample over until enough replicas serve.</p>",
         judged.conditions.replica_start_s
     );
-    for row in rows {
-        let made = &row.scaling;
-        let over_exact = if made.least_hours > 0.0 {
-            percent(made.replica_hours / made.least_hours - 1.0)
-        } else {
-            "–".to_owned()
-        };
-        let _ = write!(
-            text,
-            "<tr><th>{}<td>{:.0}<td>{:.0}<td>{over_exact}<td>{:.0}<td>{}<td>{:.0} s<td>{:.0} s<td>{:.0}<td>{:.1}<td>{:.1}</tr>",
-            escape(&row.policy),
-            made.replica_hours,
-            made.starting_hours,
-            made.violation_minutes,
-            made.shortages,
-            made.lag_s,
-            made.longest_lag_s,
-            made.spare_hours,
-            made.missing_hours,
-            made.changes
-        );
-    }
-    text + "</tbody></table></div>"
+    let heads = [
+        "policy",
+        "replica-hours",
+        "starting",
+        "against exact",
+        "violation minutes",
+        "shortages",
+        "lag",
+        "longest",
+        "spare replica-hours",
+        "missing",
+        "changes a day",
+    ];
+    grid(&before, &heads, rows.into_iter().map(|row| tr(&row.policy, &replicas(&row.scaling))))
+}
+
+fn replicas(made: &Scaling) -> [String; 10] {
+    let over_exact = (made.least_hours > 0.0).then(|| percent(made.replica_hours / made.least_hours - 1.0));
+    [
+        format!("{:.0}", made.replica_hours),
+        format!("{:.0}", made.starting_hours),
+        over_exact.unwrap_or_else(|| "–".to_owned()),
+        format!("{:.0}", made.violation_minutes),
+        made.shortages.to_string(),
+        format!("{:.0} s", made.lag_s),
+        format!("{:.0} s", made.longest_lag_s),
+        format!("{:.0}", made.spare_hours),
+        format!("{:.1}", made.missing_hours),
+        format!("{:.1}", made.changes),
+    ]
 }
 
 fn classes(judged: &Judged, metric: &str) -> String {
     let rows: Vec<&ClassRow> = judged.classes.iter().filter(|row| row.metric == metric).collect();
     let there: Vec<Class> = Class::ALL.into_iter().filter(|class| rows.iter().any(|row| row.class == *class)).collect();
-    let mut text = String::from(
-        "<h3>By kind of workload: footprint, share over</h3><div class=\"wide\"><table><thead><tr><th>policy",
-    );
-    for class in &there {
+    let head = |class: &Class| {
         let size = rows.iter().find(|row| row.class == *class).map_or(0, |row| row.scores.workloads);
-        let _ = write!(text, "<th>{} ({size})", class.name());
-    }
-    text += "</tr></thead><tbody>";
-    for policy in judged.rows.iter().filter(|row| row.metric == metric).map(|row| &row.policy) {
-        let _ = write!(text, "<tr><th>{}", escape(policy));
-        for class in &there {
-            let row = rows.iter().find(|row| row.policy == *policy && row.class == *class);
-            let cell = row.map(|row| format!("{:.2}, {}", row.scores.footprint, percent(row.scores.over)));
-            let _ = write!(text, "<td>{}", cell.unwrap_or_default());
-        }
-        text += "</tr>";
-    }
-    text + "</tbody></table></div>"
+        format!("{} ({size})", class.name())
+    };
+    let heads: Vec<String> = once("policy".to_owned()).chain(there.iter().map(head)).collect();
+    let cell = |policy: &str, class: &Class| {
+        let row = rows.iter().find(|row| row.policy == policy && row.class == *class);
+        row.map_or_else(String::new, |row| format!("{:.2}, {}", row.scores.footprint, percent(row.scores.over)))
+    };
+    let policies = judged.rows.iter().filter(|row| row.metric == metric).map(|row| row.policy.as_str());
+    let row = |policy: &str| tr(policy, &there.iter().map(|class| cell(policy, class)).collect::<Vec<_>>());
+    grid("<h3>By kind of workload: footprint, share over</h3>", &heads, policies.map(row))
+}
+
+/// A table under `before`, as wide as it needs to be.
+fn grid(before: &str, heads: &[impl AsRef<str>], rows: impl Iterator<Item = String>) -> String {
+    let heads: String = heads.iter().map(|head| format!("<th>{}", head.as_ref())).collect();
+    let rows: String = rows.collect();
+    format!("{before}<div class=\"wide\"><table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>")
+}
+
+/// A row with its name, as written by whoever made the trace or policy, and its cells.
+fn tr(name: &str, cells: &[String]) -> String {
+    format!("<tr><th>{}{}</tr>", escape(name), tds(cells))
+}
+
+fn tds(cells: &[String]) -> String {
+    cells.iter().map(|cell| format!("<td>{cell}")).collect()
 }
 
 fn examples(title: &str, examples: &[Example]) -> String {
@@ -219,14 +246,14 @@ fn conditions(judged: &Judged) -> String {
         about.repairs.duplicate_rows,
         about.repairs.missing_rows
     );
-    text += "<h3>How metrics were read</h3><div class=\"wide\"><table><thead><tr><th>metric<th>counts as<th>base units in one<th>peers' floors apply</tr></thead><tbody>";
-    for reading in &about.metrics {
+    let row = |reading: &Reading| {
         let quantity = reading.quantity;
         let floors = if quantity.absolute { "yes" } else { "no" };
         let kind = format!("{:?}", quantity.kind).to_lowercase();
-        let _ = write!(text, "<tr><th>{}<td>{kind}<td>{}<td>{floors}</tr>", escape(&reading.metric), quantity.unit);
-    }
-    text += "</tbody></table></div>";
+        tr(&reading.metric.to_string(), &[kind, quantity.unit.to_string(), floors.to_owned()])
+    };
+    let heads = ["metric", "counts as", "base units in one", "peers' floors apply"];
+    text += &grid("<h3>How metrics were read</h3>", &heads, about.metrics.iter().map(row));
     text += &margins(judged);
     text + "</section>"
 }
@@ -235,20 +262,13 @@ fn margins(judged: &Judged) -> String {
     if judged.sweeps.is_empty() {
         return String::new();
     }
-    let mut text = String::from(
-        "<h3>Margins swept</h3><div class=\"wide\"><table><thead><tr><th>policy<th>what its margin is<th>values</tr></thead><tbody>",
-    );
-    for sweep in &judged.sweeps {
+    let row = |sweep: &Sweep| {
         let values: Vec<String> = sweep.points.iter().map(|point| point.margin.to_string()).collect();
-        let _ = write!(
-            text,
-            "<tr><th>{}<td class=\"words\">{}<td class=\"words\">{}</tr>",
-            escape(&sweep.policy),
-            escape(&sweep.margin_means),
-            values.join(", ")
-        );
-    }
-    text + "</tbody></table></div>"
+        let (policy, means) = (escape(&sweep.policy), escape(&sweep.margin_means));
+        format!("<tr><th>{policy}<td class=\"words\">{means}<td class=\"words\">{}</tr>", values.join(", "))
+    };
+    let heads = ["policy", "what its margin is", "values"];
+    grid("<h3>Margins swept</h3>", &heads, judged.sweeps.iter().map(row))
 }
 
 const HEAD: &str = r#"<!doctype html>

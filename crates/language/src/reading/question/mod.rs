@@ -2,6 +2,7 @@
 //! in the sentence, times look back ([`super::time::past`]). What fits none is [`About::Unclear`] and asked back.
 
 mod rules;
+mod words;
 
 use super::{
     Reader,
