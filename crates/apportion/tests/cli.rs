@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 use apportion_core::{
-    Binding, Capacity, Change, DecisionId, Guard, Knob, Outcome, Reason, Setting, Snapshot, Standing, Time, Workload,
-    WorkloadKind, WorkloadState,
+    Binding, Capacity, Change, Decision, DecisionId, Guard, Knob, Outcome, Reason, Setting, Snapshot, Standing, Time,
+    Verdict, Workload, WorkloadKind, WorkloadState,
 };
 use apportion_host::store::{Access, Options, Store};
 use std::{
@@ -89,7 +89,7 @@ fn changed_store(path: &Path) -> Store {
             standing: Standing::default(),
             latest: BTreeMap::new(),
             settings: BTreeMap::from([(knob, from)]),
-            started: None,
+            life: None,
             own: false,
         };
         let now = Time::from_s(1_790_000_000);
@@ -105,14 +105,12 @@ fn changed_store(path: &Path) -> Store {
     store
 }
 
-#[test]
-fn a_rollback_beside_a_loop_goes_on_after_a_failure() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = changed_store(&folder.path().join("store/apportion.db"));
-    let listener = UnixListener::bind(folder.path().join("store/apportion.sock")).unwrap();
-    let stand_in = std::thread::spawn(move || {
+/// Answers as a loop would, until so much was asked; gives what was.
+fn stand_in(folder: &Path, requests: usize) -> std::thread::JoinHandle<Vec<String>> {
+    let listener = UnixListener::bind(folder.join("store/apportion.sock")).unwrap();
+    std::thread::spawn(move || {
         let mut asked = Vec::new();
-        while asked.len() < 2 {
+        while asked.len() < requests {
             let (mut stream, _) = listener.accept().unwrap();
             let mut request = [0; 4_096];
             let length = stream.read(&mut request).unwrap();
@@ -128,7 +126,36 @@ fn a_rollback_beside_a_loop_goes_on_after_a_failure() {
             asked.extend(Some(line).filter(|line| !line.is_empty()));
         }
         asked
-    });
+    })
+}
+
+#[test]
+fn a_rollback_without_a_name_takes_the_last_change_that_stands() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = changed_store(&folder.path().join("store/apportion.db"));
+    let applied = |id, name: &str, (from, to), binding| {
+        let reason = Reason::only(binding);
+        let change = Change { workload: name.into(), knob: Knob::CpuQuota, from, to, reason };
+        let verdict = Verdict::Admitted { to, outcome: Outcome::Applied { read_back: to } };
+        Decision { id: DecisionId(id), time: Time::from_s(1_790_000_000), change, verdict }
+    };
+    let cut = (Setting::Unlimited, Setting::Value(1.0));
+    let hurt = applied(3, "web", (cut.1, cut.0), Binding::TakeBack { of: DecisionId(2) });
+    store.record(&[applied(1, "gone", cut, Binding::Recent), applied(2, "web", cut, Binding::Recent), hurt]).unwrap();
+    let stand_in = stand_in(folder.path(), 1);
+    assert_eq!(apportion(folder.path(), &["rollback"]).status.code(), Some(0));
+    assert_eq!(
+        stand_in.join().unwrap(),
+        ["POST /api/v1/decisions/1/rollback HTTP/1.0"],
+        "2 hurt and was taken back by 3"
+    );
+}
+
+#[test]
+fn a_rollback_beside_a_loop_goes_on_after_a_failure() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = changed_store(&folder.path().join("store/apportion.db"));
+    let stand_in = stand_in(folder.path(), 2);
     let output = apportion(folder.path(), &["rollback", "--all"]);
     let (done, wrong) = (text(&output.stdout), text(&output.stderr));
     assert_eq!(output.status.code(), Some(1), "{done}{wrong}");

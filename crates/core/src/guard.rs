@@ -121,6 +121,7 @@ pub struct Admitted {
     change: Change,
     to: Setting,
     state: crate::Workload,
+    life: Option<u64>,
 }
 
 impl Admitted {
@@ -162,7 +163,7 @@ const TAKE_BACK_S: f64 = 86_400.0;
 /// A first limit is a step down from this many times the greatest use seen.
 const FIRST_FROM_USE: f64 = 2.0;
 
-/// What somebody else set is remembered this long of a workload that is gone, seconds: it may only be restarting.
+/// What was set, and by whom, is remembered this long of a workload that is gone, seconds: it may only be restarting.
 const FORGET_AFTER_S: f64 = 3_600.0;
 
 /// What the guard remembers of one knob.
@@ -177,9 +178,35 @@ struct KnobMemory {
     /// The least it was at before the raises of the last day, and when the last of them was.
     #[serde(default)]
     before_raise: Option<(Time, f64)>,
+    /// What it was at before we first set it.
+    #[serde(default)]
+    original: Option<Setting>,
+    /// The group that was last seen with what we had set.
+    #[serde(default)]
+    life: Option<u64>,
 }
 
 impl KnobMemory {
+    /// A group made anew, or a machine started again, has its own first value and not ours: nobody has turned the knob.
+    fn is_anew(&self, knob: Knob, found: Setting, life: Option<u64>) -> bool {
+        let another = self.life.zip(life).is_some_and(|(before, now)| before != now);
+        another && self.original.is_some_and(|original| original.same(found, knob))
+    }
+
+    /// What we had set is still there, perhaps in another group (systemd keeps what is set of a unit).
+    fn see(&mut self, knob: Knob, state: &WorkloadState) {
+        let found = state.settings.get(&knob).copied();
+        if self.expected.zip(found).is_some_and(|(expected, found)| expected.same(found, knob)) {
+            self.life = state.life;
+        }
+    }
+
+    /// The clock may have been set back: what lies ahead is now.
+    fn not_after(&mut self, now: Time) {
+        self.changed = self.changed.map(|time| time.min(now));
+        self.before_raise = self.before_raise.map(|(time, least)| (time.min(now), least));
+    }
+
     /// The least before the raises of the last day; `None` without one.
     fn least_before(&self, now: Time) -> Option<f64> {
         self.before_raise.filter(|(raised, _)| now.since_s(*raised) <= TAKE_BACK_S).map(|(_, least)| least)
@@ -194,7 +221,7 @@ pub struct Guard {
     pub limits: GuardLimits,
     knobs: BTreeMap<WorkloadId, BTreeMap<Knob, KnobMemory>>,
     cuts: Vec<(Time, WorkloadId)>,
-    /// Workloads that are gone and of which somebody else set a knob, and since when.
+    /// Workloads that are gone, and since when.
     #[serde(default)]
     gone: BTreeMap<WorkloadId, Time>,
 }
@@ -229,7 +256,7 @@ impl Guard {
                 to = outside.and_then(|bounds| self.ceiling(change, state, bounds)).ok_or(refusal)?;
             }
         }
-        Ok(Admitted { id, change: change.clone(), to, state: state.workload.clone() })
+        Ok(Admitted { id, change: change.clone(), to, state: state.workload.clone(), life: state.life })
     }
 
     /// Remembers what came of an admitted change.
@@ -237,7 +264,10 @@ impl Guard {
         let memory = self.memory(&admitted.change.workload, admitted.knob());
         match outcome {
             Outcome::Applied { read_back } => {
-                memory.expected = Some(*read_back);
+                if memory.expected.is_none() {
+                    memory.original = Some(admitted.from());
+                }
+                (memory.expected, memory.life) = (Some(*read_back), admitted.life);
                 memory.changed = Some(now);
                 if let (Setting::Value(from), Setting::Value(to)) = (admitted.from(), admitted.to)
                     && to > from
@@ -276,22 +306,25 @@ impl Guard {
         true
     }
 
-    /// Forgets workloads that are gone, which come back with knobs of their own, and cuts that are past. What somebody else set stays
-    /// theirs for an hour.
+    /// Forgets workloads that have been gone for an hour, and cuts that are past.
     pub fn forget(&mut self, snapshot: &Snapshot) {
+        let now = snapshot.now;
         let Self { knobs, gone, .. } = self;
         knobs.retain(|workload, memories| {
-            if snapshot.workloads.contains_key(workload) {
+            memories.values_mut().for_each(|memory| memory.not_after(now));
+            if let Some(state) = snapshot.workloads.get(workload) {
+                memories.iter_mut().for_each(|(knob, memory)| memory.see(*knob, state));
                 gone.remove(workload);
                 return true;
             }
-            memories.retain(|_, memory| memory.ceded.is_some());
-            let since = *gone.entry(workload.clone()).or_insert(snapshot.now);
-            !memories.is_empty() && snapshot.now.since_s(since) < FORGET_AFTER_S
+            let since = gone.entry(workload.clone()).or_insert(now);
+            *since = (*since).min(now);
+            now.since_s(*since) < FORGET_AFTER_S
         });
         gone.retain(|workload, _| knobs.contains_key(workload));
         let period_s = self.limits.blast_period_s;
-        self.cuts.retain(|(time, _)| snapshot.now.since_s(*time) < period_s);
+        self.cuts.iter_mut().for_each(|(time, _)| *time = (*time).min(now));
+        self.cuts.retain(|(time, _)| now.since_s(*time) < period_s);
     }
 
     fn memory(&mut self, workload: &WorkloadId, knob: Knob) -> &mut KnobMemory {
@@ -306,6 +339,10 @@ impl Guard {
         let memory = self.memory(&change.workload, change.knob);
         let Some(expected) = memory.expected else { return Ok(()) };
         if memory.ceded.is_none() && !expected.same(found, change.knob) {
+            if memory.is_anew(change.knob, found, state.life) {
+                *memory = KnobMemory { changed: memory.changed, ..KnobMemory::default() };
+                return Ok(());
+            }
             memory.ceded = Some(found);
         }
         match memory.ceded {
@@ -317,7 +354,8 @@ impl Guard {
     fn check_fresh(&self, knob: Knob, state: &WorkloadState, now: Time) -> Result<(), Refusal> {
         let metric = knob.demand_metric();
         let age_s = state.age_s(metric, now);
-        if age_s <= self.limits.stale_after_s {
+        // A reading from the future is of before the clock was set back.
+        if age_s.abs() <= self.limits.stale_after_s {
             return Ok(());
         }
         Err(Refusal::Stale { metric: metric.to_owned(), age_s: age_s.is_finite().then_some(age_s) })
@@ -325,11 +363,13 @@ impl Guard {
 
     /// Bounds, then the step limit, then memory in use: each may only move the value, never past the one before it in weight.
     fn moderate(&self, change: &Change, state: &WorkloadState, now: Time) -> Result<Setting, Refusal> {
-        let Setting::Value(wanted) = change.to else { return Ok(Setting::Unlimited) };
+        let bounds = state.standing.bounds.get(&change.knob).copied().unwrap_or_default();
+        // What hurt is given back as far as people allow.
+        let most = bounds.max.filter(|_| matches!(change.reason.binding, Binding::TakeBack { .. }));
+        let Some(wanted) = change.to.value().or(most) else { return Ok(Setting::Unlimited) };
         if !wanted.is_finite() || wanted < 0.0 {
             return Err(Refusal::NotANumber);
         }
-        let bounds = state.standing.bounds.get(&change.knob).copied().unwrap_or_default();
         let mut value = match change.reason.binding {
             Binding::RolledBack { .. } => wanted,
             Binding::TakeBack { .. } => bounds.hold(wanted),

@@ -174,7 +174,15 @@ impl Change {
     /// True when the change restores a former value: harm or a person asked for it.
     #[must_use]
     pub const fn is_undo(&self) -> bool {
-        matches!(self.reason.binding, Binding::TakeBack { .. } | Binding::RolledBack { .. })
+        self.undoes().is_some()
+    }
+    /// The decision that the change takes back.
+    #[must_use]
+    pub const fn undoes(&self) -> Option<DecisionId> {
+        match self.reason.binding {
+            Binding::TakeBack { of } | Binding::RolledBack { of } => Some(of),
+            _ => None,
+        }
     }
 }
 

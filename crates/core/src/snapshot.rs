@@ -39,8 +39,9 @@ pub struct WorkloadState {
     pub latest: BTreeMap<Metric, Latest>,
     /// What its knobs are set to; a knob that cannot be reached is not here.
     pub settings: BTreeMap<Knob, Setting>,
-    /// When a process in it last started, where known: a new life, whose history need not repeat.
-    pub started: Option<Time>,
+    /// Differs where the group of this name is another one than before, without the settings of that one: the machine was
+    /// started again, or the group was removed and made anew. `None` where that cannot be told.
+    pub life: Option<u64>,
     /// True for the group of this process or of init, which are never changed.
     pub own: bool,
 }

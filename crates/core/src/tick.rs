@@ -141,6 +141,8 @@ impl LoopState {
         self.under.retain(|workload, _| snapshot.workloads.contains_key(workload));
         self.noted.retain(|workload, _| snapshot.workloads.contains_key(workload));
         self.seen.retain(|workload, _| snapshot.workloads.contains_key(workload));
+        self.seen.values_mut().for_each(|seen| *seen = (*seen).min(snapshot.now));
+        self.margins.not_after(snapshot.now);
         for workload in snapshot.workloads.keys().filter(|workload| !workload.is_machine()) {
             if !self.seen.contains_key(workload) {
                 self.seen.insert(workload.clone(), snapshot.now);
@@ -164,7 +166,7 @@ fn decide(state: &mut LoopState, snapshot: &Snapshot, executor: &mut dyn Executo
     state.numbered(decision)
 }
 
-/// Takes back what hurt; the watch ends unless that failed and may succeed another time.
+/// Takes back what hurt; the watch ends unless that failed and may succeed another time, or this run only recommends.
 fn take_back(
     state: &mut LoopState,
     snapshot: &Snapshot,
@@ -172,7 +174,8 @@ fn take_back(
     change: Change,
 ) -> Option<Decision> {
     let decision = carry_out(state, snapshot, executor, change);
-    if !matches!(decision.verdict, Verdict::Admitted { outcome: Outcome::Failed { .. }, .. }) {
+    let stands = |outcome: &Outcome| matches!(outcome, Outcome::Failed { .. } | Outcome::DryRun);
+    if !matches!(&decision.verdict, Verdict::Admitted { outcome, .. } if stands(outcome)) {
         state.watch.end(&decision.change.workload, decision.change.knob);
     }
     state.numbered(decision)
@@ -308,7 +311,8 @@ fn keeps_up(state: &LoopState, snapshot: &Snapshot, cadence: &Cadence) -> usize 
 fn is_due(state: &LoopState, known: &WorkloadState, made: Time, now: Time, cadence: &Cadence) -> bool {
     let age_s = now.since_s(made);
     let lived_s = state.seen.get(&known.workload.id).map_or(f64::INFINITY, |seen| made.since_s(*seen));
-    age_s > 0.0 && (age_s >= cadence.every_s.min(0.5 * lived_s) || outgrown(state, known))
+    // What was made in the future was made before the clock was set back.
+    age_s < 0.0 || age_s > 0.0 && (age_s >= cadence.every_s.min(0.5 * lived_s) || outgrown(state, known))
 }
 
 /// More is used now than the standing assessment wants to give: look again at once.

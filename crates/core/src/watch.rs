@@ -81,6 +81,9 @@ struct Watched {
     /// The workload has been gone since.
     #[serde(default)]
     gone: bool,
+    /// The group that was cut.
+    #[serde(default)]
+    life: Option<u64>,
     /// It hurt, and could not be taken back yet.
     #[serde(default)]
     hurt: bool,
@@ -112,7 +115,8 @@ impl Watch {
             return;
         }
         let before = state.map(Signals::of).unwrap_or_default();
-        let watched = Watched { before, ..Watched::new(admitted.id(), admitted.from(), snapshot.now) };
+        let life = state.and_then(|state| state.life);
+        let watched = Watched { before, life, ..Watched::new(admitted.id(), admitted.from(), snapshot.now) };
         knobs.insert(knob, watched);
     }
 
@@ -129,6 +133,8 @@ impl Watch {
         for (workload, knobs) in &mut self.open {
             let state = snapshot.workloads.get(workload);
             knobs.retain(|knob, watched| {
+                // The clock may have been set back.
+                watched.since = watched.since.min(now);
                 if let Some(state) = state {
                     hurt.extend(watched.review(limits, *knob, state, now));
                 }
@@ -164,7 +170,7 @@ impl Watch {
 
 impl Watched {
     fn new(id: DecisionId, former: Setting, since: Time) -> Self {
-        Self { id, former, since, before: Signals::default(), looks: 0, gone: false, hurt: false }
+        Self { id, former, since, before: Signals::default(), looks: 0, gone: false, life: None, hurt: false }
     }
 
     /// The change that takes the cut back, where it hurts now or hurt before, and the harm where it is new; `None` also where the cut
@@ -200,9 +206,10 @@ impl Watched {
         })
     }
 
-    /// A kill that ends the whole group cannot be read from the next one's counters; that it was gone and is back can.
+    /// A kill that ends the whole group cannot be read from the next one's counters; that it was gone and another is back can.
     fn harm(&self, limits: &WatchLimits, knob: Knob, state: &WorkloadState) -> Option<(&'static str, f64, f64)> {
-        let restarted = self.gone && knob.resource() == Resource::Memory;
+        let another = self.life.zip(state.life).is_none_or(|(before, now)| before != now);
+        let restarted = self.gone && another && knob.resource() == Resource::Memory;
         let restarted = restarted.then_some((RESTARTED, 0.0, 1.0));
         harm(limits, knob, &self.before, &Signals::of(state)).or(restarted)
     }
@@ -260,6 +267,10 @@ impl Margins {
     pub fn factor(&self, workload: &WorkloadId, knob: Knob, now: Time) -> f64 {
         let raised = self.raised.get(workload).and_then(|knobs| knobs.get(&knob));
         raised.map_or(1.0, |(factor, since)| 1.0 + (factor - 1.0) * (-now.since_s(*since) / MARGIN_HALF_LIFE_S).exp2())
+    }
+    /// The clock may have been set back: what was raised ahead of now was raised now.
+    pub(crate) fn not_after(&mut self, now: Time) {
+        self.raised.values_mut().flat_map(BTreeMap::values_mut).for_each(|(_, since)| *since = (*since).min(now));
     }
     /// Something hurt.
     pub fn raise(&mut self, workload: &WorkloadId, knob: Knob, now: Time) {

@@ -88,22 +88,88 @@ fn throughput_that_nobody_bounds_keeps_a_floor() {
     assert_eq!(cut(4.0 * MIB, MIB, None), Err(Refusal::DeadBand { share: 0.0 }), "nor does it raise");
 }
 
+/// As `later`, of a group that is known by `life`.
+fn of_life(life: u64, quota_cores: f64, after_s: i64) -> Snapshot {
+    let mut snapshot = later(quota_cores, after_s);
+    snapshot.workloads.values_mut().for_each(|state| state.life = Some(life));
+    snapshot
+}
+
+/// The workload is not there.
+fn nothing(after_s: i64) -> Snapshot {
+    Snapshot { now: NOW.plus_s(after_s), ..snapshot(vec![]) }
+}
+
 #[test]
-fn what_somebody_else_set_outlives_a_restart_and_what_we_set_does_not() {
+fn what_is_set_outlives_an_absence_of_an_hour_whoever_set_it() {
     let mut guard = guard();
-    let mut gone = snapshot(vec![]);
+    carry_out(&mut guard, &cpu("web", 2.0, 1.5), &of_life(1, 2.0, 0)).unwrap();
+    guard.forget(&nothing(10));
+    let cut = admit(&mut guard, &cpu("web", 1.5, 1.2), &of_life(2, 1.5, 20));
+    assert!(matches!(cut, Err(Refusal::CoolDown { .. })), "a restart does not shorten the wait: {cut:?}");
+    assert!(
+        admit(&mut guard, &cpu("web", 3.5, 4.0), &of_life(2, 3.5, 30)).is_err(),
+        "set by somebody while it was gone"
+    );
+    guard.forget(&nothing(40));
+    assert!(admit(&mut guard, &cpu("web", 3.5, 4.0), &of_life(3, 3.5, 50)).is_err(), "still theirs");
+    guard.forget(&nothing(41 + 3_600));
+    assert!(admit(&mut guard, &cpu("web", 3.5, 4.0), &of_life(4, 3.5, 50 + 3_600)).is_ok());
+}
+
+#[test]
+fn a_group_made_anew_with_its_first_value_is_nobody_elses_doing() {
+    let started_again = |life: Option<u64>, found: f64| {
+        let mut guard = guard();
+        carry_out(&mut guard, &cpu("web", 2.0, 1.5), &of_life(1, 2.0, 0)).unwrap();
+        guard.forget(&of_life(1, 1.5, 10));
+        let mut now = of_life(0, found, 400);
+        now.workloads.values_mut().for_each(|state| state.life = life);
+        guard.forget(&now);
+        admit(&mut guard, &cpu("web", found, 1.5), &now)
+    };
+    assert_eq!(started_again(Some(2), 2.0), Ok(Setting::Value(1.5)), "the machine was started again");
+    assert!(started_again(Some(1), 2.0).is_err(), "the same group: somebody put it back");
+    assert!(started_again(None, 2.0).is_err(), "it cannot be told");
+    assert!(started_again(Some(2), 3.0).is_err(), "somebody gave the new one another value");
+}
+
+#[test]
+fn what_a_unit_keeps_in_a_new_group_is_still_ours_and_not_a_first_value() {
+    let mut guard = guard();
+    carry_out(&mut guard, &cpu("web", 2.0, 1.5), &of_life(1, 2.0, 0)).unwrap();
+    guard.forget(&of_life(2, 1.5, 10));
+    assert!(
+        admit(&mut guard, &cpu("web", 2.0, 1.5), &of_life(2, 2.0, 400)).is_err(),
+        "put back by somebody in this group"
+    );
+}
+
+#[test]
+fn a_clock_set_back_neither_lengthens_a_wait_nor_makes_old_readings_fresh() {
+    let mut guard = guard();
     carry_out(&mut guard, &cpu("web", 2.0, 1.5), &later(2.0, 0)).unwrap();
-    gone.now = NOW.plus_s(10);
-    guard.forget(&gone);
-    assert!(admit(&mut guard, &cpu("web", 3.0, 4.0), &later(3.0, 20)).is_ok(), "a new group has a limit of its own");
-    carry_out(&mut guard, &cpu("web", 3.0, 4.0), &later(3.0, 20)).unwrap();
-    assert!(admit(&mut guard, &cpu("web", 3.5, 4.0), &later(3.5, 30)).is_err());
-    gone.now = NOW.plus_s(40);
-    guard.forget(&gone);
-    assert!(admit(&mut guard, &cpu("web", 3.5, 4.0), &later(3.5, 50)).is_err(), "still theirs");
-    gone.now = NOW.plus_s(41 + 3_600);
-    guard.forget(&gone);
-    assert!(admit(&mut guard, &cpu("web", 3.5, 4.0), &later(3.5, 50 + 3_600)).is_ok());
+    let hours = -6 * 3_600;
+    guard.forget(&later(1.5, hours));
+    let cut = |after_s| (cpu("web", 1.5, 1.2), later(1.5, hours + after_s));
+    let (change, soon) = cut(299);
+    assert!(matches!(admit(&mut guard, &change, &soon), Err(Refusal::CoolDown { .. })));
+    let (change, then) = cut(301);
+    assert!(admit(&mut guard, &change, &then).is_ok());
+    let mut unread = then;
+    unread.workloads.values_mut().for_each(|state| read(state, name::CPU, NOW, 0.5));
+    assert!(matches!(admit(&mut guard, &change, &unread), Err(Refusal::Stale { .. })));
+}
+
+#[test]
+fn what_hurt_is_given_back_as_far_as_people_allow() {
+    let mut state = state("web", 1.0);
+    state.standing.bounds.insert(Knob::CpuQuota, Bounds { min: 0.0, max: Some(2.0) });
+    let back = |binding| Change { to: Setting::Unlimited, reason: Reason::only(binding), ..cpu("web", 1.0, 1.0) };
+    let taken_back = back(Binding::TakeBack { of: DecisionId(1) });
+    assert_eq!(admit(&mut guard(), &taken_back, &snapshot(vec![state.clone()])), Ok(Setting::Value(2.0)));
+    let rolled_back = back(Binding::RolledBack { of: DecisionId(1) });
+    assert_eq!(admit(&mut guard(), &rolled_back, &snapshot(vec![state])), Ok(Setting::Unlimited), "a person's word");
 }
 
 #[test]

@@ -66,7 +66,16 @@ impl Policy for Twice {
 }
 
 /// Holds the settings of a small machine; may fail to set them.
-struct Machine(BTreeMap<(String, Knob), Setting>, bool);
+struct Machine(BTreeMap<(String, Knob), Setting>, Refuses);
+
+/// What becomes of a change.
+#[derive(PartialEq)]
+enum Refuses {
+    Nothing,
+    FullDisk,
+    DryRun,
+}
+
 impl Executor for Machine {
     fn name(&self) -> &str {
         "machine"
@@ -75,8 +84,10 @@ impl Executor for Machine {
         self.0.get(&(workload.id.to_string(), knob)).copied()
     }
     fn apply(&mut self, change: &Admitted) -> Outcome {
-        if self.1 {
-            return Outcome::Failed { error: "the disk is full".to_owned() };
+        match self.1 {
+            Refuses::Nothing => {}
+            Refuses::FullDisk => return Outcome::Failed { error: "the disk is full".to_owned() },
+            Refuses::DryRun => return Outcome::DryRun,
         }
         self.0.insert((change.workload().id.to_string(), change.knob()), change.to());
         Outcome::Applied { read_back: change.to() }
@@ -93,7 +104,7 @@ impl Rig {
     fn new(quota_cores: f64) -> Self {
         let mut state_now = LoopState::default();
         state_now.guard.limits = GuardLimits { cut_share: 0.6, ..GuardLimits::default() };
-        let machine = Machine([(("web".into(), Knob::CpuQuota), Setting::Value(quota_cores))].into(), false);
+        let machine = Machine([(("web".into(), Knob::CpuQuota), Setting::Value(quota_cores))].into(), Refuses::Nothing);
         Self { state: state_now, machine, snapshot: snapshot(vec![state("web", quota_cores)]) }
     }
 
@@ -166,11 +177,11 @@ fn what_hurt_is_taken_back_as_soon_as_it_can_be() {
     rig.tick(0);
     rig.throttle(0.5);
     rig.tick(10);
-    rig.machine.1 = true;
+    rig.machine.1 = Refuses::FullDisk;
     let harms: Vec<usize> = (0..100).map(|_| rig.tick(10).harms.len()).collect();
     assert_eq!(harms.iter().sum::<usize>(), 1, "one harm is one harm, and raises the margin once");
     assert_eq!(rig.quota(), Setting::Value(1.0));
-    rig.machine.1 = false;
+    rig.machine.1 = Refuses::Nothing;
     rig.tick(10);
     assert_eq!(rig.quota(), Setting::Value(2.0), "long after the watch's window");
     assert!(rig.state.watch.is_empty());
@@ -196,6 +207,25 @@ fn a_group_that_ends_after_a_cut_of_its_memory_gets_it_back() {
     let (harm, change) = &hurt[0];
     assert_eq!(harm.as_ref().unwrap().signal, apportion_core::watch::RESTARTED);
     assert_eq!((change.from, change.to), (found, former));
+}
+
+#[test]
+fn a_workload_missed_once_has_not_been_restarted() {
+    let come_back = |life: u64| {
+        let mut rig = Rig::new(2.0);
+        let id = WorkloadId::new("web");
+        rig.snapshot.workloads.get_mut(&id).unwrap().life = Some(1);
+        let cut = common::change("web", Knob::MemoryMax, 2e9, 1.6e9);
+        let cut = rig.state.guard.admit(apportion_core::DecisionId(7), &cut, &rig.snapshot).unwrap();
+        rig.state.watch.begin(&cut, &rig.snapshot);
+        let mut back = rig.snapshot.workloads[&id].clone();
+        (back.life, back.settings) = (Some(life), [(Knob::MemoryMax, cut.to())].into());
+        rig.snapshot.workloads.clear();
+        assert!(rig.state.watch.review(&rig.snapshot).is_empty());
+        rig.snapshot.workloads.insert(id, back);
+        rig.state.watch.review(&rig.snapshot).len()
+    };
+    assert_eq!((come_back(1), come_back(2)), (0, 1));
 }
 
 #[test]
@@ -242,6 +272,31 @@ fn looks_again_when_due_or_outgrown() {
     let web = WorkloadId::new("web");
     rig.state.wanted.get_mut(&web).unwrap().wants[0].value = 0.4;
     assert_eq!(rig.tick(10).assessed, [web], "0.5 cores are used, 0.4 were wanted");
+}
+
+#[test]
+fn a_clock_set_back_does_not_keep_a_workload_from_being_looked_at() {
+    let mut rig = Rig::new(2.0);
+    rig.tick(0);
+    rig.tick(300);
+    assert_eq!(rig.tick(-6 * 3_600).assessed.len(), 1, "what was made in the future says nothing");
+    rig.state.margins.raise(&"web".into(), Knob::CpuQuota, rig.snapshot.now.plus_s(30 * 86_400));
+    rig.tick(10);
+    assert!(rig.state.margins.factor(&"web".into(), Knob::CpuQuota, rig.snapshot.now) <= 1.25);
+}
+
+#[test]
+fn what_a_run_that_only_recommends_cannot_take_back_stays_watched() {
+    let mut rig = Rig::new(2.0);
+    rig.tick(0);
+    rig.throttle(0.5);
+    rig.machine.1 = Refuses::DryRun;
+    let recommended: Vec<_> = (0..3).map(|_| rig.tick(10)).collect();
+    assert_eq!(recommended.iter().map(|report| report.harms.len()).sum::<usize>(), 1, "told once");
+    assert_eq!((rig.quota(), rig.state.watch.len()), (Setting::Value(1.0), 1));
+    rig.machine.1 = Refuses::Nothing;
+    rig.tick(10);
+    assert_eq!((rig.quota(), rig.state.watch.len()), (Setting::Value(2.0), 0));
 }
 
 #[test]

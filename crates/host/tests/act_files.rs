@@ -33,6 +33,29 @@ fn error(outcome: Outcome) -> String {
 }
 
 #[test]
+fn a_group_made_anew_or_another_boot_is_another_life() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    assert_eq!(v2_tree(root, WEB).life(WEB), None, "without a boot id nothing can be told");
+    let boot = |id: &str| put(&root.join("proc/sys/kernel/random"), "boot_id", id);
+    let life = |hierarchy: &Hierarchy| hierarchy.life(WEB).unwrap();
+    boot("1\n");
+    let first = v2_tree(root, WEB);
+    let (before, still) = (life(&first), life(&first));
+    assert_eq!(before, still);
+    let group = root.join("sys/fs/cgroup/web.slice/app");
+    fs::rename(&group, root.join("old")).unwrap();
+    assert_eq!(first.life(WEB), None);
+    let anew = v2_tree(root, WEB);
+    assert_ne!(life(&anew), before);
+    fs::remove_dir_all(&group).unwrap();
+    fs::rename(root.join("old"), &group).unwrap();
+    assert_eq!(life(&first), before);
+    boot("2\n");
+    assert_ne!(life(&v2_tree(root, WEB)), before);
+}
+
+#[test]
 fn every_knob_is_written_in_the_words_of_its_tree() {
     type Make = fn(&Path, &str) -> Hierarchy;
     let check = |make: Make, knob, to: Setting, file: &str, expect: &str| {

@@ -124,7 +124,7 @@ fn snapshot(groups: &str, executor: &dyn Executor, now: Time) -> Snapshot {
             standing: Standing { mode: Mode::Apply, ..Standing::default() },
             latest: fresh.into(),
             settings: observed.into(),
-            started: None,
+            life: None,
             own: false,
         };
         (state.workload.id.clone(), state)

@@ -421,7 +421,7 @@ fn first_snapshot(held: &[Held<'_>], violation: f64, options: &Options) -> Snaps
                 },
                 latest: BTreeMap::new(),
                 settings: BTreeMap::new(),
-                started: None,
+                life: None,
                 own: false,
             }
         });

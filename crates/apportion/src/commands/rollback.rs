@@ -10,7 +10,7 @@ use crate::{
     daemon::{self, Undo},
 };
 use anyhow::bail;
-use apportion_core::{Binding, Decision, DecisionId};
+use apportion_core::{Decision, DecisionId};
 use apportion_host::store::{Filter, Store};
 use std::{collections::BTreeSet, path::Path};
 
@@ -116,11 +116,18 @@ fn wanted(store: &Store, args: &args::Rollback) -> anyhow::Result<Vec<Undo>> {
     Ok(own.map(|original| Undo { original, to: change.from, of: id }).collect())
 }
 
-/// The last change that was not itself a taking back, so that doing it again changes nothing.
+/// The last change that still stands: neither a taking back nor taken back since, of a knob that is not as it was at first. So doing
+/// it again goes one change further back, and what hurt is not put in force again.
 fn last_applied(store: &Store) -> anyhow::Result<DecisionId> {
     let decisions = store.decisions(&Filter { workload: None, since: None, limit: usize::MAX })?;
-    let is_undo = |decision: &Decision| matches!(decision.change.reason.binding, Binding::RolledBack { .. });
-    let last = decisions.into_iter().find(|decision| decision.is_applied() && !is_undo(decision));
+    let applied = || decisions.iter().filter(|decision| decision.is_applied());
+    let undone: BTreeSet<DecisionId> = applied().filter_map(|decision| decision.change.undoes()).collect();
+    let changed: BTreeSet<_> = store.originals()?.into_iter().map(|it| (it.workload.id, it.knob)).collect();
+    let stands = |decision: &&Decision| {
+        let place = (decision.change.workload.clone(), decision.change.knob);
+        !decision.change.is_undo() && !undone.contains(&decision.id) && changed.contains(&place)
+    };
+    let last = applied().find(stands);
     last.map(|decision| decision.id).ok_or_else(nothing)
 }
 

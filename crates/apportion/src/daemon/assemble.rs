@@ -96,6 +96,7 @@ pub fn assemble(config: &Config, settings: Settings) -> anyhow::Result<Assembled
         found,
         machine: MachineCollector::new(hierarchy.clone()),
         own_groups: hierarchy.own_groups().unwrap_or_default(),
+        hierarchy,
         history: StoreHistory(Arc::clone(&store)),
         tuner: settings.tune.then(|| Tuner::start(settings.store.clone())).transpose()?,
         forecaster,

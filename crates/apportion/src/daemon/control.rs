@@ -43,7 +43,7 @@ impl Daemon {
             Action::Instruct { text, at, zone, also } => self.instruct(&text, at, zone.as_deref(), &also, now),
             Action::Revoke(id) => self.revoke(id, now),
             Action::TakeOver(workload) => {
-                self.state.guard.take_over(&workload);
+                self.take_over(&workload)?;
                 Ok(format!("{workload} is sized again"))
             }
         }
@@ -183,10 +183,20 @@ impl Daemon {
         }
     }
 
+    /// Knobs that somebody else set are sized again: their value is what a later rollback puts back. False where there are none.
+    fn take_over(&mut self, workload: &WorkloadId) -> Result<bool, ActionError> {
+        let ceded = self.state.guard.ceded().filter(|(ceded, ..)| *ceded == workload);
+        let knobs: Vec<Knob> = ceded.map(|(_, knob, _)| knob).collect();
+        for knob in &knobs {
+            self.store.mark_restored(workload, *knob).map_err(|error| failed("store", &error))?;
+        }
+        self.state.guard.take_over(workload);
+        Ok(!knobs.is_empty())
+    }
+
     fn release(&mut self, workload: &WorkloadId, now: Time) -> Result<String, ActionError> {
         let ended = tell::release(&self.store, workload, now).map_err(|error| failed("store", &error))?;
-        let was_ceded = self.state.guard.ceded().any(|(ceded, ..)| ceded == workload);
-        self.state.guard.take_over(workload);
+        let was_ceded = self.take_over(workload)?;
         if ended == 0 && !was_ceded {
             return Err(conflict(workload.as_str(), "it is neither held nor ceded", "nothing needs to be done"));
         }

@@ -4,7 +4,7 @@ use crate::config::Config;
 use apportion_core::{
     Capacity, Executor, Knob, Setting, Snapshot, Standing, Time, Workload, WorkloadId, WorkloadState, knob,
 };
-use apportion_host::store::Store;
+use apportion_host::{cgroupfs::Hierarchy, store::Store};
 use apportion_planner::{AtWork, signals::Board};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,6 +16,7 @@ pub(super) struct View<'a> {
     pub(super) config: &'a Config,
     pub(super) apply: bool,
     pub(super) own_groups: &'a BTreeSet<String>,
+    pub(super) hierarchy: &'a Hierarchy,
     pub(super) store: &'a Store,
     pub(super) executor: &'a dyn Executor,
     /// What people have said, or why that cannot be read: then everything is held.
@@ -28,7 +29,7 @@ impl View<'_> {
             standing: self.standing(&workload.id, machine),
             latest: self.store.latest(&workload.id),
             settings: settings(&workload, self.executor),
-            started: None,
+            life: Some(&workload.path).filter(|path| !path.is_empty()).and_then(|path| self.hierarchy.life(path)),
             own: self.is_own(&workload.path),
             workload,
         };

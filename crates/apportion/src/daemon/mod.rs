@@ -39,6 +39,7 @@ use apportion_core::{
     TickReport, Time, WorkloadId, tick::Parts,
 };
 use apportion_host::{
+    cgroupfs::Hierarchy,
     collect::MachineCollector,
     store::{Store, WriteError},
 };
@@ -60,6 +61,7 @@ pub struct Daemon {
     found: prometheus::Found,
     machine: MachineCollector,
     own_groups: BTreeSet<String>,
+    hierarchy: Hierarchy,
     store: Arc<Store>,
     history: StoreHistory,
     forecaster: Arc<dyn Forecaster + Send + Sync>,
@@ -208,6 +210,7 @@ impl Daemon {
             config: &self.config,
             apply: self.settings.apply,
             own_groups: &self.own_groups,
+            hierarchy: &self.hierarchy,
             store: &self.store,
             executor: self.executor.as_ref(),
             said: read.map(|()| AtWork::new(&self.said, now, &zone::offset_s)),

@@ -84,7 +84,7 @@ fn view() -> View {
             standing: Standing::default(),
             latest: BTreeMap::new(),
             settings: [(knob, setting)].into(),
-            started: None,
+            life: None,
             own: false,
         };
         let now = WorkloadNow {

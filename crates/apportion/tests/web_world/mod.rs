@@ -209,7 +209,7 @@ impl World {
             standing: spec.standing.clone(),
             latest: latest.collect(),
             settings: settings.collect(),
-            started: Some(now.plus_s(-86_400 * 9)),
+            life: None,
             own: spec.own,
         }
     }
@@ -224,7 +224,7 @@ impl World {
             standing: Standing::default(),
             latest: latest.into(),
             settings: BTreeMap::new(),
-            started: None,
+            life: None,
             own: false,
         }
     }

@@ -31,6 +31,8 @@ impl Tree {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hierarchy {
     root: PathBuf,
+    /// The kernel's own name of this run of the machine; empty where it has none.
+    boot: Vec<u8>,
     trees: Vec<Tree>,
     of: BTreeMap<Controller, usize>,
 }
@@ -44,7 +46,8 @@ impl Hierarchy {
     pub fn discover(root: &Path) -> Result<Self, Error> {
         let mut reader = Reader::default();
         let mounts = reader.parsed(&root.join("proc/self"), "mountinfo", parse_mountinfo)?.unwrap_or_default();
-        let mut hierarchy = Self { root: root.to_owned(), ..Self::default() };
+        let boot = std::fs::read(root.join("proc/sys/kernel/random/boot_id")).unwrap_or_default();
+        let mut hierarchy = Self { root: root.to_owned(), boot, ..Self::default() };
         for mount in best_mounts(mounts) {
             hierarchy.add(mount, &mut reader)?;
         }
@@ -115,6 +118,16 @@ impl Hierarchy {
     #[must_use]
     pub fn group_dir(&self, controller: Controller, group: &str) -> Option<(Version, PathBuf)> {
         self.tree(controller).map(|tree| (tree.version, tree.group_dir(group)))
+    }
+
+    /// A number that differs for a group of the same name that is another one: made anew, or after the machine was started
+    /// again. `None` where there is no such group, or no boot id.
+    #[must_use]
+    pub fn life(&self, group: &str) -> Option<u64> {
+        use std::os::unix::fs::MetadataExt as _;
+        let inode = self.workload_trees().iter().find_map(|tree| std::fs::metadata(tree.group_dir(group)).ok())?.ino();
+        let bytes = self.boot.iter().copied().chain(inode.to_le_bytes());
+        (!self.boot.is_empty()).then(|| apportion_core::stats::fnv1a(bytes))
     }
 
     /// The groups of one process (`"self"`, `"1"`), one a tree, as paths below the mounts; groups that no mount shows are

@@ -41,7 +41,7 @@ fn proposed(id: u64, workload: &Workload, knob: Knob, (from, to): (Setting, Sett
         standing: Standing { mode: Mode::Apply, ..Standing::default() },
         latest: BTreeMap::from([(Metric::new(knob.demand_metric()), Latest { time: now, value: 0.1 })]),
         settings: BTreeMap::from([(knob, from)]),
-        started: None,
+        life: None,
         own: false,
     };
     let workloads = BTreeMap::from([(workload.id.clone(), state)]);

@@ -70,7 +70,7 @@ pub(crate) fn snapshot(workload_name: &str, quota: Setting, now: Time) -> Snapsh
         standing: Standing { mode: Mode::Apply, ..Standing::default() },
         latest: BTreeMap::from([(cpu(), Latest { time: now, value: 0.5 })]),
         settings: BTreeMap::from([(Knob::CpuQuota, quota)]),
-        started: None,
+        life: None,
         own: false,
     };
     Snapshot {

@@ -154,6 +154,20 @@ fn the_original_is_what_stood_before_the_first_change_that_was_not_taken_back() 
 }
 
 #[test]
+fn what_somebody_else_set_in_between_is_the_original_of_what_comes_after() {
+    let store = in_memory();
+    turn(&store, 1, cores(2.0), cores(1.5), applied_to(cores(1.5)));
+    turn(&store, 2, cores(1.5), cores(1.0), applied_to(cores(1.0)));
+    let web = |setting, last| vec![("/web.slice".to_owned(), setting, last)];
+    turn(&store, 3, cores(4.0), cores(3.0), Some(Outcome::Drifted { found: cores(5.0) }));
+    assert_eq!(originals(&store), web(cores(2.0), cores(1.0)), "nothing was written over it");
+    turn(&store, 4, cores(4.0), cores(3.0), applied_to(cores(3.0)));
+    assert_eq!(originals(&store), web(cores(4.0), cores(3.0)));
+    turn(&store, 5, cores(3.0), cores(4.0), applied_to(cores(4.0)));
+    assert_eq!(originals(&store), []);
+}
+
+#[test]
 fn a_knob_that_fails_at_every_tick_does_not_fill_the_ledger() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.db");

@@ -15,7 +15,7 @@ fn state(id: &str, settings: &[(Knob, Setting)], standing: Standing) -> Workload
         standing,
         latest: BTreeMap::new(),
         settings: settings.iter().copied().collect(),
-        started: None,
+        life: None,
         own: false,
     }
 }

@@ -380,7 +380,7 @@ fn first_allotment(names: &[&str], own: f32) -> apportion_core::Want {
         standing: Standing::default(),
         latest: BTreeMap::new(),
         settings: BTreeMap::new(),
-        started: None,
+        life: None,
         own: false,
     };
     let workloads = names.iter().chain(&["web-9"]).map(|id| ((*id).into(), state(id))).collect();

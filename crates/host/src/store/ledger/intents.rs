@@ -3,7 +3,8 @@
 //! An intent is `open` from before the write until its outcome is known; one that turned out to change nothing is deleted.
 //! What may have changed the knob and was not taken back stands (`open`, `applied`, `failed`); the oldest standing intent of
 //! a knob holds the value that it had before Apportion first touched it. Once a knob is back at that value, by whatever
-//! decision, its intents are `restored`.
+//! decision, its intents are `restored`; so are those before a change from a value that none of them knows: somebody else has set
+//! that since, or the group was made anew, and it is what is to be put back.
 
 use super::{decision_id, json, knob, number, parse, setting, write_decision};
 use crate::store::{ReadError, Store, db::Durability, error::WriteError};
@@ -188,6 +189,7 @@ pub(super) fn settle(db: &Connection, id: DecisionId, outcome: &Outcome) -> Resu
         }
         Outcome::Applied { read_back } => {
             db.prepare_cached("UPDATE intent SET state = 'applied' WHERE seq = ?1")?.execute([seq])?;
+            give_up_older(db, &workload, knob, seq)?;
             if read_back.same(first_former(db, &workload, knob)?, knob) {
                 mark_restored(db, &workload, knob)?;
             }
@@ -198,6 +200,25 @@ pub(super) fn settle(db: &Connection, id: DecisionId, outcome: &Outcome) -> Resu
             forget_failures(db, &workload, knob, seq)?;
         }
     }
+    Ok(())
+}
+
+/// Ends the intents before `seq` where the value that it found is of none of them.
+fn give_up_older(db: &Connection, workload: &str, knob: Knob, seq: i64) -> Result<()> {
+    let found: Option<f64> =
+        db.prepare_cached("SELECT former FROM intent WHERE seq = ?1")?.query_row([seq], |row| row.get(0))?;
+    let sql =
+        format!("SELECT former, intended FROM intent WHERE workload = ?1 AND knob = ?2 AND seq < ?3 AND {STANDING}");
+    let mut statement = db.prepare_cached(&sql)?;
+    let known =
+        statement.query_map((workload, knob.name(), seq), |row| Ok([setting(row.get(0)?), setting(row.get(1)?)]))?;
+    let known = known.collect::<Result<Vec<_>>>()?;
+    if known.is_empty() || known.iter().flatten().any(|known| known.same(setting(found), knob)) {
+        return Ok(());
+    }
+    let sql =
+        format!("UPDATE intent SET state = 'restored' WHERE workload = ?1 AND knob = ?2 AND seq < ?3 AND {STANDING}");
+    db.prepare_cached(&sql)?.execute((workload, knob.name(), seq))?;
     Ok(())
 }
 

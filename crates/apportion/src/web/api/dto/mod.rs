@@ -239,7 +239,6 @@ pub(super) struct WorkloadDetail {
     weight: f64,
     /// The share of time in which more may be wanted than is allotted.
     violation_share: f64,
-    started_s: Option<i64>,
     metrics: Vec<Reading>,
     knobs: Vec<KnobDetail>,
     /// How each forecaster did on this workload's own past, best first per metric.
@@ -267,7 +266,6 @@ impl WorkloadDetail {
             labels: state.workload.labels.clone(),
             weight: state.standing.weight,
             violation_share: state.standing.violation_share,
-            started_s: state.started.map(Time::s),
             metrics: readings(&state.latest, at),
             knobs: apportion_core::knob::ALL
                 .into_iter()
