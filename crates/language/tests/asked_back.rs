@@ -39,6 +39,8 @@ fn exceptions() {
         limit crawler to 1 core except at night
         limit web to 2 cores unless it is a holiday
         freeze web, not api
+        freeze everything tonight, skip web
+        全部服务今晚冻结，payment 豁免
         cap web at 2 cores instead of api
         除 nginx 以外所有服务今晚都不要动
         mysql 之外的服务今晚都别动
@@ -55,6 +57,9 @@ fn exceptions() {
         expect twice the traffic on web tonight, not counting bots
         冻结 web、api 和 search
         这周末不动 api
+        do not change anything on api tonight
+        freeze everything until Friday
+        所有服务今晚都不要动
         解除对 web 的限制",
     );
 }
@@ -83,6 +88,7 @@ fn negations() {
         千万别给 batch 最高优先级
         今晚 web 不会有3倍流量
         别取消 web 的限制
+        拒绝给 web 加2核
         web 没有内存不足
         nginx 不卡",
     );

@@ -12,6 +12,11 @@ const EXCEPT: &[&str] = &[
     "exclude",
     "excludes",
     "excluding",
+    "excluded",
+    "excepted",
+    "besides",
+    "sparing",
+    "spare <name>",
     "exempt",
     "apart from",
     "aside from",
@@ -87,9 +92,28 @@ const CHINESE_EXCEPT: &[&str] = &[
     "非 <name>",
     "唯独",
     "排除",
+    "豁免",
+    "撇开",
+    "抛开",
 ];
 /// What stands before 除 in words that are no exception: 解除, 删除.
 const REMOVES: &str = "解去删移清扣废拆免消根";
+/// Words for every workload; a name beside them says that one of them is meant otherwise.
+const EVERY: &[&str] = &[
+    "everything",
+    "all services",
+    "every service",
+    "all workloads",
+    "every workload",
+    "all containers",
+    "every container",
+    "所有服务",
+    "全部服务",
+    "所有容器",
+    "全部容器",
+    "所有工作负载",
+    "全部工作负载",
+];
 /// Words between two names of one list.
 const LISTS: &[&str] = &[
     ",",
@@ -135,6 +159,19 @@ pub(super) fn apart(words: &str) -> Option<String> {
     let mut parts = words.split("<name>").skip(1).collect::<Vec<_>>();
     parts.pop();
     parts.into_iter().find(|between| !is_list(between)).map(|between| shown(between.trim()))
+}
+
+/// The words for every workload, where a name stands beside them that they are not of ("everything on web").
+pub(super) fn every(words: &str) -> Option<&'static str> {
+    let of = [
+        "of everything",
+        "everything on <name>",
+        "everything of <name>",
+        "everything in <name>",
+        "everything about <name>",
+    ];
+    let named = words.contains("<name>") && !of.iter().any(|of| holds(words, of));
+    EVERY.iter().find(|word| named && holds(words, word)).copied()
 }
 
 fn is_list(between: &str) -> bool {

@@ -279,8 +279,10 @@ pub(super) fn doubts(seen: &Seen<'_>, reading: &Reading) -> Vec<Doubt> {
 fn turned(seen: &Seen<'_>, reading: &Reading) -> Vec<String> {
     let words = seen.words();
     let levels = || (reading.kind == Kind::Priority && orders::levels(&words)).then(|| which_level(reading.language));
+    let bounds = matches!(reading.kind, Kind::Rule | Kind::Hold);
+    let every = || contrary::every(&words).filter(|_| bounds).map(str::to_owned);
     let found = [
-        contrary::exception(&words).or_else(|| contrary::apart(&words)),
+        contrary::exception(&words).or_else(|| contrary::apart(&words)).or_else(every),
         negation::negation(&words, reading),
         orders::second(&words, reading),
         talk::supposed(seen.text),

@@ -33,6 +33,7 @@ const ENGLISH_STARTS: &[&str] = &[
     "do you",
     "do we",
     "do i",
+    "don't you think",
     "has",
     "hasn't",
     "list",

@@ -55,7 +55,8 @@ const TAKEN_BACK: &[&str] = &[
     "idea",
     "allocate memory",
 ];
-const CHINESE_NOT: &[&str] = &["不", "别", "勿", "没", "未", "甭", "禁止", "严禁", "避免", "无需", "无须"];
+const CHINESE_NOT: &[&str] =
+    &["不", "别", "勿", "没", "未", "甭", "禁止", "严禁", "避免", "反对", "拒绝", "无需", "无须"];
 /// What stands before or behind a character that is no negation there: 特别, 分别, 未来, 不够.
 const NOT_BEFORE: &str = "级特分区类个识性差辨再要";
 const NOT_BEHIND: &str = "的人处来了住够足上下起完到及行稳急仅光只但过如妨管论错然同断知久止分忘惜";

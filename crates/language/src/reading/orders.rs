@@ -49,8 +49,8 @@ const CHINESE: &[(&str, Kind)] = &[
 const FILLERS: &[&str] = &[
     "please", "pls", "also", "then", "just", "and", "so", "can", "could", "you", "now", "<time>", "to", "let's", "we",
 ];
-const LOW: &[&str] = &["low", "lowest", "least", "unimportant", "最低", "低优先级"];
-const TOP: &[&str] = &["critical", "highest", "top", "most important", "high", "最高", "高优先级"];
+const LOW: &[&str] = &["low", "lowest", "least", "last", "unimportant", "最低", "低优先级"];
+const TOP: &[&str] = &["critical", "highest", "top", "first", "most important", "high", "最高", "高优先级"];
 
 /// The words of a second order or of a second level, where there are some. `words` has stand-ins.
 pub(super) fn second(words: &str, reading: &Reading) -> Option<String> {
