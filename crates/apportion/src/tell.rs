@@ -190,9 +190,10 @@ pub fn names<'a>(workloads: impl IntoIterator<Item = &'a WorkloadId>) -> Vec<Str
     names.into_iter().collect()
 }
 
-/// An instruction that keeps its hours in the zone of the time at which it was said.
+/// An instruction that keeps its hours in the zone that it names, else in that of the time at which it was said.
 pub(crate) fn in_zone(instruction: Instruction, now: &Zoned) -> Instruction {
-    Instruction { zone: Some(zone_name(now)), ..instruction }
+    let zone = instruction.zone.clone().or_else(|| Some(zone_name(now)));
+    Instruction { zone, ..instruction }
 }
 
 fn deed(instruction: Instruction, undone: Option<&Instructed>, objections: &[Objection]) -> Deed {

@@ -189,11 +189,16 @@ fn a_key_travels_encrypted_or_not_at_all() {
 
 /// Tells the sentence with `--yes` in a store of its own; the exit status, what was said, and what is kept.
 fn told(folder: &Path, llm: Option<&str>) -> (Option<i32>, String, Value) {
+    told_with(folder, llm, &[])
+}
+
+fn told_with(folder: &Path, llm: Option<&str>, env: &[(&str, &str)]) -> (Option<i32>, String, Value) {
     let run = |args: &[&str], llm: Option<&str>| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_apportion"));
         command.args(args).env("APPORTION_STORE", folder.join("apportion.db")).env_remove("APPORTION_CONFIG");
         command.env("APPORTION_LLM_KEY", KEY).env("APPORTION_LLM_TIMEOUT_S", "1").env("APPORTION_LOG", "trace");
         llm.map(|url| command.env("APPORTION_LLM", url));
+        command.envs(env.iter().copied());
         command.stdin(Stdio::null()).output().unwrap()
     };
     let now = "2026-11-23T09:00:00+08:00";
@@ -231,6 +236,19 @@ fn what_is_kept_is_the_same_whatever_the_model_does() {
     let (status, said, kept) = check(Some(&Server::says(WRONG).url));
     assert_eq!((status, kept), (Some(4), Value::Null), "{said}");
     assert!(said.contains("kind rule, not event"), "{said}");
+}
+
+#[test]
+fn no_proxy_sees_what_is_sent_without_tls() {
+    let (model, proxy) = (Server::says(RIGHT), Server::says(RIGHT));
+    let through = proxy.url.trim_end_matches("/v1");
+    for variable in ["ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY", "https_proxy"] {
+        let folder = tempfile::tempdir().unwrap();
+        let (status, said, _) = told_with(folder.path(), Some(&model.url), &[(variable, through)]);
+        assert_eq!(status, Some(0), "{said}");
+    }
+    assert!(proxy.asked.lock().unwrap().is_empty(), "the proxy was asked");
+    assert_eq!(model.asked.lock().unwrap().len(), 4);
 }
 
 #[test]

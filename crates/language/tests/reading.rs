@@ -95,6 +95,63 @@ fn zones_are_the_operators() {
     assert!(line.contains("\"end\":\"2026-11-23T17:00:00-05:00\""), "{line}");
 }
 
+fn doubted(sentence: &str, unread: &str) {
+    let reading = Reader::embedded().unwrap().interpret(sentence, &now(), &[]);
+    let asked = reading.unread.iter().any(|words| words.contains(unread));
+    assert!(!reading.kind.acts() || (!reading.sure && asked), "{sentence}: {reading:?}");
+}
+
+#[test]
+fn what_is_over_is_no_event() {
+    doubted("昨晚8点到10点 checkout 流量是平时3倍", "昨晚");
+    doubted("上周五20点到22点 checkout 流量是平时3倍", "上周五");
+    doubted("去年双十一 checkout 流量是平时10倍", "去年");
+    doubted("yesterday from 8 to 10pm traffic on checkout was 3x", "yesterday");
+    doubted("last Friday 20:00-22:00 checkout saw 3x", "last friday");
+    doubted("checkout traffic was 3x from 8 to 10pm yesterday", "yesterday");
+    doubted("limit web to 2 cores until yesterday", "yesterday");
+}
+
+#[test]
+fn an_end_that_cannot_be_read_is_asked_back() {
+    doubted("freeze web until 2026-11-31", "2026-11-31");
+    doubted("freeze web until 31 November", "31 november");
+    doubted("冻结 web 到11月31日", "11月31日");
+    doubted("freeze web until the deploy", "until the deploy");
+    let open = Reader::embedded().unwrap().interpret("freeze web until further notice", &now(), &[]);
+    assert!(open.sure && open.end.is_none(), "{open:?}");
+}
+
+#[test]
+fn an_unknown_zone_is_asked_back() {
+    for (zone, unread) in [
+        ("JST", "jst"),
+        ("SGT", "sgt"),
+        ("HKT", "hkt"),
+        ("EDT", "edt"),
+        ("BST", "bst"),
+        ("IST", "ist"),
+        ("Eastern", "eastern"),
+        ("Berlin time", "berlin time"),
+        ("New York time", "new york time"),
+        ("Europe/Berlin", "europe/berlin"),
+    ] {
+        doubted(&format!("expect 3x traffic on checkout tonight 20:00-22:00 {zone}"), unread);
+    }
+    doubted("东京时间今晚8点到10点 checkout 流量是平时3倍", "东京时间");
+    let own = "expect 3x traffic on checkout tonight 20:00-22:00 CST";
+    assert!(Reader::embedded().unwrap().interpret(own, &now(), &[]).sure);
+}
+
+#[test]
+fn a_repeated_window_is_kept_in_its_zone() {
+    let kept =
+        |sentence: &str| Reader::embedded().unwrap().interpret(sentence, &now(), &[]).instruction(sentence).unwrap();
+    let every = kept("freeze web every weekday 22:00-23:00 UTC");
+    assert_eq!((every.zone.as_deref(), every.start.unwrap().s()), (Some("UTC"), 1_795_471_200));
+    assert_eq!(kept("freeze web every weekday 22:00-23:00").zone.as_deref(), Some("Asia/Shanghai"));
+}
+
 #[test]
 fn damaged_weights_are_named() {
     assert!(matches!(Model::from_file(b"something else"), Err(ModelError::Magic)));

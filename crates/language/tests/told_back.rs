@@ -8,7 +8,7 @@ use apportion_language::{
     reading::{Direction, Effect, Kind, Level, Reader, Reading, Repeat, Topic, Unit},
     wording::describe,
 };
-use jiff::Zoned;
+use jiff::{Zoned, tz::TimeZone};
 
 fn now() -> Zoned {
     "2026-11-23T09:00:00+08:00[Asia/Shanghai]".parse().unwrap()
@@ -16,6 +16,10 @@ fn now() -> Zoned {
 
 fn at(text: &str) -> Option<Zoned> {
     Some(format!("{text}:00+08:00[Asia/Shanghai]").parse().unwrap())
+}
+
+fn in_utc(text: &str) -> Option<Zoned> {
+    Some(format!("{text}:00+00:00[UTC]").parse().unwrap())
 }
 
 fn plain(kind: Kind, language: Language) -> Reading {
@@ -57,6 +61,9 @@ fn windows() -> Vec<(Option<Zoned>, Option<Zoned>, Option<Repeat>)> {
         (at("2026-11-23T09:00"), at("2026-11-23T18:00"), Some(Repeat::Weekdays)),
         (at("2026-11-28T00:00"), at("2026-11-30T00:00"), Some(Repeat::Weekends)),
         (at("2026-11-27T18:00"), at("2026-11-28T00:00"), Some(Repeat::Weekly)),
+        (at("2026-11-27T18:00"), at("2026-11-30T06:00"), Some(Repeat::Weekly)),
+        (at("2026-11-28T00:00"), at("2026-11-30T00:00"), Some(Repeat::Weekly)),
+        (in_utc("2026-11-23T22:00"), in_utc("2026-11-23T23:00"), Some(Repeat::Weekdays)),
     ]
 }
 
@@ -109,7 +116,10 @@ fn what_we_say_is_what_we_read() {
                 let words = describe(&meant);
                 let read = reader.interpret(&words, &now(), &[]);
                 let read = Reading { confidence: meant.confidence, sure: true, unread: Vec::new(), ..read };
-                let kept = meant.instruction("said").map(|kept| Reading::of(&kept, now().time_zone(), language));
+                let zone = |name: &str| TimeZone::get(name).unwrap();
+                let kept = meant.instruction("said").map(|kept| {
+                    Reading::of(&kept, &kept.zone.as_deref().map_or_else(|| now().time_zone().clone(), zone), language)
+                });
                 assert_eq!(kept.as_ref().map(describe), Some(words.clone()), "what is kept is told as what was read");
                 count += 1;
                 if read != meant {

@@ -8,7 +8,7 @@ use std::{
     io::Read as _,
     time::{Duration, Instant},
 };
-use ureq::Agent;
+use ureq::{Agent, Proxy};
 
 /// No answer with all that is around it is longer.
 const MOST_BYTES: u64 = 256 * 1_024;
@@ -54,6 +54,8 @@ pub struct Endpoint {
     model: String,
     key: Option<String>,
     timeout_s: u32,
+    /// False where a proxy would see what is sent: without TLS.
+    by_proxy: bool,
 }
 
 /// What is read of an answer.
@@ -82,10 +84,10 @@ impl Endpoint {
         let wrong = |what: &str| EndpointError::Address(format!("--llm {url}: {what}"));
         let uri: ureq::http::Uri =
             url.parse().map_err(|_| wrong("give http://HOST:PORT/v1, https://HOST/v1 or a GGUF file"))?;
-        let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
+        let loopback = is_loopback_name(uri.host().unwrap_or_default().trim_matches(['[', ']']));
         match uri.scheme_str() {
             Some("https") => {}
-            Some("http") if key.is_none() || is_loopback_name(host) => {}
+            Some("http") if key.is_none() || loopback => {}
             Some("http") => return Err(wrong("the key would travel unencrypted; give an https address, or no key")),
             _ => return Err(wrong("give http://HOST:PORT/v1, https://HOST/v1 or a GGUF file")),
         }
@@ -94,6 +96,7 @@ impl Endpoint {
             model: model.to_owned(),
             key,
             timeout_s: timeout_s.max(1),
+            by_proxy: uri.scheme_str() == Some("https") && !loopback,
         })
     }
 
@@ -104,6 +107,7 @@ impl Endpoint {
         }
         // A redirect would carry the sentence to another place than the one that was named.
         let agent: Agent = Agent::config_builder()
+            .proxy(if self.by_proxy { Proxy::try_from_env() } else { None })
             .timeout_global(Some(left))
             .http_status_as_error(false)
             .max_redirects(0)

@@ -253,6 +253,9 @@ pub(super) fn doubts(seen: &Seen<'_>, reading: &Reading) -> Vec<Doubt> {
     for unread in &seen.time.unread {
         doubt(unread.clone(), 0.5);
     }
+    for idle in seen.time.idle.iter().filter(|_| is_lasting(reading.kind)) {
+        doubt(idle.clone(), 0.5);
+    }
     for spare in seen.time.spare.iter().filter(|_| reading.kind != Kind::Report) {
         doubt(spare.clone(), 0.5);
     }
@@ -297,6 +300,11 @@ const fn which_level(language: Language) -> &'static str {
         Language::En => "how important",
         Language::Zh => "重要程度",
     }
+}
+
+/// What has a window: a time that bounds none makes it doubtful. A report or an undo may speak of the past.
+const fn is_lasting(kind: Kind) -> bool {
+    matches!(kind, Kind::Event | Kind::Rule | Kind::Hold | Kind::Priority)
 }
 
 /// Asks for a name.

@@ -6,7 +6,7 @@ use crate::{
     Language,
     reading::{Direction, Effect, Kind, Level, Reading, Repeat, Topic, Unit},
 };
-use apportion_core::instruction::InstructionKind;
+use apportion_core::{instruction::InstructionKind, time::DAY_S};
 use jiff::Zoned;
 
 /// What a reading means, in the language of the sentence: `From 2026-11-23 20:00 until 2026-11-23 22:00, expect 3x the
@@ -101,18 +101,23 @@ const fn english_level(level: Option<Level>) -> &'static str {
 fn english_window(reading: &Reading) -> String {
     let (start, end) = (reading.start.as_ref(), reading.end.as_ref());
     if let (Some(repeat), Some(start)) = (reading.repeat, start) {
+        let (begins, zone) = (start.strftime("%H:%M"), zone_said(start));
         let hours = end.map_or_else(
-            || format!("at {}", start.strftime("%H:%M")),
-            |end| format!("from {} to {}", start.strftime("%H:%M"), hour(end)),
+            || format!("at {begins}{zone}"),
+            |end| {
+                let day = if is_over_a_day(start, end) { format!("{} ", end.strftime("%A")) } else { String::new() };
+                format!("from {begins} to {day}{}{zone}", last_hour(start, end))
+            },
         );
+        let whole = repeat != Repeat::Weekends && whole_days(start, end, 1);
         let days = match repeat {
             Repeat::Daily => "every day".to_owned(),
             Repeat::Weekdays => "every weekday".to_owned(),
-            Repeat::Weekends if whole_days(start, end) => return "every weekend ".to_owned(),
+            Repeat::Weekends if whole_days(start, end, 2) => return "every weekend ".to_owned(),
             Repeat::Weekends => "on weekends".to_owned(),
             Repeat::Weekly => format!("every {}", start.strftime("%A")),
         };
-        return if whole_days(start, end) { format!("{days} ") } else { format!("{days} {hours} ") };
+        return if whole { format!("{days} ") } else { format!("{days} {hours} ") };
     }
     match (start, end) {
         (Some(start), Some(end)) => format!("from {} until {}, ", moment(start), moment(end)),
@@ -194,19 +199,22 @@ const fn chinese_level(level: Option<Level>) -> &'static str {
 fn chinese_window(reading: &Reading) -> String {
     let (start, end) = (reading.start.as_ref(), reading.end.as_ref());
     if let (Some(repeat), Some(start)) = (reading.repeat, start) {
+        let (begins, zone) = (start.strftime("%H:%M"), zone_said(start));
         let hours = end.map_or_else(
-            || start.strftime("%H:%M").to_string(),
-            |end| format!("{}到{}", start.strftime("%H:%M"), hour(end)),
+            || format!("{begins}{zone}"),
+            |end| {
+                let day = if is_over_a_day(start, end) { format!("周{}", weekday(end)) } else { String::new() };
+                format!("{begins}到{day}{}{zone}", last_hour(start, end))
+            },
         );
-        let weekday = ["一", "二", "三", "四", "五", "六", "日"]
-            [usize::from(start.weekday().to_monday_zero_offset().unsigned_abs())];
+        let whole = whole_days(start, end, if repeat == Repeat::Weekends { 2 } else { 1 });
         let days = match repeat {
             Repeat::Daily => "每天".to_owned(),
             Repeat::Weekdays => "工作日".to_owned(),
             Repeat::Weekends => "每个周末".to_owned(),
-            Repeat::Weekly => format!("每周{weekday}"),
+            Repeat::Weekly => format!("每周{}", weekday(start)),
         };
-        return if whole_days(start, end) { format!("{days} ") } else { format!("{days}{hours} ") };
+        return if whole { format!("{days} ") } else { format!("{days}{hours} ") };
     }
     match (start, end) {
         (Some(start), Some(end)) => format!("{} 到 {}，", moment(start), moment(end)),
@@ -243,16 +251,40 @@ fn moment(time: &Zoned) -> String {
     time.strftime("%Y-%m-%d %H:%M").to_string()
 }
 
-/// The hour at which a day's window ends; midnight is the end of the day.
-fn hour(time: &Zoned) -> String {
-    let text = time.strftime("%H:%M").to_string();
-    if text == "00:00" { "24:00".to_owned() } else { text }
+/// The hour at which a repeated window ends; midnight is the end of the day, where the day is not named.
+fn last_hour(start: &Zoned, end: &Zoned) -> String {
+    let text = end.strftime("%H:%M").to_string();
+    if text == "00:00" && !is_over_a_day(start, end) { "24:00".to_owned() } else { text }
 }
 
-/// True for a repetition of whole days.
-fn whole_days(start: &Zoned, end: Option<&Zoned>) -> bool {
-    let midnight = |time: &Zoned| (time.hour(), time.minute()) == (0, 0);
-    midnight(start) && end.is_some_and(midnight)
+/// True for a window whose hours alone do not say how long it is.
+fn is_over_a_day(start: &Zoned, end: &Zoned) -> bool {
+    lasts_s(start, end) > DAY_S
+}
+
+/// How long a window is by the clock on the wall, seconds.
+fn lasts_s(start: &Zoned, end: &Zoned) -> i64 {
+    end.datetime().duration_since(start.datetime()).as_secs()
+}
+
+/// The zone of a repeated window's hours, where it was said: not the operator's own, which has a name.
+fn zone_said(start: &Zoned) -> String {
+    match start.time_zone().iana_name() {
+        Some("UTC") => " UTC".to_owned(),
+        Some(_) => String::new(),
+        None if start.offset().seconds() % 3_600 == 0 => format!(" UTC{:+}", start.offset().seconds() / 3_600),
+        None => start.strftime(" UTC%z").to_string(),
+    }
+}
+
+fn weekday(time: &Zoned) -> &'static str {
+    ["一", "二", "三", "四", "五", "六", "日"][usize::from(time.weekday().to_monday_zero_offset().unsigned_abs())]
+}
+
+/// True for a repetition of so many whole days.
+fn whole_days(start: &Zoned, end: Option<&Zoned>, days: i64) -> bool {
+    let midnight = (start.hour(), start.minute()) == (0, 0);
+    midnight && end.is_some_and(|end| lasts_s(start, end) == days * DAY_S)
 }
 
 fn list(names: &[String], joint: &str, all: &str) -> String {

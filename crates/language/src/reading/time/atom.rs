@@ -2,7 +2,11 @@
 
 use crate::reading::text::Text;
 use apportion_core::instruction::Repeat;
-use jiff::{Span, civil::Date, civil::Weekday};
+use jiff::{
+    Span,
+    civil::{Date, Weekday},
+    tz::Offset,
+};
 
 /// A part of a day, and the hours it means when no hour is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +76,9 @@ pub(crate) enum Kind {
     /// "nightly", "daily": a repetition only beside an hour.
     Habit(Repeat),
     /// An hour of this zone.
-    Utc,
+    Zone(Offset),
+    /// A day that there is not ("31 November"), a zone that is not known here ("EDT").
+    Unread,
     /// At once.
     Now,
     /// "until I say so": without end.
@@ -120,8 +126,9 @@ pub(crate) fn atoms(text: &Text, today: Date, taken: &[(usize, usize)]) -> Vec<A
 type Reader = fn(&Text, usize, Date) -> Vec<Atom>;
 
 fn at(text: &Text, place: usize, today: Date) -> Vec<Atom> {
-    let readers: [Reader; 7] = [
+    let readers: [Reader; 8] = [
         super::repeat::read,
+        super::zone::read,
         super::clock::read_range,
         super::calendar::read,
         super::day::read,

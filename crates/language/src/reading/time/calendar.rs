@@ -43,7 +43,41 @@ pub(super) fn read(text: &Text, place: usize, today: Date) -> Vec<Atom> {
         .or_else(|| slashed(text, place, today))
         .or_else(|| ordinal(text, place, today))
         .or_else(|| feast(text, place, today))
+        .map(|found| running(text, found, today))
         .unwrap_or_default()
+}
+
+/// "Nov 28 - Dec 3", "the 23rd to the 27th": a range whose last day is to come runs now where its first is over, and does not begin
+/// next year or next month.
+fn running(text: &Text, mut found: Vec<Atom>, today: Date) -> Vec<Atom> {
+    let [Atom { kind: Kind::Days(days), end, start }] = &mut found[..] else { return found };
+    let year_said = (*start..*end).any(|at| (at..at + 4).all(|at| text.at(at).is_ascii_digit()));
+    let last = range_mark(text, *end).filter(|_| !year_said).and_then(|next| single(text, next, today));
+    if let Some(last) = last.filter(|last| last.named == days.named && last.first < days.first) {
+        let back = if days.named == Named::DayOfMonth { 1.month() } else { 1.year() };
+        days.first = days.first.checked_sub(back).ok().filter(|first| *first <= last.first).unwrap_or(days.first);
+    }
+    found
+}
+
+/// The day that one date names.
+fn single(text: &Text, place: usize, today: Date) -> Option<Days> {
+    let place = text.word(place, "the").map_or(place, |after| text.skip_spaces(after));
+    let readers: [fn(&Text, usize, Date) -> Option<Vec<Atom>>; 5] =
+        [day_before_month, month_before_day, chinese, slashed, ordinal];
+    let found = readers.iter().find_map(|read| read(text, place, today))?;
+    found.iter().find_map(|atom| if let Kind::Days(days) = atom.kind { Some(days) } else { None })
+}
+
+/// The latest such day of a month that is not after another.
+fn latest_before(last: Date, of_month: i8) -> Option<Date> {
+    let month = if of_month <= last.day() { last } else { last.first_of_month().yesterday().ok()? };
+    month.with().day(of_month).build().ok()
+}
+
+/// A day of a month that there is not.
+fn no_such_day(start: usize, end: usize, of_month: i8) -> Option<Vec<Atom>> {
+    matches!(of_month, 30 | 31).then(|| one(start, end, Kind::Unread))
 }
 
 fn day(start: usize, end: usize, first: Date) -> Atom {
@@ -73,7 +107,8 @@ fn iso(text: &Text, place: usize) -> Option<Vec<Atom>> {
     let (month, end) = small(text, end + 1)?;
     let (of_month, end) = small(text, end + 1).filter(|_| text.at(end) == mark)?;
     let end = if text.at(end) == 't' && text.at(end + 1).is_ascii_digit() { end + 1 } else { end };
-    Some(vec![day(place, end, Date::new(year, month, of_month).ok()?)])
+    let date = Date::new(year, month, of_month);
+    date.map_or_else(|_| no_such_day(place, end, of_month), |date| Some(vec![day(place, end, date)]))
 }
 
 pub(super) fn month(text: &Text, place: usize) -> Option<(i8, usize)> {
@@ -114,12 +149,12 @@ fn day_before_month(text: &Text, place: usize, today: Date) -> Option<Vec<Atom>>
         .and_then(|next| small(text, next).map(|(last, end)| (last, with_ordinal(text, end), next)))
         && let Some((month, end)) = after_of(text, last_end).and_then(|next| month(text, next))
     {
-        let (last, end) = dated(text, end, today, month, last)?;
+        let Some((last, end)) = dated(text, end, today, month, last) else { return no_such_day(place, end, last) };
         let first = last.with().day(first).build().ok()?;
         return Some(vec![day(place, first_end, first), day(last_start, end, last)]);
     }
     let (month, end) = after_of(text, first_end).and_then(|next| month(text, next))?;
-    let (date, end) = dated(text, end, today, month, first)?;
+    let Some((date, end)) = dated(text, end, today, month, first) else { return no_such_day(place, end, first) };
     Some(vec![day(place, end, date)])
 }
 
@@ -138,14 +173,16 @@ fn month_before_day(text: &Text, place: usize, today: Date) -> Option<Vec<Atom>>
     if text.at(end) == ':' || text.at(end).is_ascii_alphanumeric() {
         return None;
     }
-    let (date, end) = dated(text, end, today, month, first)?;
     let range = range_mark(text, end)
-        .and_then(|next| small(text, next).map(|(last, end)| (last, with_ordinal(text, end), next)));
-    if let Some((last, last_end, last_start)) =
-        range.filter(|(last, last_end, _)| *last > first && is_day_end(text, *last_end))
-    {
-        return Some(vec![day(place, end, date), day(last_start, last_end, date.with().day(last).build().ok()?)]);
+        .and_then(|next| small(text, next).map(|(last, end)| (last, with_ordinal(text, end), next)))
+        .filter(|(last, last_end, _)| *last > first && is_day_end(text, *last_end));
+    if let Some((last, last_end, last_start)) = range {
+        let Some((last, last_end)) = dated(text, last_end, today, month, last) else {
+            return no_such_day(place, last_end, last);
+        };
+        return Some(vec![day(place, end, last.with().day(first).build().ok()?), day(last_start, last_end, last)]);
     }
+    let Some((date, end)) = dated(text, end, today, month, first) else { return no_such_day(place, end, first) };
     Some(vec![day(place, end, date)])
 }
 
@@ -176,14 +213,24 @@ fn chinese(text: &Text, place: usize, today: Date) -> Option<Vec<Atom>> {
     if text.literal(end, "楼").is_some() || text.literal(end, "线").is_some() || text.literal(end, "机").is_some() {
         return None;
     }
-    let date = chinese_date(today, year, month, of_month)?;
     let named = if month.is_some() { Named::Whole } else { Named::DayOfMonth };
-    let mut found = vec![Atom { start: place, end, kind: Kind::Days(Days { first: date, days: 1, named }) }];
+    let begin = |first: Date| Atom { start: place, end, kind: Kind::Days(Days { first, days: 1, named }) };
     if let Some((last, last_start, last_end)) = chinese_range(text, end) {
-        let after = if last < of_month { date.checked_add(1.month()).ok()? } else { date };
-        found.push(day(last_start, last_end, after.with().day(last).build().ok()?));
+        let (year, month) = if last < of_month { month_after(year, month) } else { (year, month) };
+        let Some(last_date) = chinese_date(today, year, month, last) else { return no_such_day(place, last_end, last) };
+        let first = latest_before(last_date, of_month)?;
+        return Some(vec![begin(first), day(last_start, last_end, last_date)]);
     }
-    Some(found)
+    let date = chinese_date(today, year, month, of_month);
+    date.map_or_else(|| no_such_day(place, end, of_month), |date| Some(vec![begin(date)]))
+}
+
+/// The month in which "12月28日到3日" ends, where a month is said.
+fn month_after(year: Option<i16>, month: Option<i8>) -> (Option<i16>, Option<i8>) {
+    match month {
+        Some(12) => (year.map(|year| year + 1), Some(1)),
+        month => (year, month.map(|month| month + 1)),
+    }
 }
 
 fn chinese_number(text: &Text, place: usize) -> Option<(i8, usize)> {

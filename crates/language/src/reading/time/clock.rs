@@ -13,9 +13,6 @@ struct Read {
 }
 
 pub(super) fn read(text: &Text, place: usize, _: Date) -> Vec<Atom> {
-    if let Some(end) = utc(text, place) {
-        return one(place, end, Kind::Utc);
-    }
     let found = hour(text, place).filter(|read| !read.bare || is_announced(text, place, read.end));
     found.map(|read| one(place, read.end, Kind::Clock(read.clock))).unwrap_or_default()
 }
@@ -432,13 +429,5 @@ fn bare(text: &Text, place: usize) -> Option<Read> {
         clock: Clock { hour, minute: 0, fixed: hour > 12 || hour == 0 || (text.at(place) == '0') },
         end,
         bare: true,
-    })
-}
-
-fn utc(text: &Text, place: usize) -> Option<usize> {
-    let zulu = place > 0 && text.at(place - 1).is_ascii_digit();
-    let letter = text.word_end(place, "z").filter(|_| zulu);
-    letter.or_else(|| {
-        text.any_word(place, &["utc+0", "utc 时间", "utc时间", "utc", "gmt", "zulu", "世界时", "格林威治时间"])
     })
 }

@@ -1,37 +1,62 @@
 //! Lengths of time: `90 minutes`, `two and a half hours`, `an hour`, `半小时`, `一个半小时`, `3天`.
 
-use super::atom::{Atom, Kind, one};
+use super::atom::{Atom, Days, Kind, Named, one};
 use crate::reading::{
     number::{self, Number},
     text::Text,
 };
 use jiff::{Span, ToSpan, civil::Date};
 
-pub(super) fn read(text: &Text, place: usize, _: Date) -> Vec<Atom> {
-    length(text, place).map(|(span, end)| one(place, end, Kind::Length(span))).unwrap_or_default()
+/// Minutes of a day.
+const DAY: f64 = 1_440.0;
+
+pub(super) fn read(text: &Text, place: usize, today: Date) -> Vec<Atom> {
+    let Some((lasts, end)) = length(text, place) else { return Vec::new() };
+    from_a_day(text, end, today, &lasts)
+        .map_or_else(|| one(place, end, Kind::Length(lasts.span())), |(days, end)| one(place, end, Kind::Days(days)))
+}
+
+/// "a week from today": that day.
+fn from_a_day(text: &Text, end: usize, today: Date, lasts: &Lasts) -> Option<(Days, usize)> {
+    let (from, end) = [("from today", today), ("from tomorrow", today.tomorrow().ok()?)]
+        .iter()
+        .find_map(|(words, from)| Some((*from, text.word(text.skip_spaces(end), words)?)))?;
+    let first = from.checked_add(lasts.span()).ok().filter(|_| lasts.in_days)?;
+    Some((Days { first, days: 1, named: Named::Whole }, end))
+}
+
+/// A length of time, as it was said.
+#[derive(Clone, Copy)]
+struct Lasts {
+    minutes: f64,
+    /// In days or what is made of them, which keep their hour across a change of the clock; hours are exact.
+    in_days: bool,
+}
+
+impl Lasts {
+    #[allow(clippy::cast_possible_truncation, reason = "bounded by the check")]
+    fn span(&self) -> Span {
+        let minutes = self.minutes.clamp(0.0, DAY * 3_660.0);
+        let days = if self.in_days { (minutes / DAY).floor() } else { 0.0 };
+        let rest = ((minutes - days * DAY) * 60.0).round();
+        (days as i32).days().seconds(rest as i64)
+    }
 }
 
 /// A length and its end; "1 hour 30 minutes" is one.
-fn length(text: &Text, place: usize) -> Option<(Span, usize)> {
-    let (mut minutes, mut end) = minutes(text, place)?;
+fn length(text: &Text, place: usize) -> Option<(Lasts, usize)> {
+    let (mut lasts, mut end) = minutes(text, place)?;
     let next = text.skip_spaces(end);
     let next = text.word(next, "and").map_or(next, |after| text.skip_spaces(after));
-    if let Some((rest, after)) = self::minutes(text, next).filter(|(rest, _)| *rest < minutes && *rest < 60.0 * 24.0) {
-        (minutes, end) = (minutes + rest, after);
+    let smaller = |rest: &Lasts| rest.minutes < lasts.minutes && rest.minutes < DAY;
+    if let Some((rest, after)) = minutes(text, next).filter(|(rest, _)| smaller(rest)) {
+        lasts.minutes += rest.minutes;
+        end = after;
     }
-    Some((as_span(minutes), end))
+    Some((lasts, end))
 }
 
-/// Whole days stay days, so that they keep their hour across a change of the clock.
-#[allow(clippy::cast_possible_truncation, reason = "bounded by the check")]
-fn as_span(minutes: f64) -> Span {
-    let minutes = minutes.clamp(0.0, 60.0 * 24.0 * 3_660.0);
-    let days = (minutes / 1_440.0).floor();
-    let rest = ((minutes - days * 1_440.0) * 60.0).round();
-    (days as i32).days().seconds(rest as i64)
-}
-
-fn minutes(text: &Text, place: usize) -> Option<(f64, usize)> {
+fn minutes(text: &Text, place: usize) -> Option<(Lasts, usize)> {
     const FIXED: [(&str, f64); 17] = [
         ("next half hour", 30.0),
         ("next hour", 60.0),
@@ -51,8 +76,8 @@ fn minutes(text: &Text, place: usize) -> Option<(f64, usize)> {
         ("半个月", 21_600.0),
         ("half a day", 720.0),
     ];
-    if let Some(found) = FIXED.iter().find_map(|(words, minutes)| Some((*minutes, text.word(place, words)?))) {
-        return Some(found);
+    if let Some((minutes, end)) = FIXED.iter().find_map(|(words, minutes)| Some((*minutes, text.word(place, words)?))) {
+        return Some((Lasts { minutes, in_days: minutes >= DAY }, end));
     }
     let found = number::number(text, place).or_else(|| article(text, place))?;
     let found = range(text, found);
@@ -68,7 +93,7 @@ fn minutes(text: &Text, place: usize) -> Option<(f64, usize)> {
         Some(after) => (0.5, after),
         None => (0.0, end),
     };
-    Some(((found.value + half + more) * unit, end))
+    Some((Lasts { minutes: (found.value + half + more) * unit, in_days: unit >= DAY }, end))
 }
 
 /// "two to three hours": the longer one.

@@ -13,6 +13,7 @@ mod repeat;
 #[cfg(test)]
 mod tests;
 mod window;
+mod zone;
 
 pub(crate) use past::past;
 pub(crate) use window::{TimeReading, read};

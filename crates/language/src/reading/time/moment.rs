@@ -2,7 +2,7 @@
 
 use super::atom::{Atom, Clock, Days, Kind, Part};
 use crate::reading::text::Text;
-use jiff::civil::Date;
+use jiff::{civil::Date, tz::Offset};
 
 /// What a moment is to the window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,13 +42,14 @@ pub(super) struct Moment {
     pub(super) end_of: Option<Date>,
     pub(super) part: Option<Part>,
     pub(super) clock: Option<Clock>,
-    pub(super) utc: bool,
+    /// The zone of its hour, where one was said.
+    pub(super) zone: Option<Offset>,
     pub(super) role: Role,
 }
 
 impl Moment {
     fn empty(start: usize) -> Self {
-        Self { start, end: start, days: None, end_of: None, part: None, clock: None, utc: false, role: Role::Plain }
+        Self { start, end: start, days: None, end_of: None, part: None, clock: None, zone: None, role: Role::Plain }
     }
 
     /// Takes an atom where its place is free.
@@ -70,8 +71,8 @@ impl Moment {
                 self.clock = Some(clock);
                 true
             }
-            Kind::Utc if self.clock.is_some() || self.part.is_none() => {
-                self.utc = true;
+            Kind::Zone(zone) if self.zone.is_none() && (self.clock.is_some() || self.part.is_none()) => {
+                self.zone = Some(zone);
                 true
             }
             _ => false,
@@ -101,7 +102,7 @@ impl Moment {
         self.days = self.days.or(other.days);
         self.part = self.part.or(other.part);
         self.clock = self.clock.or(other.clock);
-        self.utc |= other.utc;
+        self.zone = self.zone.or(other.zone);
         self
     }
 }
@@ -124,10 +125,21 @@ pub(super) fn moments(text: &Text, atoms: &[Atom]) -> Vec<Moment> {
     found.extend(current);
     found.retain(|moment| !moment.is_nothing());
     assign_roles(text, &mut found);
-    for moment in found.iter_mut().filter(|moment| is_over(text, atoms, moment)) {
+    let over: Vec<bool> = (0..found.len()).map(|index| is_in_the_past(text, atoms, &found, index)).collect();
+    for (moment, _) in found.iter_mut().zip(over).filter(|(_, over)| *over) {
         moment.role = Role::Past;
     }
     found
+}
+
+/// "昨晚8点到10点", "8 to 10pm yesterday": both hours of a range are as past as the one that the day was said of.
+fn is_in_the_past(text: &Text, atoms: &[Atom], moments: &[Moment], index: usize) -> bool {
+    let over = |moment: &Moment| is_over(text, atoms, moment);
+    let range = |pair: &[Moment]| joined(text, &pair[0], &pair[1]).is_some_and(Role::ends);
+    let undated = moments[index].days.is_none() && moments[index].end_of.is_none();
+    let begun = index > 0 && range(&moments[index - 1..=index]) && over(&moments[index - 1]);
+    let ended = moments.get(index..index + 2).is_some_and(|pair| range(pair) && over(&pair[1]));
+    over(&moments[index]) || (undated && (begun || ended))
 }
 
 /// "yesterday at 3pm", "昨晚8点": the hour is as past as the day.
@@ -139,7 +151,7 @@ fn is_over(text: &Text, atoms: &[Atom], moment: &Moment) -> bool {
 }
 
 fn is_moment(kind: &Kind) -> bool {
-    matches!(kind, Kind::Days(_) | Kind::EndOf(_) | Kind::Part(_) | Kind::Clock(_) | Kind::Utc)
+    matches!(kind, Kind::Days(_) | Kind::EndOf(_) | Kind::Part(_) | Kind::Clock(_) | Kind::Zone(_))
 }
 
 /// Words that may stand between the parts of one moment.

@@ -23,7 +23,7 @@ pub(super) fn read(text: &Text, place: usize, _: Date) -> Vec<Atom> {
         "从即刻起",
         "立即",
     ];
-    const OPEN: [&str; 34] = [
+    const OPEN: [&str; 35] = [
         "until further notice",
         "till further notice",
         "until i say so",
@@ -39,6 +39,7 @@ pub(super) fn read(text: &Text, place: usize, _: Date) -> Vec<Atom> {
         "until i lift it",
         "until i release it",
         "until i'm back",
+        "until i am back",
         "until i give the word",
         "until i give the all clear",
         "until i give the all-clear",
@@ -63,4 +64,18 @@ pub(super) fn read(text: &Text, place: usize, _: Date) -> Vec<Atom> {
         return one(place, end, Kind::Open);
     }
     text.any_word(place, &NOW).map(|end| one(place, end, Kind::Now)).unwrap_or_default()
+}
+
+/// "until" and its like with no time behind them in their clause: the end is not known.
+pub(super) fn ends_without_time(text: &Text, atoms: &[Atom]) -> Vec<String> {
+    const WORDS: [&str; 8] = ["until", "till", "直到", "直至", "持续到", "截止到", "截至", "一直到"];
+    let read = |from: usize, word: usize, stop: usize| {
+        atoms.iter().any(|atom| (word..stop).contains(&atom.start) || (atom.start <= from && word <= atom.end))
+    };
+    let unread = |place: usize| {
+        let end = text.any_word(place, &WORDS)?;
+        let stop = (end..text.len()).find(|at| matches!(text.at(*at), ',' | ';' | '!' | '?')).unwrap_or(text.len());
+        (!read(place, end, stop)).then(|| text.slice(place, stop).trim_end_matches('.').to_owned())
+    };
+    (0..text.len()).filter_map(unread).collect()
 }

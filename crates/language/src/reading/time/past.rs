@@ -78,8 +78,12 @@ fn lasting(text: &Text, now: &Zoned, taken: &[(usize, usize)]) -> Option<Past> {
 
 /// Days, parts of days and hours.
 fn spoken(text: &Text, now: &Zoned, taken: &[(usize, usize)]) -> Option<Past> {
-    let atoms: Vec<Atom> =
-        atoms(text, now.date(), taken).into_iter().flat_map(|atom| backward(text, atom, now.date())).collect();
+    let mut atoms: Vec<Atom> = Vec::new();
+    for atom in self::atoms(text, now.date(), taken) {
+        let begun =
+            atoms.iter().rev().find_map(|atom| if let Kind::Days(days) = atom.kind { Some(days.first) } else { None });
+        atoms.extend(backward(text, atom, now.date(), begun));
+    }
     let moments = moments(text, &atoms);
     let first = moments.iter().find(|moment| !moment.role.ends()).or(moments.first())?;
     let rest = || moments.iter().filter(|moment| moment.start != first.start);
@@ -162,10 +166,10 @@ fn one_of(text: &Text, place: usize, words: &[(&str, i64)]) -> Option<i64> {
 
 /// An atom as a question means it: what is named looks back from today; a past that is no day is dropped. "last night" is a day and
 /// a part of it.
-fn backward(text: &Text, atom: Atom, today: Date) -> Vec<Atom> {
+fn backward(text: &Text, atom: Atom, today: Date, begun: Option<Date>) -> Vec<Atom> {
     let days = match atom.kind {
         Kind::Past => over(text, &atom, today),
-        Kind::Days(days) => before(text, &atom, days, today),
+        Kind::Days(days) => before(text, &atom, days, today).map(|back| running(days, back, begun)),
         _ => return vec![atom],
     };
     let words = text.slice(atom.start, atom.end);
@@ -173,6 +177,12 @@ fn backward(text: &Text, atom: Atom, today: Date) -> Vec<Atom> {
         matches!(words.as_str(), "last night" | "昨晚" | "昨夜" | "前晚").then_some(Kind::Part(Part::Evening));
     let kinds = days.map(Kind::Days).into_iter().chain(evening);
     kinds.map(|kind| Atom { kind, ..atom }).collect()
+}
+
+/// "Nov 20-30": the last day of a range that runs is to come.
+fn running(days: Days, back: Days, begun: Option<Date>) -> Days {
+    let named = days.named != Named::Weekday;
+    if named && begun.is_some_and(|begun| back.first < begun && begun < days.first) { days } else { back }
 }
 
 /// "Monday" and "28 November" before today, where those to come were meant otherwise.

@@ -63,6 +63,70 @@ fn other_nows() {
 }
 
 #[test]
+fn a_window_that_runs_does_not_begin_next_year() {
+    let check = |sentence: &str, day: &str, expected: &str| {
+        assert_eq!(
+            window(sentence, &format!("2026-{day}T09:00:00+08:00[Asia/Shanghai]")),
+            expected,
+            "{sentence} {day}"
+        );
+    };
+    check("Nov 20-30", "11-23", "- .. 12-01 00:00");
+    check("Nov 28-30", "11-29", "- .. 12-01 00:00");
+    check("from Nov 20 to Nov 30", "11-23", "- .. 12-01 00:00");
+    check("Nov 28 - Dec 3", "11-29", "- .. 12-04 00:00");
+    check("28 Nov to 3 Dec", "11-29", "- .. 12-04 00:00");
+    check("11月23日到27日", "11-25", "- .. 11-28 00:00");
+    check("11月23日到12月2日", "11-25", "- .. 12-03 00:00");
+    check("23号到27号", "11-25", "- .. 11-28 00:00");
+    check("28号到3号", "11-29", "- .. 12-04 00:00");
+    check("the 23rd to the 27th", "11-25", "- .. 11-28 00:00");
+    check("12月28日到3日", "12-30", "- .. 2027-01-04 00:00");
+    check("Nov 10-20", "11-23", "2027-11-10 00:00 .. 2027-11-21 00:00");
+    check("23号到27号", "11-28", "12-23 00:00 .. 12-28 00:00");
+}
+
+#[test]
+fn hours_are_those_of_the_zone_that_is_said() {
+    let check = |sentence: &str, expected: &str| {
+        assert_eq!(window(sentence, "2026-11-23T09:00:00+08:00[Asia/Shanghai]"), expected, "{sentence}");
+    };
+    check("20:00-22:00 UTC", "11-24 04:00 .. 11-24 06:00");
+    check("20:00-22:00 UTC+8", "11-23 20:00 .. 11-23 22:00");
+    check("20:00-22:00 UTC+9", "11-23 19:00 .. 11-23 21:00");
+    check("tomorrow 20:00-22:00 utc-5", "11-25 09:00 .. 11-25 11:00");
+    check("tomorrow 20:00-22:00 GMT+1", "11-25 03:00 .. 11-25 05:00");
+    check("tomorrow 20:00-22:00 (UTC+05:30)", "11-24 22:30 .. 11-25 00:30");
+    check("北京时间今晚8点到10点", "11-23 20:00 .. 11-23 22:00");
+    check("08:00 UTC - 10:00 UTC", "11-23 16:00 .. 11-23 18:00");
+}
+
+#[test]
+fn what_repeats_keeps_the_zone_and_the_days_that_were_said() {
+    let check = |sentence: &str, now: &str, start: &str, end: &str| {
+        let window = read(&Text::new(sentence), &now.parse().unwrap(), &[]).window;
+        let told = |time: Option<Zoned>| time.unwrap().to_string();
+        assert_eq!((told(window.start), told(window.end)), (start.to_owned(), end.to_owned()), "{sentence}");
+    };
+    let friday = "2026-11-27T09:00:00+08:00[Asia/Shanghai]";
+    check("every weekday 22:00-23:00 UTC", friday, "2026-11-27T22:00:00+00:00[UTC]", "2026-11-27T23:00:00+00:00[UTC]");
+    let berlin = "2027-03-20T12:00:00+01:00[Europe/Berlin]";
+    check("every day 20:00-21:00 UTC", berlin, "2027-03-20T20:00:00+00:00[UTC]", "2027-03-20T21:00:00+00:00[UTC]");
+    let local = "2027-03-20T20:00:00+01:00[Europe/Berlin]";
+    check("every day 20:00-21:00", berlin, local, "2027-03-20T21:00:00+01:00[Europe/Berlin]");
+}
+
+#[test]
+fn a_length_from_a_day_is_a_day() {
+    let check = |sentence: &str, expected: &str| {
+        assert_eq!(window(sentence, "2026-11-23T09:00:00+08:00[Asia/Shanghai]"), expected, "{sentence}");
+    };
+    check("a week from today", "11-30 00:00 .. 12-01 00:00");
+    check("2 weeks from today 20:00-22:00", "12-07 20:00 .. 12-07 22:00");
+    check("for a week from now on", "- .. 11-30 09:00");
+}
+
+#[test]
 fn changes_of_the_clock() {
     let check = |sentence: &str, now: &str, hours: i64| {
         let now: Zoned = now.parse().unwrap();
@@ -75,7 +139,8 @@ fn changes_of_the_clock() {
     check("tomorrow", "2027-03-13T12:00:00-05:00[America/New_York]", 23);
     check("tomorrow", "2027-11-06T12:00:00-04:00[America/New_York]", 25);
     check("tomorrow 1am to 4am", "2027-03-13T12:00:00-05:00[America/New_York]", 2);
-    check("for the next 24 hours", "2027-03-13T12:00:00-05:00[America/New_York]", 23);
+    check("for the next 24 hours", "2027-03-13T12:00:00-05:00[America/New_York]", 24);
+    check("for a day", "2027-03-13T12:00:00-05:00[America/New_York]", 23);
     check("for 12 hours", "2027-03-13T20:00:00-05:00[America/New_York]", 12);
     check("tomorrow", "2027-03-13T12:00:00+08:00[Asia/Shanghai]", 24);
 }

@@ -4,13 +4,14 @@ use super::{
     atom::{Atom, Clock, Days, Kind, Named, Part, atoms},
     length::{LengthRole, length_role},
     moment::{Moment, Role, moments},
+    open,
 };
 use crate::reading::text::Text;
 use apportion_core::instruction::Repeat;
 use jiff::{
     Span, ToSpan, Zoned,
     civil::{Date, DateTime, Weekday},
-    tz::TimeZone,
+    tz::{Offset, TimeZone},
 };
 
 /// From when until when, and whether it repeats. No start is now, no end is until revoked.
@@ -32,23 +33,33 @@ pub(crate) struct TimeReading {
     pub(crate) unread: Vec<String>,
     /// Words of times beside the window that it does not hold ("from 8 to 10 and again from 18 to 20").
     pub(crate) spare: Vec<String>,
+    /// Words that bound no window: times that are over ("yesterday"), an end with no time ("until the deploy").
+    pub(crate) idle: Vec<String>,
 }
 
 /// The window that a sentence speaks of at `now`, without looking at the places that are `taken` by amounts and names.
 pub(crate) fn read(text: &Text, now: &Zoned, taken: &[(usize, usize)]) -> TimeReading {
-    let atoms = atoms(text, now.date(), taken);
+    let mut atoms = atoms(text, now.date(), taken);
+    atoms.retain(|atom| !matches!(atom.kind, Kind::Unread) || !is_here(&text.slice(atom.start, atom.end), now));
     let moments = moments(text, &atoms);
     let reader = Reader { text, now, atoms: &atoms, moments };
     let places = atoms.iter().filter(|atom| atom.is_time()).map(|atom| (atom.start, atom.end)).collect();
     let says_end = reader.finish().is_some() || reader.lengths().lasts.is_some();
-    match reader.window() {
-        Some(window) => TimeReading { window, places, says_end, unread: Vec::new(), spare: reader.spare() },
-        None => {
-            let unread =
-                atoms.iter().filter(|atom| atom.is_time()).map(|atom| text.slice(atom.start, atom.end)).collect();
-            TimeReading { window: Window::default(), places, says_end, unread, spare: Vec::new() }
-        }
-    }
+    let words = |of: fn(&Atom) -> bool| -> Vec<String> {
+        atoms.iter().filter(|atom| of(atom)).map(|atom| text.slice(atom.start, atom.end)).collect()
+    };
+    let mut idle = words(|atom| matches!(atom.kind, Kind::Past));
+    idle.extend(open::ends_without_time(text, &atoms));
+    let (window, unread, spare) = match reader.window() {
+        Some(window) => (window, words(|atom| matches!(atom.kind, Kind::Unread)), reader.spare()),
+        None => (Window::default(), words(Atom::is_time), Vec::new()),
+    };
+    TimeReading { window, places, says_end, unread, spare, idle }
+}
+
+/// True for the zone that the operator's clock shows.
+fn is_here(zone: &str, now: &Zoned) -> bool {
+    now.strftime("%Z").to_string().eq_ignore_ascii_case(zone)
 }
 
 struct Reader<'a> {
@@ -196,12 +207,17 @@ impl Reader<'_> {
     }
 
     fn zone(&self, moment: &Moment) -> TimeZone {
-        if moment.utc { TimeZone::UTC } else { self.now.time_zone().clone() }
+        moment.zone.map_or_else(|| self.now.time_zone().clone(), Offset::to_time_zone)
     }
 
     fn at(&self, date: Date, minutes: i32, moment: &Moment) -> Option<Zoned> {
+        Some(self.there(date, minutes, moment)?.with_time_zone(self.now.time_zone().clone()))
+    }
+
+    /// The same, in the zone that was said.
+    fn there(&self, date: Date, minutes: i32, moment: &Moment) -> Option<Zoned> {
         let civil: DateTime = date.at(0, 0, 0, 0).checked_add(i64::from(minutes).minutes()).ok()?;
-        Some(civil.to_zoned(self.zone(moment)).ok()?.with_time_zone(self.now.time_zone().clone()))
+        civil.to_zoned(self.zone(moment)).ok()
     }
 
     fn start_of(&self, moment: &Moment) -> Option<Zoned> {
@@ -273,6 +289,7 @@ impl Reader<'_> {
         }
     }
 
+    /// A window that comes back keeps the zone that its hours were said in: so it stays on its days and through changes of the clock.
     fn repeated(
         &self,
         repeat: Repeat,
@@ -290,7 +307,7 @@ impl Reader<'_> {
         });
         let zone_of = hours.unwrap_or_else(|| Moment { days: None, ..plain() });
         let first = self.first_date(repeat, on, minutes, &zone_of, hours.is_none())?;
-        let start = self.at(first, minutes, &zone_of)?;
+        let start = self.there(first, minutes, &zone_of)?;
         let finish = finish.filter(|finish| {
             finish.end_of.is_none()
                 && finish.days.is_none_or(|days| days.named == Named::Weekday && finish.clock.is_some())
@@ -305,6 +322,7 @@ impl Reader<'_> {
                 Some(self.at(first.checked_add(days.days()).ok()?, 0, &zone_of)?)
             }
         };
+        let end = end.map(|end| end.with_time_zone(start.time_zone().clone()));
         Some(Window { start: Some(start), end, repeat: Some(repeat) })
     }
 
@@ -317,7 +335,7 @@ impl Reader<'_> {
         moment: &Moment,
         whole_days: bool,
     ) -> Option<Date> {
-        let today = self.now.date();
+        let today = self.now.with_time_zone(self.zone(moment)).date();
         (0..15).find_map(|ahead: i32| {
             let date = today.checked_add(ahead.days()).ok()?;
             let weekday = date.weekday();
@@ -334,7 +352,7 @@ impl Reader<'_> {
 }
 
 fn plain() -> Moment {
-    Moment { start: 0, end: 0, days: None, end_of: None, part: None, clock: None, utc: false, role: Role::Plain }
+    Moment { start: 0, end: 0, days: None, end_of: None, part: None, clock: None, zone: None, role: Role::Plain }
 }
 
 /// "end of the month" is a limit only behind "until", "by" and the like; "month-end close" is a name.
@@ -387,8 +405,8 @@ fn plain_minutes(finish: &Moment) -> Option<i32> {
 /// "from 2 to 4 tomorrow afternoon": what is said once, behind the end, holds for the beginning too.
 fn shared(begin: Option<Moment>, finish: Option<Moment>) -> (Option<Moment>, Option<Moment>) {
     let (Some(mut begin), Some(mut finish)) = (begin, finish) else { return (begin, finish) };
-    begin.utc |= finish.utc;
-    finish.utc |= begin.utc;
+    begin.zone = begin.zone.or(finish.zone);
+    finish.zone = finish.zone.or(begin.zone);
     let hours = begin.clock.zip(finish.clock).map(|(from, to)| {
         let to_hour = if to.fixed || to.hour > from.hour { to.hour } else { to.hour + 12 };
         from.hour < to_hour
