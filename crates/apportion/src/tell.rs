@@ -1,5 +1,6 @@
 //! What a sentence would do, shown before it is done; and doing it once a person confirmed. The command line, the page and the
-//! API say and do the same through here. A sentence is read again when it is confirmed, at the time at which it was shown.
+//! API say and do the same through here. A sentence is read again when it is confirmed, at the time at which it was shown; where it would do
+//! something else by then (somebody else said something), nothing is done.
 
 use crate::zone;
 use apportion_core::{
@@ -19,7 +20,10 @@ use apportion_language::{
 use apportion_planner::{AtWork, instructions::World};
 use jiff::{Timestamp, Zoned, tz::TimeZone};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+};
 use utoipa::ToSchema;
 
 /// A sentence that was shown is confirmed within this time, seconds; after that its times would mean something else.
@@ -70,6 +74,8 @@ pub struct Told {
     pub notes: Vec<Note>,
     /// The instruction that an undo would take back.
     pub undoes: Option<i64>,
+    /// Stands for what would be done, to be given with the confirmation: what is done is what was shown, or nothing.
+    pub shown: String,
     /// What is asked, where it is a question: as `apportion ask --json` gives it.
     #[schema(value_type = Option<Object>)]
     pub question: Option<serde_json::Value>,
@@ -105,7 +111,7 @@ pub fn read(reader: &Reader, text: &str, now: &Zoned, scene: &Scene, history: &d
     let undone = instruction.as_ref().filter(|said| said.kind == InstructionKind::Undo);
     let undone = undone.and_then(|undo| world.at_work.undone(undo));
     let matches = instruction.as_ref().filter(|_| undone.is_none()).map(|said| world.matches(said)).unwrap_or_default();
-    let told = Told {
+    let mut told = Told {
         text: text.to_owned(),
         at_s: at.s(),
         kind: serde_name(&reading.kind),
@@ -117,11 +123,31 @@ pub fn read(reader: &Reader, text: &str, now: &Zoned, scene: &Scene, history: &d
         unread: reading.unread.clone(),
         notes: objections.iter().map(|found| note(found, &clock)).collect(),
         undoes: undone.map(|said| said.id.0),
+        shown: String::new(),
         question: (!reading.kind.acts()).then(|| reader.question(text, now, &names)).and_then(typed),
         reading: serde_json::to_value(&reading).unwrap_or_default(),
     };
     let deed = instruction.filter(|_| told.can_confirm).map(|instruction| deed(instruction, undone, &objections));
+    told.shown = deed.as_ref().map(|deed| mark(&told, deed)).unwrap_or_default();
     (told, deed)
+}
+
+/// What would be done and what was shown of it, as one short text: the words, the workloads, the instruction that is replaced or revoked.
+fn mark(told: &Told, deed: &Deed) -> String {
+    let other = match deed {
+        Deed::Keep(_, replaced) => replaced.map(|id| id.0),
+        Deed::Revoke(id) => Some(id.0),
+    };
+    let mut hasher = DefaultHasher::new();
+    (&told.words, &told.workloads, other).hash(&mut hasher);
+    format!("{:016x}", hasher.finish())
+}
+
+/// Why something else would be done now than what was shown; `None` where it is the same.
+#[must_use]
+pub fn changed_since(told: &Told, shown: &str) -> Option<String> {
+    let reads = || format!("it would do something else now than what was shown: {}", told.words);
+    (told.shown != shown).then(reads)
 }
 
 /// Does what was confirmed; gives what was done, in words.

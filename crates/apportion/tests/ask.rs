@@ -6,9 +6,10 @@
 
 mod night;
 
+use apportion_core::{DecisionId, Knob, Setting};
 use apportion_language::{
-    reading::Reader,
-    wording::answer::{Answer, Record, answer, unfounded_in},
+    reading::{Reader, question::Question},
+    wording::answer::{Answer, Findings, Record, Throttled, answer, unfounded_in},
 };
 use night::{Night, now};
 use std::{collections::BTreeSet, process::Command};
@@ -119,6 +120,84 @@ fn an_instruction_on_a_pattern_stands_for_what_it_matches() {
         let answer = words(&night, question);
         assert!(answer.words.contains("ngin*") && !answer.words.contains("vault"), "{question}: {}", answer.words);
     }
+}
+
+#[test]
+fn what_is_left_out_is_said_and_nothing_is_answered_with_nothing() {
+    let night = Night::new();
+    let mut view = night::view();
+    for number in 1..=7 {
+        let like = view.workloads[&"web".into()].clone();
+        view.workloads.insert(format!("web-{number}").as_str().into(), like);
+    }
+    let answer = night.ask_of("how much cpu did web-* use today?", &view);
+    assert!(answer.words.contains("Left out: 2 more"), "{}", answer.words);
+    let none = night.ask_of("which services have a cap?", &apportion::web::View::default());
+    assert!(!none.words.is_empty());
+    let answer = words(&night, "what was the p99 of web yesterday?");
+    assert!(answer.words.contains("p99 is not told"), "{}", answer.words);
+    assert!(!words(&night, "what was the p95 of web yesterday?").words.contains("not told"));
+}
+
+#[test]
+fn savings_are_of_all_that_is_named() {
+    let night = Night::new();
+    let mut view = night::view();
+    for number in 1..=7 {
+        let like = view.workloads[&"web".into()].clone();
+        view.workloads.insert(format!("a-{number}").as_str().into(), like.clone());
+        view.workloads.insert(format!("nginx-{number}").as_str().into(), like);
+    }
+    // nginx.service is the only one that was cut, and the last of eight.
+    let answer = night.ask_of("how much did you save on nginx*?", &view);
+    assert!(answer.findings.records.iter().any(|record| matches!(record, Record::Saved(_))), "{answer:?}");
+}
+
+#[test]
+fn a_limit_that_somebody_else_set_is_no_decisions() {
+    let night = Night::new();
+    let mut view = night::view();
+    view.workloads.get_mut(&"nginx.service".into()).unwrap().state.settings =
+        [(Knob::CpuQuota, Setting::Value(3.0))].into();
+    let limit = |question: &str| {
+        night.ask_of(question, &view).findings.records.into_iter().find_map(|record| match record {
+            Record::Throttled(of) => Some(of.limit),
+            _ => None,
+        })
+    };
+    // What decision 40 set was still so when decision 41 was made; what that set is not any more.
+    assert_eq!(limit("why was nginx throttled last night?"), Some(Some((1.4, DecisionId(40)))));
+    assert_eq!(limit("was nginx throttled in the last hour?"), Some(None));
+}
+
+#[test]
+fn what_would_have_been_enough_is_said_only_where_it_was_measured() {
+    let night = Night::new();
+    let found = night.ask("why was nginx throttled last night?");
+    let told = |wanted: f64| {
+        let change = |record: &Record| match record {
+            Record::Throttled(of) => Some(Record::Throttled(Throttled { wanted: Some(wanted), ..of.clone() })),
+            _ => None,
+        };
+        let records = found.findings.records.iter().filter_map(change).collect();
+        let findings = Findings { records, missing: Vec::new() };
+        let languages = [apportion_language::Language::En, apportion_language::Language::Zh];
+        languages.map(|language| {
+            let question = Question { language, ..found.question.clone() };
+            answer(question, findings.clone(), now().time_zone(), night::at()).words
+        })
+    };
+    let [english, chinese] = told(2.5);
+    assert!(
+        english.contains("with that limit it would not have been throttled") && chinese.contains("则不会被限流"),
+        "{english}"
+    );
+    let [english, chinese] = told(1.2);
+    assert!(
+        english.contains("how much would have been enough is not measured") && english.contains("1.2 cores"),
+        "{english}"
+    );
+    assert!(chinese.contains("多少才够没有测得") && !chinese.contains("则不会被限流"), "{chinese}");
 }
 
 #[test]

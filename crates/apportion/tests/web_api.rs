@@ -6,7 +6,7 @@ mod web_world;
 
 use apportion::web::Listen;
 use apportion_core::WorkloadId;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
@@ -36,7 +36,8 @@ fn ask_documented(server: &Running, method: &str, path: &str) -> u16 {
     };
     let body = match path.rsplit('/').next() {
         Some("instructions") if method == "post" => {
-            json!({ "text": "limit redis-server to 2 cores", "at_s": now_s }).to_string()
+            let told = server.get(&format!("/api/v1/reading?text=limit+redis-server+to+2+cores&at_s={now_s}")).json();
+            json!({ "text": told["text"], "at_s": now_s, "shown": told["shown"] }).to_string()
         }
         Some("alertmanager") => json!({ "version": "4", "alerts": [] }).to_string(),
         Some("hold") => json!({ "why": "a test" }).to_string(),
@@ -362,10 +363,15 @@ fn a_sentence_is_read_freely_and_taken_with_the_token_only() {
     };
     let told = read("limit redis-server to 2 cores");
     assert_eq!((&told["can_confirm"], &told["workloads"]), (&json!(true), &json!(["redis-server.service"])), "{told}");
-    let body = json!({ "text": "limit redis-server to 2 cores", "at_s": at_s, "zone": "UTC" }).to_string();
+    let confirmed = |shown: &Value| {
+        json!({ "text": "limit redis-server to 2 cores", "at_s": at_s, "zone": "UTC", "shown": shown }).to_string()
+    };
+    let body = confirmed(&told["shown"]);
     let listed = |all: &str| server.get(&format!("/api/v1/instructions?all={all}")).json().as_array().unwrap().len();
     server.ask("POST", "/api/v1/instructions", &[("content-type", "application/json")], &body).is_problem(401);
     assert_eq!(listed("true"), 0, "nothing was taken without the token");
+    server.with_token("POST", "/api/v1/instructions", &confirmed(&json!("of another reading"))).is_problem(409);
+    assert_eq!(listed("true"), 0, "nothing but what was shown is taken");
     assert_eq!(server.with_token("POST", "/api/v1/instructions", &body).status, 200);
     let conflict = read("redis-server must have at least 4 cores");
     assert_eq!(
@@ -373,7 +379,7 @@ fn a_sentence_is_read_freely_and_taken_with_the_token_only() {
         (&json!(false), &json!(true)),
         "{conflict}"
     );
-    let body = json!({ "text": "redis-server must have at least 4 cores", "at_s": at_s }).to_string();
+    let body = json!({ "text": "redis-server must have at least 4 cores", "at_s": at_s, "shown": "" }).to_string();
     server.with_token("POST", "/api/v1/instructions", &body).is_problem(409);
     server.ask("DELETE", "/api/v1/instructions/1", &[("content-type", "application/json")], "").is_problem(401);
     assert_eq!((listed("false"), listed("true")), (1, 1));
@@ -403,6 +409,10 @@ fn a_question_is_read_and_answered_freely_and_changes_nothing() {
     assert_eq!(server.get("/api/v1/instructions?all=true").json().as_array().unwrap().len(), 0);
     server.get(&format!("/api/v1/answer?text={}", "a".repeat(5_000))).is_problem(400);
     server.get("/api/v1/answer").is_problem(400);
+    for path in ["answer?text=what+changed+today", "reading?text=limit+redis-server+to+2+cores"] {
+        server.get(&format!("/api/v1/{path}&zone=Nowhere%2FAt_All")).is_problem(400);
+        assert_eq!(server.get(&format!("/api/v1/{path}&zone=%2B08:00")).status, 200);
+    }
 }
 
 #[test]

@@ -49,6 +49,15 @@ pub enum Objection {
         /// The instruction that stands; the configuration where none.
         by: Option<InstructionId>,
     },
+    /// A ceiling below what a group can run with.
+    CeilingTooSmall {
+        /// On which knob.
+        knob: Knob,
+        /// What was said.
+        asked: f64,
+        /// The least that can be set.
+        least: f64,
+    },
     /// The floors of all workloads together are more than the machine has.
     FloorsTogether {
         /// Of what.
@@ -86,6 +95,19 @@ pub enum Objection {
         /// How many of those that are named.
         workloads: usize,
     },
+    /// A ceiling below what is used now.
+    BelowUse {
+        /// The first workload that uses more.
+        workload: String,
+        /// Of which knob.
+        knob: Knob,
+        /// The ceiling.
+        asked: f64,
+        /// What it uses.
+        used: f64,
+        /// How many others use more than that too.
+        others: usize,
+    },
     /// It has no end: it stands until it is revoked.
     NoEnd,
     /// It has no size: this factor is taken.
@@ -101,7 +123,12 @@ impl Objection {
     pub const fn blocks(&self) -> bool {
         !matches!(
             self,
-            Self::Replaces { .. } | Self::Held { .. } | Self::RecommendOnly { .. } | Self::NoEnd | Self::NoSize { .. }
+            Self::Replaces { .. }
+                | Self::Held { .. }
+                | Self::RecommendOnly { .. }
+                | Self::BelowUse { .. }
+                | Self::NoEnd
+                | Self::NoSize { .. }
         )
     }
 }

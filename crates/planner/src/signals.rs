@@ -11,7 +11,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 /// A signal holds for so long, seconds.
 pub const LASTS_S: i64 = 900;
-/// At most so many signals of a workload are taken in a day: one that logs without end asks for more for two hours of it.
+/// At most so many signals of a workload are taken in a day at each level, those that are worse counted with them: one that logs without end
+/// asks for more for two hours of it, and leaves room for what is worse.
 pub const MOST_A_DAY: usize = 8;
 /// At most so many signals are taken in a minute, of all workloads together.
 pub const MOST_A_MINUTE: usize = 60;
@@ -45,8 +46,8 @@ pub enum Ignored {
 #[derive(Clone, Debug, Default)]
 pub struct Board {
     in_force: BTreeMap<(WorkloadId, Option<Resource>), Signal>,
-    /// When each workload's signals were taken in the last day.
-    taken: BTreeMap<WorkloadId, VecDeque<Time>>,
+    /// When each workload's signals were taken in the last day, and how bad they were.
+    taken: BTreeMap<WorkloadId, VecDeque<(Time, Level)>>,
     /// When signals were taken in the last minute.
     lately: VecDeque<Time>,
 }
@@ -68,10 +69,10 @@ impl Board {
             return Err(Ignored::TooMany);
         }
         let taken = self.taken.entry(signal.workload.clone()).or_default();
-        if taken.len() >= MOST_A_DAY {
+        if taken.iter().filter(|(_, level)| *level <= signal.level).count() >= MOST_A_DAY {
             return Err(Ignored::Spent);
         }
-        taken.push_back(now);
+        taken.push_back((now, signal.level));
         self.lately.push_back(now);
         self.in_force.insert(key, signal);
         Ok(())
@@ -109,7 +110,7 @@ impl Board {
         self.in_force.retain(|_, signal| is_in_force(signal, now));
         self.lately.retain(|time| now.since_s(*time) < 60.0);
         for taken in self.taken.values_mut() {
-            taken.retain(|time| now.since_s(*time) < DAY_S as f64);
+            taken.retain(|(time, _)| now.since_s(*time) < DAY_S as f64);
         }
         self.taken.retain(|_, taken| !taken.is_empty());
     }
@@ -167,6 +168,18 @@ mod tests {
         let mut board = Board::default();
         let all = (0..86_400).step_by(60).filter(|at_s| board.take(signal("web", None, Level::Low, *at_s)).is_ok());
         assert_eq!(all.count(), MOST_A_DAY);
+    }
+
+    #[test]
+    fn what_a_workload_logs_leaves_room_for_what_is_worse() {
+        let mut board = Board::default();
+        let mut take = |level, at_s| board.take(signal("web", None, level, at_s));
+        let quarters = |from: i64| (from..).take(MOST_A_DAY).map(|n| n * LASTS_S);
+        assert!(quarters(0).all(|at_s| take(Level::Low, at_s).is_ok()));
+        assert_eq!(take(Level::Low, 10 * LASTS_S), Err(Ignored::Spent));
+        assert!(quarters(10).all(|at_s| take(Level::Critical, at_s).is_ok()));
+        assert_eq!(take(Level::Critical, 20 * LASTS_S), Err(Ignored::Spent), "that has an end too");
+        assert_eq!(take(Level::High, 20 * LASTS_S), Err(Ignored::Spent), "what is worse counts with it");
     }
 
     #[test]

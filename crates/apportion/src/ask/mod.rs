@@ -36,11 +36,33 @@ pub fn ask(reader: &Reader, text: &str, now: &Zoned, view: &View, sources: &dyn 
     let question = reader.question(text, now, &names);
     let at = Time(now.timestamp().as_millisecond());
     let mut findings = Asker { question: &question, view, sources, now: at }.find();
+    if matches!(question.about, About::Used | About::MostUsed | About::State)
+        && let Some(asked) = percentile(text)
+    {
+        findings.missing.push(Missing::Percentile { asked });
+    }
     let reading = reader.interpret(text, now, &names);
     if reading.kind.acts() && reading.sure {
         findings.missing.push(Missing::ToTell);
     }
     answer(question, findings, now.time_zone(), at)
+}
+
+/// A percentile that is asked for and not told: "p99", "the 99th percentile", "99分位".
+fn percentile(text: &str) -> Option<String> {
+    let lower = text.to_lowercase();
+    let digits = |words: &str| words.chars().take_while(|c| c.is_ascii_digit() || *c == '.').collect::<String>();
+    let letter = lower.match_indices('p').filter_map(|(at, _)| {
+        let begins = !lower[..at].ends_with(|c: char| c.is_ascii_alphanumeric());
+        Some(digits(&lower[at + 1..])).filter(|_| begins)
+    });
+    let words = ["th percentile", " percentile", "百分位", "分位"].into_iter().filter_map(|word| {
+        let before = &lower[..lower.find(word)?];
+        before.rsplit(|c: char| !c.is_ascii_digit() && c != '.').next().map(str::to_owned)
+    });
+    let asked =
+        letter.chain(words).map(|digits| digits.trim_end_matches('.').to_owned()).find(|digits| !digits.is_empty())?;
+    (!matches!(asked.as_str(), "50" | "95")).then(|| format!("p{asked}"))
 }
 
 /// What a question is looked up with.
@@ -63,28 +85,40 @@ impl Asker<'_> {
             found.missing.push(Missing::Examples { asked: false });
             return found;
         }
-        let named = self.named(&mut found);
-        if !self.question.workloads.is_empty() && named.is_empty() {
+        let all = self.named(&mut found);
+        if !self.question.workloads.is_empty() && all.is_empty() {
             return found;
         }
+        // What tells of each workload tells of some; sums, rankings and what was said are over all.
+        let over_all = matches!(
+            self.question.about,
+            About::Changed | About::MostUsed | About::MostWasted | About::Saved | About::Said
+        );
+        let named = if over_all { &all[..] } else { &all[..all.len().min(MOST_NAMED)] };
         match self.question.about {
-            About::Why => self.why(&named, &mut found),
-            About::Throttled => self.throttled(&named, &mut found),
-            About::Killed => self.killed(&named, &mut found),
-            About::Used => self.used(&named, &mut found),
-            About::Forecast => self.forecast(&named, &mut found),
-            About::Allotted => self.allotted(&named, &mut found),
-            About::Changed => self.changed(&named, &mut found),
-            About::MostUsed | About::MostWasted => self.ranked(&named, &mut found),
-            About::AtRisk => self.at_risk(&named, &mut found),
-            About::Saved => self.saved(&named, &mut found),
-            About::Said => self.said(&named, &mut found),
-            About::Smaller => self.smaller(&named, &mut found),
+            About::Why => self.why(named, &mut found),
+            About::Throttled => self.throttled(named, &mut found),
+            About::Killed => self.killed(named, &mut found),
+            About::Used => self.used(named, &mut found),
+            About::Forecast => self.forecast(named, &mut found),
+            About::Allotted => self.allotted(named, &mut found),
+            About::Changed => self.changed(named, &mut found),
+            About::MostUsed | About::MostWasted => self.ranked(named, &mut found),
+            About::AtRisk => self.at_risk(named, &mut found),
+            About::Saved => self.saved(named, &mut found),
+            About::Said => self.said(named, &mut found),
+            About::Smaller => self.smaller(named, &mut found),
             About::Free => self.free(&mut found),
-            About::State => self.state(&named, &mut found),
+            About::State => self.state(named, &mut found),
             About::Help => found.missing.push(Missing::Examples { asked: true }),
             About::OtherDemand => found.missing.push(Missing::OtherDemand),
             About::Unclear => {}
+        }
+        if named.len() < all.len() {
+            found.missing.push(Missing::LeftOut { workloads: (all.len() - named.len()) as u64 });
+        }
+        if found.records.is_empty() && found.missing.is_empty() {
+            found.missing.push(Missing::None);
         }
         found
     }
@@ -100,7 +134,7 @@ impl Asker<'_> {
             }
             all.extend(of_name.into_iter().cloned());
         }
-        all.into_iter().take(MOST_NAMED).collect()
+        all.into_iter().collect()
     }
 
     /// The time that is asked about, else so many seconds up to now.

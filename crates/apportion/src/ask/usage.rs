@@ -2,7 +2,8 @@
 
 use super::{Asker, WEEK_S, grids, knob_of, ledger::in_force, put};
 use apportion_core::{
-    Knob, Metric, Resource, Series, Setting, Time, Window, WorkloadId, metric::name, stats, time::DAY_S,
+    Decision, DecisionId, Knob, Metric, Resource, Series, Setting, Time, Window, WorkloadId, metric::name, stats,
+    time::DAY_S,
 };
 use apportion_language::{
     reading::question::{Size, Span},
@@ -84,7 +85,7 @@ impl Asker<'_> {
         let worst = worst.ok_or_else(missing)?;
         let worst_at = Time::from_s(throttled.time_s(worst));
         let wanted = self.series(workload, name::CPU, span, true).and_then(|series| used(&series));
-        let limit = in_force(&self.decisions_of(workload), Knob::CpuQuota, worst_at);
+        let limit = self.limit_at(workload, Knob::CpuQuota, worst_at);
         Ok(Throttled {
             workload: workload.clone(),
             span,
@@ -92,9 +93,21 @@ impl Asker<'_> {
             throttled_s: present.iter().sum::<f64>() * step_s,
             worst_at,
             worst_share: shares[worst],
-            limit: limit.and_then(|(setting, id, _)| setting.value().map(|value| (value, id))),
+            limit,
             wanted: wanted.map(|used| used.max),
         })
+    }
+
+    /// The limit that a decision had set at a time; none where somebody else set it since, as the next decision or the machine shows: from when
+    /// on is in no ledger.
+    fn limit_at(&self, workload: &WorkloadId, knob: Knob, at: Time) -> Option<(f64, DecisionId)> {
+        let decisions = self.decisions_of(workload);
+        let (set, id, _) = in_force(&decisions, knob, at)?;
+        let later = |decision: &&Decision| decision.is_applied() && decision.change.knob == knob && decision.time > at;
+        let seen = || self.view.workloads.get(workload).and_then(|now| now.state.settings.get(&knob)).copied();
+        let found = decisions.iter().rev().find(later).map(|decision| decision.change.from).or_else(seen);
+        let is_own = found.is_none_or(|found| found.same(set, knob));
+        set.value().filter(|_| is_own).map(|value| (value, id))
     }
 
     pub(super) fn killed(&self, named: &[WorkloadId], found: &mut Findings) {
@@ -129,7 +142,7 @@ impl Asker<'_> {
         let kills: f64 = series.present().map(|rate| f64::from(rate) * step_s).sum();
         let last = series.values.iter().rposition(|rate| *rate > 0.0).unwrap_or(0);
         let last_at = Time::from_s(series.time_s(last));
-        let limit = in_force(&self.decisions_of(workload), Knob::MemoryMax, last_at);
+        let limit = self.limit_at(workload, Knob::MemoryMax, last_at);
         let memory = self.series(workload, name::MEMORY_WORKING_SET, span, false).and_then(|series| used(&series));
         Ok(Killed {
             workload: workload.clone(),
@@ -137,7 +150,7 @@ impl Asker<'_> {
             measured_s: measured as f64 * step_s,
             kills: kills.round().max(0.0) as u64,
             last_at,
-            limit: limit.and_then(|(setting, id, _)| setting.value().map(|value| (value, id))),
+            limit,
             peak: memory.map(|used| used.max),
         })
     }

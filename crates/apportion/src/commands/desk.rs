@@ -7,7 +7,7 @@ use crate::{
     daemon,
     tell::{self, Deed, Scene, Told},
 };
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use apportion_core::{Capacity, Collector as _, Standing, Time, WorkloadId, time::DAY_S};
 use apportion_host::{cgroupfs::Hierarchy, collect::MachineCollector, store::Store};
 use apportion_language::reading::zone_name;
@@ -122,20 +122,23 @@ impl Desk {
         }
     }
 
-    /// Does what a person confirmed, read again as it was shown; gives what was done, in words.
+    /// Does what a person confirmed, read again: what `shown` says that they saw; gives what was done, in words.
     ///
     /// # Errors
-    /// It can no longer be taken, or the store or the loop refuses.
-    pub(super) fn take(&self, said: &Said) -> anyhow::Result<String> {
+    /// It can no longer be taken or would do something else by now, or the store or the loop refuses.
+    pub(super) fn take(&self, said: &Said, shown: &str) -> anyhow::Result<String> {
         match self {
             Self::Store(store, config) => {
-                let deed = read(store, config, said)?.1.context("nothing was understood that could be taken")?;
+                let (told, deed) = read(store, config, said)?;
+                let deed = deed.context("nothing was understood that could be taken")?;
+                if let Some(what) = tell::changed_since(&told, shown) {
+                    bail!("{what}; nothing was taken");
+                }
                 Ok(tell::carry_out(&deed, store, said.at())?.1)
             }
             Self::Loop(way) => {
                 let at_s = said.now.timestamp().as_second();
-                let body =
-                    serde_json::json!({ "text": said.text, "at_s": at_s, "zone": said.zone(), "also": said.also });
+                let body = serde_json::json!({ "text": said.text, "at_s": at_s, "zone": said.zone(), "also": said.also, "shown": shown });
                 way.ask("POST", "/api/v1/instructions", Some(&body))
             }
         }

@@ -143,7 +143,7 @@ fn confirm(global: &Global, id: Option<u32>) -> anyhow::Result<()> {
     if !told.can_confirm || !ask::ask(&told) {
         return Err(NotTaken("not confirmed; nothing was taken".to_owned()).into());
     }
-    say(&desk.take(&said)?);
+    say(&desk.take(&said, &told.shown)?);
     proposals.forget(id);
     Ok(())
 }

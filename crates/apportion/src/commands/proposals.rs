@@ -11,10 +11,14 @@ use std::{
     io::{ErrorKind, Write as _},
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
+    sync::atomic::{AtomicU64, Ordering},
 };
 
 /// So many may wait; a program that proposes more is told to let a person catch up.
 const MOST_WAITING: usize = 100;
+
+/// Numbers the proposals of this process: an assistant's calls run side by side.
+static CALLS: AtomicU64 = AtomicU64::new(0);
 
 /// What waits for a person.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -62,7 +66,8 @@ impl Proposals {
             );
         }
         // Whole before it has a number, so that nobody sweeps away what is half written.
-        let part = self.0.join(format!("{}.part", std::process::id()));
+        let call = CALLS.fetch_add(1, Ordering::Relaxed);
+        let part = self.0.join(format!("{}-{call}.part", std::process::id()));
         write_private(&part, &serde_json::to_vec(proposal)?).with_context(|| self.unusable())?;
         let linked = self.number(&part, &waiting);
         let _ = fs::remove_file(part);
@@ -134,6 +139,24 @@ fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn proposals_made_at_once_are_each_kept_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let proposals = Proposals::beside(&folder.path().join("apportion.db"));
+        let keep = |call: usize| {
+            let text = format!("sentence {call} {}", "x".repeat(call * 100));
+            let proposal = Proposal { text, at_s: 0, zone: "UTC".into(), words: String::new() };
+            (proposals.keep(&proposal, Time::from_s(0)).unwrap(), proposal)
+        };
+        let kept: Vec<(u32, Proposal)> = std::thread::scope(|scope| {
+            let calls: Vec<_> = (0..40).map(|call| scope.spawn(move || keep(call))).collect();
+            calls.into_iter().map(|call| call.join().unwrap()).collect()
+        });
+        for (id, proposal) in kept {
+            assert_eq!(proposals.get(id, Time::from_s(0)).unwrap(), proposal);
+        }
+    }
 
     #[test]
     fn proposals_wait_fifteen_minutes_and_not_a_hundred_deep() {

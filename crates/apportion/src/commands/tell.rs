@@ -26,7 +26,7 @@ pub fn run(global: &Global, args: &args::Tell) -> anyhow::Result<()> {
     };
     let unasked = args.yes && !second.is_some_and(|second| second.asks());
     let effect = if unasked { None } else { effect::of(global, &said, &told) };
-    settle(args, &told, effect.as_deref(), unasked, || desk.take(&said))
+    settle(args, &told, effect.as_deref(), unasked, || desk.take(&said, &told.shown))
 }
 
 /// Shows, asks unless it may be taken unasked, does.

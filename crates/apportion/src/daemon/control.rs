@@ -14,6 +14,7 @@ use apportion_core::{
 };
 use apportion_host::store::Original;
 use apportion_language::{Language, wording};
+use jiff::Zoned;
 use std::sync::mpsc::Sender;
 
 /// Something asked, and where the answer goes.
@@ -40,7 +41,9 @@ impl Daemon {
             Action::RollBackWorkload(workload) => self.roll_back_workload(&workload, now),
             Action::Hold { workload, why, until } => self.hold(&workload, &why, until, now),
             Action::Release(workload) => self.release(&workload, now),
-            Action::Instruct { text, at, zone, also } => self.instruct(&text, at, zone.as_deref(), &also, now),
+            Action::Instruct { text, at, zone, also, shown } => {
+                self.instruct(&text, &tell::zoned(at, zone.as_deref()), &also, &shown, now)
+            }
             Action::Revoke(id) => self.revoke(id, now),
             Action::TakeOver(workload) => {
                 self.take_over(&workload)?;
@@ -154,20 +157,23 @@ impl Daemon {
     fn instruct(
         &mut self,
         text: &str,
-        at: Time,
-        zone: Option<&str>,
+        at: &Zoned,
         also: &[String],
+        shown: &str,
         now: Time,
     ) -> Result<String, ActionError> {
-        if !(0..=tell::CONFIRM_WITHIN_S).contains(&(now.s() - at.s())) {
+        if !(0..=tell::CONFIRM_WITHIN_S).contains(&(now.s() - at.timestamp().as_second())) {
             let what = "it was read too long ago, so its times may mean something else now";
             return Err(conflict("at_s", what, "read it again, then confirm"));
         }
-        let (told, deed) = self.backend.read_here(text, &tell::zoned(at, zone), also);
+        let (told, deed) = self.backend.read_here(text, at, also);
         let Some(deed) = deed else {
             let block = told.notes.first().filter(|note| note.blocks).map_or(told.words.as_str(), |note| &note.words);
             return Err(conflict("text", block, "say it in other words; nothing was taken"));
         };
+        if let Some(what) = tell::changed_since(&told, shown) {
+            return Err(conflict("shown", &what, "read it again, then confirm; nothing was taken"));
+        }
         tell::carry_out(&deed, &self.store, now).map(|(_, done)| done).map_err(|error| failed("store", &error))
     }
 

@@ -166,6 +166,34 @@ fn what_is_gone_is_settled_with_a_note_and_what_only_stopped_is_put_back() {
 }
 
 #[test]
+fn what_is_confirmed_is_what_was_shown_or_nothing() {
+    let mut world = World::new(&["web"]);
+    let read = |world: &World, text: &str| {
+        let now = super::now();
+        (text.to_owned(), now, world.daemon.backend.read_here(text, &crate::tell::zoned(now, Some("UTC")), &[]).0)
+    };
+    let confirm = |world: &mut World, (text, at, told): (String, Time, crate::tell::Told)| {
+        let (zone, also) = (Some("UTC".to_owned()), Vec::new());
+        world.daemon.act(Action::Instruct { text, at, zone, also, shown: told.shown })
+    };
+    let first = read(&world, "limit web to 0.5 cores");
+    confirm(&mut world, first).unwrap();
+    let undo = read(&world, "undo that");
+    assert_eq!(undo.2.undoes, Some(1));
+    // Somebody else says something before the undo is confirmed.
+    let other = read(&world, "freeze web until further notice");
+    confirm(&mut world, other).unwrap();
+    let error = confirm(&mut world, undo).unwrap_err();
+    assert_eq!((error.kind, error.place.as_str()), (crate::web::ActionErrorKind::Conflict, "shown"));
+    assert!(
+        error.what.contains("something else now than what was shown") && error.what.contains("instruction 2"),
+        "{error:?}"
+    );
+    let stands = world.daemon.store.instructions(super::now()).unwrap();
+    assert!(stands.len() == 2 && stands.iter().all(|said| said.revoked.is_none()), "{stands:?}");
+}
+
+#[test]
 fn a_loop_whose_numbers_cannot_be_read_does_not_start() {
     let world = World::new(&["web"]);
     let path = world.daemon.store.path().to_owned();

@@ -62,6 +62,8 @@ pub enum Action {
         zone: Option<String>,
         /// Workloads that will exist.
         also: Vec<String>,
+        /// What was shown, as the reading says.
+        shown: String,
     },
     /// Take an instruction back.
     Revoke(InstructionId),

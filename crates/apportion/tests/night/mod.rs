@@ -66,12 +66,16 @@ impl Night {
     }
 
     pub fn ask(&self, question: &str) -> Answer {
+        self.ask_of(question, &view())
+    }
+
+    pub fn ask_of(&self, question: &str, view: &View) -> Answer {
         let sources = StoreSources { store: Arc::clone(&self.store), forecast: |_: &_, _: &_| None };
-        ask(&Reader::embedded().unwrap(), question, &now(), &view(), &sources)
+        ask(&Reader::embedded().unwrap(), question, &now(), view, &sources)
     }
 }
 
-fn view() -> View {
+pub fn view() -> View {
     let mut view = View { now: at(), capacity: capacity(), ..View::default() };
     for (name, knob, setting) in [
         ("nginx.service", Knob::CpuQuota, Setting::Value(2.0)),

@@ -368,7 +368,7 @@ impl Backend for WorldBackend {
             }
             Action::Hold { workload, why, .. } => world.hold(workload, Some(why.clone()))?,
             Action::Release(workload) => world.hold(workload, None)?,
-            Action::Instruct { text, at, zone, also: _ } => world.instruct(text, *at, zone.as_deref())?,
+            Action::Instruct { text, at, zone, shown, .. } => world.instruct(text, *at, zone.as_deref(), shown)?,
             Action::Revoke(id) => world.revoke(*id)?,
             Action::TakeOver(workload) => world.state.guard.take_over(workload),
         }

@@ -31,8 +31,15 @@ impl World {
         tell::read(&Reader::embedded().unwrap(), text, &tell::zoned(at, zone), &scene, &Unmeasured)
     }
 
-    pub(super) fn instruct(&mut self, text: &str, at: Time, zone: Option<&str>) -> Result<(), ActionError> {
-        let (_, deed) = self.read(text, at, zone);
+    pub(super) fn instruct(
+        &mut self,
+        text: &str,
+        at: Time,
+        zone: Option<&str>,
+        shown: &str,
+    ) -> Result<(), ActionError> {
+        let (told, deed) = self.read(text, at, zone);
+        let deed = deed.filter(|_| tell::changed_since(&told, shown).is_none());
         let deed = deed.ok_or_else(|| refused(ActionErrorKind::Conflict, "text"))?;
         tell::carry_out(&deed, &self.said, at).unwrap();
         Ok(())

@@ -72,7 +72,7 @@ export function tellView(app) {
     const sentence = told;
     if (!sentence?.can_confirm) return;
     await withToken(app, async () => {
-      const answer = await api.instruct(sentence.text, sentence.at_s, zone);
+      const answer = await api.instruct(sentence, zone);
       box.value = '';
       typed();
       return answer;

@@ -1,5 +1,7 @@
 //! Names of workloads and hosts replaced by aliases before a sentence leaves the machine, and put back after.
 
+use crate::reading::narrow;
+
 /// The names in one sentence, with their aliases.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Aliases {
@@ -20,6 +22,9 @@ impl Aliases {
     /// and whatever has the shape of an address or of a host's full name.
     #[must_use]
     pub fn of(sentence: &str, workloads: &[String], hosts: &[String]) -> Self {
+        // Narrowed as the reader narrows it: a name in full width is the same name.
+        let narrowed: String = sentence.chars().map(narrow).collect();
+        let sentence = narrowed.as_str();
         let lower = sentence.to_ascii_lowercase();
         let mut places = Vec::new();
         mark(&lower, workloads, false, &mut places);
@@ -89,14 +94,14 @@ fn mark(lower: &str, names: &[String], is_host: bool, places: &mut Vec<Place>) {
     }
 }
 
-/// Addresses and full names of hosts: stretches of ASCII letters, digits, `-`, `.` and `:` with a letter and a dot inside, with
-/// three dots, or with two colons.
+/// Addresses and full names of hosts: stretches of ASCII letters, digits, `-`, `.` and `:` that look like one.
 fn mark_addresses(lower: &str, places: &mut Vec<Place>) {
     let in_address = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | ':');
     let mut start = 0;
     for (stretch, gap) in stretches(lower, in_address) {
         let begin = start + gap;
-        let trimmed = stretch.trim_matches(['.', ':', '-']);
+        let trimmed = stretch.trim_matches(['.', '-']);
+        let trimmed = if trimmed.contains("::") { trimmed } else { trimmed.trim_matches([':', '.', '-']) };
         let from = begin + stretch.find(trimmed).unwrap_or(0);
         start = begin + stretch.len();
         let place = Place { start: from, end: from + trimmed.len(), is_host: true };
@@ -121,11 +126,21 @@ fn stretches(text: &str, of: impl Fn(char) -> bool) -> Vec<(&str, usize)> {
 
 fn looks_like_address(text: &str) -> bool {
     let dots = text.matches('.').count();
-    let ends_in_letters = text.rsplit('.').next().is_some_and(|last| {
-        last.len() > 1 && last.split(':').next().is_some_and(|name| name.chars().all(|c| c.is_ascii_alphabetic()))
-    });
-    let begins_with_letter = text.starts_with(|c: char| c.is_ascii_alphabetic());
-    (dots >= 1 && begins_with_letter && ends_in_letters) || dots == 3 || text.matches(':').count() > 2
+    let name = text.split(':').next().unwrap_or_default();
+    let last = name.rsplit('.').next().unwrap_or_default();
+    let ends_in_letters = last.len() > 1 && last.chars().all(|c| c.is_ascii_alphabetic());
+    // "1.5x", "2.5cores" and "7.30pm" are amounts and hours: before the last dot a host that begins with a digit has a letter or another dot.
+    let front = name.rsplit_once('.').map_or("", |(front, _)| front);
+    let is_named = front.contains(|c: char| c.is_ascii_alphabetic() || c == '.');
+    (dots >= 1 && is_named && ends_in_letters) || dots == 3 || is_v6(text)
+}
+
+/// "fd00::5", "fe80::1:2:3", "2001:db8:0:1:1:1:1:1"; not "20:00:00".
+fn is_v6(text: &str) -> bool {
+    let colons = text.matches(':').count();
+    let hex = text.chars().all(|c| c.is_ascii_hexdigit() || matches!(c, ':' | '.'));
+    let letter = text.contains(|c: char| matches!(c, 'a'..='f'));
+    colons > 2 || (colons == 2 && hex && (letter || text.contains("::")))
 }
 
 /// True where no letter, digit or joining mark stands beside it: Chinese characters and blanks end a name.
@@ -154,12 +169,18 @@ mod tests {
     #[test]
     fn names_of_workloads_and_hosts_stay_here() {
         check("expect 3x traffic on Checkout and checkout-api", "expect 3x traffic on workload-1 and workload-2");
-        check("给checkout扩容到 4 核，checkout 优先", "给workload-1扩容到 4 核，workload-1 优先");
+        check("给checkout扩容到 4 核，checkout 优先", "给workload-1扩容到 4 核,workload-1 优先");
         check("limit /system.slice/nginx.service and web-* to 2 cores", "limit workload-1 and workload-2 to 2 cores");
         check("nginx on DB01 at 10.0.12.7:8080 is slow", "workload-1 on host-1 at host-2 is slow");
         check("see fe80::1:2:3 and shop.example.com, thanks.", "see host-1 and host-2, thanks.");
+        check("limit ｃｈｅｃｋｏｕｔ and Ｄｂ０１ to 2 cores", "limit workload-1 and host-1 to 2 cores");
+        check("fd00::5, ::1 and fd00:: are slow, dead:beef:1 too", "host-1, host-2 and host-3 are slow, host-4 too");
+        check("3com.example.com and 1.pool.ntp.org:123 at 20:00:00", "host-1 and host-2 at 20:00:00");
         check("mycheckout, checkouts and nginx_old", "mycheckout, checkouts and nginx_old");
-        check("20:00-22:00 at 1.5x, 2.5 cores, 512Mi, v1.2", "20:00-22:00 at 1.5x, 2.5 cores, 512Mi, v1.2");
+        check(
+            "20:00-22:00 at 1.5x, 2.5cores, 512Mi, v1.2, 7.30pm",
+            "20:00-22:00 at 1.5x, 2.5cores, 512Mi, v1.2, 7.30pm",
+        );
     }
 
     #[test]

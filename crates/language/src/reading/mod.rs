@@ -49,6 +49,7 @@ use jiff::{Zoned, tz::TimeZone};
 use serde::{Serialize, Serializer};
 use std::sync::Arc;
 use text::Text;
+pub(crate) use text::narrow;
 
 /// Readings surer than this are taken without asking back. Chosen on folds of the corpus; `docs/language.md`.
 pub const SURE: f32 = 0.92;

@@ -109,7 +109,8 @@ pub(crate) fn is_deceptive(c: char) -> bool {
         || (c.is_control() && !matches!(c, '\t' | '\r' | '\n'))
 }
 
-fn narrow(c: char) -> char {
+/// One width, one kind of mark.
+pub(crate) fn narrow(c: char) -> char {
     match c {
         '\u{ff01}'..='\u{ff5e}' => char::from_u32(c as u32 - 0xfee0).unwrap_or(c),
         '\u{3000}' | '\u{00a0}' | '\u{2009}' | '\u{202f}' | '\t' | '\r' | '\n' => ' ',

@@ -47,6 +47,14 @@ fn english(objection: &Objection, clock: &Clock) -> String {
                 "{workload} would have at least {floor} and at most {ceiling}; the other bound is from {who}. {remedy}, or stay within it."
             )
         }
+        Objection::CeilingTooSmall { knob, asked, least } => {
+            format!("Nothing runs with {}. {} or more works.", amount(*knob, *asked, En), amount(*knob, *least, En))
+        }
+        Objection::BelowUse { workload, knob, asked, used, others } => {
+            let more = if *others == 0 { String::new() } else { format!(" ({others} more use more than that too)") };
+            let (used, asked) = (amount(*knob, *used, En), amount(*knob, *asked, En));
+            format!("{workload} uses {used} now, more than {asked}{more}.")
+        }
         Objection::FloorsTogether { resource, sum, has, left } => {
             let told = |value| resource_amount(*resource, value, En);
             format!(
@@ -105,6 +113,13 @@ fn chinese(objection: &Objection, clock: &Clock) -> String {
                 |InstructionId(id)| format!("请先执行 `apportion instructions revoke {id}`"),
             );
             format!("{workload} 将至少 {floor} 而至多 {ceiling}，另一个界限来自{who}。{remedy}，或改为不超出它。")
+        }
+        Objection::CeilingTooSmall { knob, asked, least } => {
+            format!("{} 什么也运行不了。{} 或更多可行。", amount(*knob, *asked, Zh), amount(*knob, *least, Zh))
+        }
+        Objection::BelowUse { workload, knob, asked, used, others } => {
+            let more = if *others == 0 { String::new() } else { format!("（另有 {others} 个也超过）") };
+            format!("{workload} 现在用 {}，超过 {}{more}。", amount(*knob, *used, Zh), amount(*knob, *asked, Zh))
         }
         Objection::FloorsTogether { resource, sum, has, left } => {
             let told = |value| resource_amount(*resource, value, Zh);

@@ -2,14 +2,19 @@
 
 use super::{AtWork, UNSIZED, bound_on, demand, is_in_force, is_of_total, knobs, names, spans};
 use apportion_core::{
-    Capacity, History, Instructed, Instruction, Knob, Mode, Objection, Resource, Standing, WorkloadId, edits,
+    Capacity, History, Instructed, Instruction, Knob, Metric, Mode, Objection, Resource, Standing, Window, WorkloadId,
+    edits,
     instruction::{Effect, InstructionKind, Topic, Unit},
+    stats,
     time::DAY_S,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Conflicts are looked for this far ahead, seconds.
 const LOOK_AHEAD_S: i64 = 30 * DAY_S;
+/// What is used now is the mean of so many steps of so many seconds.
+const USED_STEP_S: u32 = 60;
+const USED_STEPS: usize = 5;
 /// At most so many near names are told.
 const NEAREST_MOST: usize = 3;
 
@@ -61,6 +66,7 @@ impl World<'_> {
         found.extend(self.not_measured(new));
         found.extend(self.repeats(new));
         if found.is_empty() {
+            found.extend(self.too_little(new));
             found.extend(self.too_much(new));
             found.extend(self.crossing_bounds(new));
         }
@@ -115,6 +121,32 @@ impl World<'_> {
 
     fn standing(&self) -> impl Iterator<Item = &Instructed> {
         self.at_work.said.iter().filter(|said| !said.is_past(self.at_work.now))
+    }
+
+    /// A ceiling that nothing can run under.
+    fn too_little(&self, new: &Instruction) -> Option<Objection> {
+        let nothing = new.amount.filter(|amount| *amount == 0.0);
+        knobs(new).filter(|_| is_ceiling(new)).find_map(|knob| {
+            let (asked, least) = (bound_on(new, knob, self.machine).or(nothing)?, knob.smallest());
+            (asked < least).then_some(Objection::CeilingTooSmall { knob, asked, least })
+        })
+    }
+
+    /// A ceiling below what is used now; what is used is a mean of the last minutes.
+    fn below_use(&self, new: &Instruction, matched: &[&WorkloadId]) -> Option<Objection> {
+        let limits = |knob: &Knob| is_ceiling(new) && !is_of_total(new) && bound_on(new, *knob, self.machine).is_some();
+        let knob = knobs(new).find(limits)?;
+        let asked = bound_on(new, knob, self.machine)?;
+        let window = Window::last(self.at_work.now, USED_STEP_S, USED_STEPS);
+        let used = |workload: &WorkloadId| {
+            let series = self.history.series(workload, &Metric::new(knob.demand_metric()), window)?;
+            stats::mean(&series.present().collect::<Vec<f32>>()).map(f64::from)
+        };
+        let more = |workload: &&&WorkloadId| used(workload).is_some_and(|used| used > asked);
+        let all: Vec<&&WorkloadId> = matched.iter().filter(more).collect();
+        let first = *all.first()?;
+        let (workload, used) = (first.to_string(), used(first)?);
+        Some(Objection::BelowUse { workload, knob, asked, used, others: all.len() - 1 })
     }
 
     /// More of a resource than there is, for one workload.
@@ -212,6 +244,7 @@ impl World<'_> {
         let matched = self.matches(new);
         let is_sizing = matches!(new.kind, InstructionKind::Event | InstructionKind::Rule | InstructionKind::Report);
         if is_sizing {
+            found.extend(self.below_use(new, &matched));
             found.extend(self.held(new, &matched));
         }
         let only =
@@ -242,6 +275,10 @@ impl World<'_> {
             until: hold.instruction.end.filter(|_| hold.instruction.repeat.is_none()),
         })
     }
+}
+
+fn is_ceiling(new: &Instruction) -> bool {
+    new.kind == InstructionKind::Rule && new.effect == Some(Effect::AtMost)
 }
 
 /// True where nothing that can be set here counts in what was said.

@@ -40,6 +40,7 @@ pub(super) struct ToRead {
     responses((status = 200, body = Told), (status = 400, body = Problem)))]
 pub(super) async fn read(State(shared): State<Shared>, Asked(asked): Asked<ToRead>) -> Result<Json<Told>, Problem> {
     short_enough(&asked.text)?;
+    known_zone(asked.zone.as_deref())?;
     let at = asked.at_s.map_or_else(crate::daemon::now, Time::from_s);
     let also: Vec<String> =
         asked.also.unwrap_or_default().split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect();
@@ -55,6 +56,7 @@ pub(super) async fn answer(
     Asked(asked): Asked<Question>,
 ) -> Result<Json<Answered>, Problem> {
     short_enough(&asked.text)?;
+    known_zone(asked.zone.as_deref())?;
     let at = asked.at_s.map_or_else(crate::daemon::now, Time::from_s);
     let view = shared.view();
     shared.ask(move |backend| backend.ask(&asked.text, at, asked.zone.as_deref(), &view)).await.map(Json)
@@ -113,6 +115,8 @@ pub(super) struct Confirmed {
     /// Workloads that will exist.
     #[serde(default)]
     also: Vec<String>,
+    /// What was shown, as the reading says (`shown`): where it would do something else by now, nothing is taken (409).
+    shown: String,
 }
 
 /// Takes a sentence that was read and confirmed.
@@ -121,8 +125,9 @@ pub(super) struct Confirmed {
         (status = 403, body = Problem), (status = 409, body = Problem)))]
 pub(super) async fn take(State(shared): State<Shared>, Sent(said): Sent<Confirmed>) -> Result<Json<Done>, Problem> {
     short_enough(&said.text)?;
-    let Confirmed { text, at_s, zone, also } = said;
-    act(&shared, Action::Instruct { text, at: Time::from_s(at_s), zone, also }).await
+    known_zone(said.zone.as_deref())?;
+    let Confirmed { text, at_s, zone, also, shown } = said;
+    act(&shared, Action::Instruct { text, at: Time::from_s(at_s), zone, also, shown }).await
 }
 
 /// Takes an instruction back.
@@ -139,4 +144,16 @@ fn short_enough(text: &str) -> Result<(), Problem> {
         return Ok(());
     }
     Err(Problem::bad_request("the sentence is too long", "text", format!("say it in {TEXT_MOST_BYTES} bytes")))
+}
+
+/// A zone that is not known would be taken for the machine's.
+fn known_zone(zone: Option<&str>) -> Result<(), Problem> {
+    if zone.is_none_or(|zone| crate::zone::named(zone).is_some()) {
+        return Ok(());
+    }
+    Err(Problem::bad_request(
+        "there is no such zone",
+        "zone",
+        "give a name such as Europe/Berlin, or an offset such as +08:00".to_owned(),
+    ))
 }

@@ -233,8 +233,9 @@ impl<'a> Seen<'a> {
         let past = || time::past(self.text, now, &self.taken).map(|past| (past.from, past.to));
         let ahead = || {
             let window = time::read(self.text, now, &self.taken).window;
-            let from = window.start.unwrap_or_else(|| now.clone());
-            window.end.map(|end| (from, end))
+            let from = window.start.clone().unwrap_or_else(|| now.clone());
+            let hour = || window.start.as_ref().and_then(|start| around(start, now));
+            window.end.as_ref().map(|end| (from, end.clone())).or_else(hour)
         };
         let now_alone = || {
             let from = now.checked_sub(jiff::SignedDuration::from_secs(NOW_S)).ok()?;
@@ -244,6 +245,12 @@ impl<'a> Seen<'a> {
         let (from, to) = said.or_else(now_alone)?;
         Some(Span { from: time(&from), to: time(&to) })
     }
+}
+
+/// An hour to come stands for half an hour to each side, as one that is over does.
+fn around(hour: &Zoned, now: &Zoned) -> Option<(Zoned, Zoned)> {
+    let side = jiff::SignedDuration::from_mins(30);
+    Some((hour.checked_sub(side).ok()?.max(now.clone()), hour.checked_add(side).ok()?))
 }
 
 /// A word that is a name although the catalogue has it not: a wildcard, or one that looks like a name. Where a known one is named,

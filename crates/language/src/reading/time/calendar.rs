@@ -63,8 +63,8 @@ fn running(text: &Text, mut found: Vec<Atom>, today: Date) -> Vec<Atom> {
 /// The day that one date names.
 fn single(text: &Text, place: usize, today: Date) -> Option<Days> {
     let place = text.word(place, "the").map_or(place, |after| text.skip_spaces(after));
-    let readers: [fn(&Text, usize, Date) -> Option<Vec<Atom>>; 5] =
-        [day_before_month, month_before_day, chinese, slashed, ordinal];
+    type DateReader = fn(&Text, usize, Date) -> Option<Vec<Atom>>;
+    let readers: [DateReader; 5] = [day_before_month, month_before_day, chinese, slashed, ordinal];
     let found = readers.iter().find_map(|read| read(text, place, today))?;
     found.iter().find_map(|atom| if let Kind::Days(days) = atom.kind { Some(days) } else { None })
 }

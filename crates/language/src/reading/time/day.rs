@@ -195,53 +195,51 @@ fn relative(text: &Text, place: usize, today: Date) -> Option<Vec<Atom>> {
     (!of_yesterday).then(|| plus(today, after)).flatten().map(|first| days(place, end, first, 1, Named::Whole))
 }
 
+const SPANS: [(&[&str], &str); 9] = [
+    (&["next weekend", "the weekend after", "下周末", "下个周末", "下星期末"], "next weekend"),
+    (
+        &[
+            "this coming weekend",
+            "this weekend",
+            "the coming weekend",
+            "the weekend",
+            "weekend",
+            "over the weekend",
+            "这个周末",
+            "本周末",
+            "这周末",
+            "周末两天",
+            "周末",
+        ],
+        "weekend",
+    ),
+    (
+        &[
+            "the rest of this week",
+            "the rest of the week",
+            "rest of the week",
+            "this week",
+            "本周内",
+            "这周内",
+            "本周",
+            "这周",
+            "这个星期",
+            "这一周",
+            "这星期",
+        ],
+        "week",
+    ),
+    (&["the week after next", "week after next", "下下周", "下下个星期"], "second week"),
+    (&["the whole of next week", "all of next week", "next week", "下周", "下星期", "下个星期", "下礼拜"], "next week"),
+    (&["the rest of the month", "rest of the month", "this month", "本月", "这个月", "当月"], "month"),
+    (&["next month", "下个月", "下月"], "next month"),
+    (&["this year", "the rest of the year", "今年"], "year"),
+    (&["next year", "明年"], "next year"),
+];
+
 /// Weeks, weekends and months as a whole.
 fn span(text: &Text, place: usize, today: Date) -> Option<Vec<Atom>> {
-    const WORDS: [(&[&str], &str); 9] = [
-        (&["next weekend", "the weekend after", "下周末", "下个周末", "下星期末"], "next weekend"),
-        (
-            &[
-                "this coming weekend",
-                "this weekend",
-                "the coming weekend",
-                "the weekend",
-                "weekend",
-                "over the weekend",
-                "这个周末",
-                "本周末",
-                "这周末",
-                "周末两天",
-                "周末",
-            ],
-            "weekend",
-        ),
-        (
-            &[
-                "the rest of this week",
-                "the rest of the week",
-                "rest of the week",
-                "this week",
-                "本周内",
-                "这周内",
-                "本周",
-                "这周",
-                "这个星期",
-                "这一周",
-                "这星期",
-            ],
-            "week",
-        ),
-        (&["the week after next", "week after next", "下下周", "下下个星期"], "second week"),
-        (
-            &["the whole of next week", "all of next week", "next week", "下周", "下星期", "下个星期", "下礼拜"],
-            "next week",
-        ),
-        (&["the rest of the month", "rest of the month", "this month", "本月", "这个月", "当月"], "month"),
-        (&["next month", "下个月", "下月"], "next month"),
-        (&["this year", "the rest of the year", "今年"], "year"),
-        (&["next year", "明年"], "next year"),
-    ];
-    let (what, end) = WORDS.iter().find_map(|(words, what)| Some((*what, text.any_word(place, words)?)))?;
+    let (what, end) = SPANS.iter().find_map(|(words, what)| Some((*what, text.any_word(place, words)?)))?;
     // "下周三", "本周五" are days.
     if what.contains("week") && chinese_day(text, end).is_some() && text.at(end - 1) != '末' && text.at(end - 1) != '内'
     {

@@ -110,7 +110,13 @@ fn throttled(of: &Throttled, clock: &Clock) -> String {
     }
     let wanted = of.wanted.map_or_else(
         || "它想要多少无从得知。".to_owned(),
-        |wanted| format!("它最多想要 {}：上限若为此值则不会被限流。", resource_amount(Resource::Cpu, wanted, Zh)),
+        |wanted| {
+            let told = resource_amount(Resource::Cpu, wanted, Zh);
+            match of.limit {
+                Some((limit, _)) if wanted > limit => format!("它最多想要 {told}：上限若为此值则不会被限流。"),
+                _ => format!("按读数它最多想要 {told}；突发比读数的间隔短，因此多少才够没有测得。"),
+            }
+        },
     );
     format!(
         "{when} {} 共被限流 {}（有数据 {measured}），最严重在 {}：{} 的周期被限。{}{wanted}",
@@ -303,6 +309,8 @@ pub(super) fn missing(missing: &Missing, clock: &Clock) -> String {
         Missing::Counterfactual { id } => format!("决策 {id} 若给得更少会怎样无从得知：用量记录太少。"),
         Missing::None => "就现有记录而言，没有这样的负载。".to_owned(),
         Missing::Savings { span } => format!("{} 没有改动生效，因此没有节省。", between(*span, clock)),
+        Missing::LeftOut { workloads } => format!("另有 {workloads} 个符合的没有列出，请指明更少的。"),
+        Missing::Percentile { asked } => format!("没有给出 {asked}：给出的是中位数、p95 和最大值。"),
         Missing::Instructions => "没有生效的指令。`apportion instructions --all` 可列出过去的。".to_owned(),
         Missing::Machine => "机器的总量在此未知；`apportion run` 运行时可知。".to_owned(),
         Missing::Names => "账本记录说了什么、做了什么，不记录是谁说的。".to_owned(),

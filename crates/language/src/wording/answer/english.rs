@@ -107,8 +107,15 @@ fn throttled(of: &Throttled, clock: &Clock) -> String {
     let wanted = of.wanted.map_or_else(
         || "What it wanted is not known.".to_owned(),
         |wanted| {
-            let wanted = resource_amount(Resource::Cpu, wanted, En);
-            format!("It wanted up to {wanted}: with that limit it would not have been throttled.")
+            let told = resource_amount(Resource::Cpu, wanted, En);
+            match of.limit {
+                Some((limit, _)) if wanted > limit => {
+                    format!("It wanted up to {told}: with that limit it would not have been throttled.")
+                }
+                _ => format!(
+                    "It wanted up to {told} by its readings; its bursts are shorter than those, so how much would have been enough is not measured."
+                ),
+            }
         },
     );
     format!(
@@ -333,6 +340,10 @@ pub(super) fn missing(missing: &Missing, clock: &Clock) -> String {
         }
         Missing::None => "No workload is so, as far as is recorded.".to_owned(),
         Missing::Savings { span } => format!("Nothing was applied {}, so nothing was saved.", between(*span, clock)),
+        Missing::LeftOut { workloads } => format!("Left out: {workloads} more that answer to that; name fewer."),
+        Missing::Percentile { asked } => {
+            format!("{asked} is not told: what is told is the median, p95 and the greatest.")
+        }
         Missing::Instructions => {
             "No instruction stands. `apportion instructions --all` lists those that are past.".to_owned()
         }

@@ -90,7 +90,8 @@ pub(super) fn of_missing(missing: &Missing, zone: &TimeZone) -> Facts {
         Missing::Beyond { until } => book.time(*until),
         Missing::Decisions { span: Some(span) } | Missing::Savings { span } => book.span(*span),
         Missing::Decision { id } | Missing::Counterfactual { id } => book.count(*id),
-        Missing::Unread { why } => book.quote(why),
+        Missing::LeftOut { workloads } => book.count(*workloads),
+        Missing::Unread { why } | Missing::Percentile { asked: why } => book.quote(why),
         _ => book,
     }
     .facts

@@ -324,6 +324,16 @@ pub enum Missing {
         /// The time.
         span: Span,
     },
+    /// So many workloads that answer to what was named are not told of.
+    LeftOut {
+        /// How many.
+        workloads: u64,
+    },
+    /// A percentile that is not told.
+    Percentile {
+        /// Which: `p99`.
+        asked: String,
+    },
     /// No instruction stands.
     Instructions,
     /// The machine's capacity is not known here.

@@ -77,6 +77,42 @@ fn what_cannot_be_done_is_said_with_the_nearest_that_can() {
 }
 
 #[test]
+fn a_ceiling_that_nothing_can_run_under_is_refused() {
+    let check = |new: Instruction, knob: Knob, asked: f64| {
+        let found = objections(&[], &new);
+        let expect = Objection::CeilingTooSmall { knob, asked, least: knob.smallest() };
+        assert!(found.contains(&expect) && expect.blocks(), "{new:?}: {found:?}");
+    };
+    check(cores(&[], Effect::AtMost, 0.0), Knob::CpuQuota, 0.0);
+    check(cores(&["web"], Effect::AtMost, 0.0001), Knob::CpuQuota, 0.0001);
+    check(rule(&[], Topic::Cpu, Effect::AtMost, 0.0, Unit::Percent), Knob::CpuQuota, 0.0);
+    check(rule(&[], Topic::Memory, Effect::AtMost, 1e3, Unit::Bytes), Knob::MemoryHigh, 1e3);
+    assert!(objections(&[], &cores(&["web"], Effect::AtMost, 0.5)).iter().all(|found| !found.blocks()));
+}
+
+/// Everything uses so many cores.
+struct Uses(f32);
+
+impl History for Uses {
+    fn series(&self, _: &WorkloadId, _: &Metric, window: Window) -> Option<Series> {
+        Some(Series { values: vec![self.0; window.len()], ..Series::gap(window) })
+    }
+}
+
+#[test]
+fn a_ceiling_below_what_is_used_now_is_told() {
+    let (configured, machine) = (configured(), machine());
+    let told = |new: &Instruction| {
+        let at_work = AtWork::new(&[], hour(1.0), &utc);
+        World { at_work, configured: &configured, machine: &machine, history: &Uses(3.5) }.objections(new)
+    };
+    let (knob, workload) = (Knob::CpuQuota, "db".to_owned());
+    let below = Objection::BelowUse { workload, knob, asked: 3.0, used: 3.5, others: 1 };
+    assert!(told(&cores(&["web", "db"], Effect::AtMost, 3.0)).contains(&below) && !below.blocks());
+    assert_eq!(told(&cores(&["web", "db"], Effect::AtMost, 4.0)), []);
+}
+
+#[test]
 fn what_can_be_done_is_let_through_with_what_should_be_known() {
     let check = |stands: &[Instruction], new: Instruction, expect: &[Objection]| {
         assert_eq!(objections(stands, &new), expect, "{new:?}");
