@@ -20,6 +20,7 @@ use std::{
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex, mpsc},
     thread,
+    time::{Duration, Instant},
 };
 use zbus::{OwnedObjectPath, OwnedVariant, fdo};
 
@@ -288,6 +289,28 @@ fn a_silent_bus_and_async_callers_are_errors_not_hangs() {
     assert!(broken.contains("web.service") && broken.contains("is systemd running, and is dbus installed"), "{broken}");
     let missing = SystemdUnits::connect_to(&machine.address, v2_tree(Path::new(machine.root.path()), WEB));
     assert!(missing.is_err());
+}
+
+#[test]
+fn a_systemd_that_hangs_is_waited_for_once() {
+    let Some(machine) = Machine::start() else { return };
+    let mut route = machine.route(v2_tree(machine.root.path(), WEB));
+    let signal = |name: &str| {
+        let pid = machine.daemon.id().to_string();
+        assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
+    };
+    signal("-STOP");
+    let begin = Instant::now();
+    let knobs = [Knob::CpuQuota, Knob::MemoryHigh, Knob::MemoryMax, Knob::IoReadMax, Knob::IoWriteMax];
+    for knob in knobs.repeat(8) {
+        assert_eq!(route.observe(&unit(WEB), knob), None, "{knob}");
+    }
+    let silent = said(route.apply(&admitted(&unit(WEB), Knob::CpuQuota, Unlimited, Value(0.5))));
+    let connecting = SystemdUnits::connect_to(&machine.address, v2_tree(Path::new(machine.root.path()), WEB));
+    signal("-CONT");
+    assert!(begin.elapsed() < Duration::from_secs(14), "{:?}", begin.elapsed());
+    assert!(silent.contains("systemd: no answer in time, so it is left alone for 30 s"), "{silent}");
+    assert!(connecting.is_err(), "nor does a connection wait for ever");
 }
 
 /// A unit of the systemd that runs this machine, stopped when dropped.

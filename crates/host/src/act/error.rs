@@ -46,6 +46,16 @@ pub enum ActError {
         /// What would break and what to do.
         why: String,
     },
+    /// Another program did not answer in time; it is not asked again for a while, so that a tick goes on.
+    #[error("{place}: no answer in time, so it is left alone for {rest_s} s; {remedy}")]
+    Silent {
+        /// The command, the call's name, or the program.
+        place: String,
+        /// For how long, seconds.
+        rest_s: u64,
+        /// What a person can do.
+        remedy: &'static str,
+    },
     /// A command or a call to another program failed.
     #[error("{place}: {said}; {remedy}")]
     Call {

@@ -13,6 +13,7 @@ mod error;
 mod limit_file;
 mod network;
 mod own_group;
+mod patience;
 mod recorded;
 mod restore;
 mod route;

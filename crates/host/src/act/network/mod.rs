@@ -12,7 +12,7 @@ mod classes;
 mod command;
 mod rules;
 
-use super::{Access, ActError, Order, cgroup::names_a_group};
+use super::{Access, ActError, Order, cgroup::names_a_group, patience::Patience};
 use crate::{
     cgroupfs::{self, Hierarchy, Reader},
     collect::parse_default_route,
@@ -45,6 +45,7 @@ pub struct NetworkRates {
     interface: String,
     hierarchy: Hierarchy,
     seen: Mutex<Option<(Instant, Result<Seen, String>)>>,
+    patience: Patience,
 }
 
 /// Rules and classes at one time.
@@ -74,14 +75,14 @@ impl NetworkRates {
         if !hierarchy.unified().is_some_and(|tree| tree.dir.starts_with(GROUPS)) {
             return Err(unfit(format!("network rates need a version 2 cgroup tree mounted below {GROUPS}")));
         }
-        let rates = Self { interface: interface.to_owned(), hierarchy, seen: Mutex::new(None) };
+        let rates = Self { interface: interface.to_owned(), hierarchy, seen: Mutex::new(None), patience: patience() };
         rates.look()?;
         Ok(rates)
     }
 
     /// Asks `nft` and `tc`.
     fn look(&self) -> Result<Seen, ActError> {
-        Ok(Seen { rules: rules::list()?, queue: classes::list(&self.interface)? })
+        self.patience.ask(|| Ok(Seen { rules: rules::list()?, queue: classes::list(&self.interface)? }))
     }
 
     /// What was seen within the last minute, or else is now.
@@ -182,10 +183,10 @@ impl Access for NetworkRates {
         if let Root::Foreign(kind) = &seen.queue.root {
             return Err(foreign(&self.interface, kind));
         }
-        match order.to() {
+        self.patience.ask(|| match order.to() {
             Setting::Value(bytes_per_s) if group.dir.exists() => self.limit(&group, &seen, bytes_per_s),
             _ => self.free(&group, &seen),
-        }
+        })
     }
 }
 
@@ -195,6 +196,10 @@ impl Access for NetworkRates {
 /// The routing table cannot be read, or is malformed.
 pub fn egress_interface(root: &Path) -> Result<Option<String>, cgroupfs::Error> {
     Ok(Reader::default().parsed(&root.join("proc/net"), "route", parse_default_route)?.flatten())
+}
+
+const fn patience() -> Patience {
+    Patience::with("nft and tc", "look for one that hangs with `ps`")
 }
 
 /// True for an interface of this process's network namespace (`/sys/class/net` would show that of its mount).

@@ -1,9 +1,9 @@
 //! Talks to systemd over D-Bus, waiting for each answer.
 
-use super::super::ActError;
+use super::super::{ActError, patience::Patience};
 use std::{
     path::Path,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 use zbus::{Connection, OwnedObjectPath, Type, Variant, conn::Builder, proxy::CacheProperties};
@@ -11,7 +11,7 @@ use zbus::{Connection, OwnedObjectPath, Type, Variant, conn::Builder, proxy::Cac
 const SYSTEMD: &str = "org.freedesktop.systemd1";
 const MANAGER: (&str, &str) = ("/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager");
 const UNIT: &str = "org.freedesktop.systemd1.Unit";
-/// A tick must not hang on a systemd that does.
+/// A tick must not hang on a systemd that does: an exchange may take so long, its connection and all its calls together.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A connection to systemd, made anew after it broke.
@@ -22,17 +22,23 @@ pub(super) struct Bus {
     /// The system bus where `None`.
     address: Option<String>,
     connection: Mutex<Option<Connection>>,
+    patience: Patience,
 }
 
 impl Bus {
     pub(super) fn at(address: &str) -> Self {
-        Self { address: Some(address.to_owned()), connection: Mutex::new(None) }
+        Self::new(Some(address.to_owned()))
+    }
+
+    const fn new(address: Option<String>) -> Self {
+        let patience = Patience::with("systemd", "see journalctl _PID=1");
+        Self { address, connection: Mutex::new(None), patience }
     }
 
     /// The systemd of this machine.
     pub(super) fn of_machine() -> Result<Self, ActError> {
         if super::systemd_runs(Path::new("/")) {
-            return Ok(Self { address: None, connection: Mutex::new(None) });
+            return Ok(Self::new(None));
         }
         let why = "systemd is not the init of this machine; cgroup files are used instead".to_owned();
         Err(ActError::Unsafe { place: "/run/systemd/system".to_owned(), why })
@@ -63,31 +69,43 @@ impl Bus {
         })
     }
 
-    /// Runs one exchange to its end; after an error of the connection itself, once more over a new one.
+    /// Runs one exchange to its end. After one that had no answer in time, the next ones are not begun for a while.
     fn call<T>(&self, what: &str, exchange: impl AsyncFn(Connection) -> zbus::Result<T>) -> Result<T, ActError> {
         if tokio::runtime::Handle::try_current().is_ok() {
             let remedy = "call executors from a thread of their own";
             return Err(ActError::Call { place: what.to_owned(), said: "called from async code".to_owned(), remedy });
         }
-        let mut kept = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
-        zbus::block_on(async {
-            if let Some(connection) = kept.take() {
-                let answer = exchange(connection.clone()).await;
-                if !answer.as_ref().is_err_and(is_broken) {
-                    *kept = Some(connection);
-                    return answer;
-                }
-            }
-            let connection = self.connect().await?;
-            *kept = Some(connection.clone());
-            exchange(connection).await
+        self.patience.ask(|| {
+            let answer = zbus::block_on(async { tokio::time::timeout(PATIENCE, self.attempt(exchange)).await });
+            let answer = answer.map_err(|_| self.patience.silence(what))?;
+            answer.map_err(|error| explain(what, &error))
         })
-        .map_err(|error| explain(what, &error))
+    }
+
+    /// Once over the connection that is there; after an error of the connection itself, once over a new one.
+    async fn attempt<T>(&self, exchange: impl AsyncFn(Connection) -> zbus::Result<T>) -> zbus::Result<T> {
+        // Taken out meanwhile: one that is given up while it waits is not used again.
+        let kept = self.kept().take();
+        if let Some(connection) = kept {
+            let answer = exchange(connection.clone()).await;
+            if !answer.as_ref().is_err_and(is_broken) {
+                *self.kept() = Some(connection);
+                return answer;
+            }
+        }
+        let connection = self.connect().await?;
+        let answer = exchange(connection.clone()).await;
+        *self.kept() = Some(connection);
+        answer
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Option<Connection>> {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn connect(&self) -> zbus::Result<Connection> {
         let builder = self.address.as_ref().map_or_else(Builder::system, |address| Builder::address(address.as_str()));
-        builder.method_timeout(PATIENCE).build().await
+        builder.build().await
     }
 }
 
