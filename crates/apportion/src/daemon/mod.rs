@@ -156,6 +156,7 @@ impl Daemon {
         let mut problems = std::mem::take(&mut batch.problems);
         self.store.append(&batch, now);
         note(&mut problems, self.store.maintain(now));
+        problems.extend(self.store.clock_problem());
         self.renew_weights(&mut problems);
         let snapshot = self.look(batch, now, &mut problems);
         let report = self.tick(&snapshot);

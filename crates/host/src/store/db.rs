@@ -6,8 +6,9 @@ use super::{
 };
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, ffi};
 use std::{
-    fs::{File, OpenOptions, TryLockError},
+    fs::{File, OpenOptions, Permissions, TryLockError},
     io::{Read, Write},
+    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -61,9 +62,15 @@ impl Db {
 
     fn open_to_write(path: &Path) -> Result<Self, OpenError> {
         let lock = lock(path)?;
+        // Made here, for SQLite would ask the umask; its other files get the rights of this one.
+        let made = private().create_new(true).open(path);
+        if let Some(error) = made.err().filter(|error| error.kind() != std::io::ErrorKind::AlreadyExists) {
+            return Err(unopened(path, path, &error));
+        }
         let fail = |error| OpenError::of(path.to_owned(), &error);
         let connection = Connection::open(path).map_err(fail)?;
         schema::check(&connection, path)?;
+        ["", "-wal", "-shm", ".lock"].iter().for_each(|ending| keep_private(&beside(path, ending)));
         if connection.is_readonly("main").map_err(fail)? {
             return Err(OpenError::ReadOnly { path: path.to_owned(), what: "opened read-only by SQLite".to_owned() });
         }
@@ -188,18 +195,43 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
+/// Files are their owner's alone: what people said, and names of processes, are in them.
+const PRIVATE: u32 = 0o600;
+
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true).mode(PRIVATE);
+    options
+}
+
+/// A file that an earlier version, or a hand, left open to others.
+fn keep_private(file: &Path) {
+    let Ok(is) = std::fs::metadata(file) else { return };
+    if is.permissions().mode() & 0o077 != 0
+        && let Err(error) = std::fs::set_permissions(file, Permissions::from_mode(PRIVATE))
+    {
+        tracing::warn!("{}: others may read it, and that cannot be changed: {error}", file.display());
+    }
+}
+
+/// Why `file`, which belongs to the store at `path`, could not be opened.
+fn unopened(path: &Path, file: &Path, error: &std::io::Error) -> OpenError {
+    let what = || format!("{}: {error}", file.display());
+    match error.kind() {
+        std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
+            OpenError::ReadOnly { path: path.to_owned(), what: what() }
+        }
+        std::io::ErrorKind::NotFound => OpenError::NoFolder { path: path.to_owned() },
+        _ => OpenError::Io { path: path.to_owned(), what: what() },
+    }
+}
+
 /// One writer at a time: a lock on a file of its own, because SQLite's locks last for one transaction only. The lock goes
 /// with the process, however it ends.
 fn lock(path: &Path) -> Result<File, OpenError> {
     let name = beside(path, ".lock");
-    let fail = |error: std::io::Error| match error.kind() {
-        std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
-            OpenError::ReadOnly { path: path.to_owned(), what: format!("{}: {error}", name.display()) }
-        }
-        std::io::ErrorKind::NotFound => OpenError::NoFolder { path: path.to_owned() },
-        _ => OpenError::Io { path: path.to_owned(), what: format!("{}: {error}", name.display()) },
-    };
-    let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&name).map_err(fail)?;
+    let fail = |error: std::io::Error| unopened(path, &name, &error);
+    let mut file = private().read(true).create(true).truncate(false).open(&name).map_err(fail)?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {

@@ -9,6 +9,7 @@
 
 mod backfill;
 mod chunks;
+mod clock;
 mod codec;
 mod db;
 mod error;
@@ -32,7 +33,8 @@ pub use ledger::{Filter, Intent, Original};
 pub use read::{MOST_STEPS, Seen};
 pub use write::Appended;
 
-use apportion_core::{Batch, Metric, Time, WorkloadId};
+use apportion_core::{Batch, Metric, Problem, Time, WorkloadId};
+use clock::Clock;
 use db::Db;
 use head::Head;
 use rusqlite::{Connection, OptionalExtension};
@@ -82,6 +84,7 @@ pub struct Store {
 struct Inner {
     db: Db,
     options: Options,
+    clock: Clock,
     known: BTreeMap<WorkloadId, write::Known>,
     heads: BTreeMap<WorkloadId, BTreeMap<Metric, Head>>,
     pending: ledger::Pending,
@@ -116,6 +119,7 @@ impl Store {
         let mut inner = Inner {
             db,
             options,
+            clock: Clock::default(),
             known: BTreeMap::new(),
             heads: BTreeMap::new(),
             pending: ledger::Pending::default(),
@@ -127,8 +131,10 @@ impl Store {
             read_errors: 0,
             data_version: -1,
         };
-        let opened = inner.resume().and_then(|()| inner.db.used_bytes());
-        inner.used_bytes = opened.map_err(|error| OpenError::of(path.to_owned(), &error))?;
+        let fail = |error| OpenError::of(path.to_owned(), &error);
+        inner.resume().map_err(fail)?;
+        inner.clock = Clock::load(&inner.db.connection).map_err(fail)?;
+        inner.used_bytes = inner.db.used_bytes().map_err(fail)?;
         Ok(Self { inner: Mutex::new(inner), path: path.to_owned() })
     }
 
@@ -151,6 +157,12 @@ impl Store {
     /// [`WriteError`]: what could not be written stays in memory, up to four hours of it; call again next tick.
     pub fn maintain(&self, now: Time) -> Result<(), WriteError> {
         self.lock().maintain(now)
+    }
+
+    /// That nothing is deleted for its age, because the clock has jumped; `None` where it has not.
+    #[must_use]
+    pub fn clock_problem(&self) -> Option<Problem> {
+        self.lock().clock.problem()
     }
 
     /// Writes what waits, durably. To be called before the process ends.

@@ -98,6 +98,7 @@ impl Inner {
         if !is_unwritten && !is_due(self.maintained, MAINTAIN_EVERY_S) && !self.pending.is_waiting() {
             return Ok(());
         }
+        self.clock.go_on(now);
         self.flush()?;
         self.seal(now)?;
         self.bound(now)?;
@@ -188,10 +189,11 @@ impl Inner {
             |db: &super::db::Db| db.used_bytes().map_err(|error| WriteError::of("measuring the file", error));
         let is_over = used_bytes(&self.db)? > most_bytes;
         let most = self.seal_most() * DELETE_TIMES;
+        let is_believed = self.clock.is_believed();
         self.db.write("deleting what is past its time", Durability::Lazy, |transaction| {
-            delete_old(transaction, RAW_S, now.s() - RAW_KEEP_S, most)?;
-            for tier in ROLL_UPS {
-                delete_old(transaction, tier.step_s, now.s() - tier.keep_s, most)?;
+            let kept = [(RAW_S, RAW_KEEP_S)].into_iter().chain(ROLL_UPS.map(|tier| (tier.step_s, tier.keep_s)));
+            for (step_s, keep_s) in kept.filter(|_| is_believed) {
+                delete_old(transaction, step_s, now.s() - keep_s, most)?;
             }
             if is_over {
                 delete_finest(transaction, now, most)?;
@@ -204,7 +206,12 @@ impl Inner {
 
     /// Deletes what is empty, gives free pages back to the system a few at a time, and moves the log to the file.
     fn sweep(&mut self, now: Time) -> std::result::Result<(), WriteError> {
+        let clock = &self.clock;
         self.db.write("deleting what is empty", Durability::Lazy, |transaction| {
+            clock.write(transaction)?;
+            if !clock.is_believed() {
+                return Ok(());
+            }
             ledger::delete_old(transaction, now)?;
             delete_empty(transaction, now)
         })?;

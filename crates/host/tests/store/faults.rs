@@ -5,6 +5,7 @@ use apportion_core::{Decision, DecisionId, Guard, History, Outcome, Setting, Tim
 use apportion_host::store::{Access, Filter, OpenError, Options, Store, WriteError};
 use std::{
     fs,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -43,6 +44,29 @@ fn a_file_that_is_no_store_is_refused_and_left_alone() {
     let missing = folder.path().join("missing/a.db");
     assert_eq!(refusal(&missing, Access::ReadWrite).label(), "no_folder");
     assert_eq!(refusal(&folder.path().join("none.db"), Access::ReadOnly).label(), "io");
+}
+
+#[test]
+fn files_are_their_owners_alone_also_those_that_were_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.db");
+    let files = || ["a.db", "a.db-wal", "a.db-shm", "a.db.lock"].map(|name| folder.path().join(name));
+    let store = open(&path);
+    store.append(&batch("web", &cpu(), &[(START_S as f64, 1.0)]), Time::from_s(START_S));
+    store.flush().unwrap();
+    let modes = || files().map(|file| fs::metadata(file).unwrap().permissions().mode() & 0o777);
+    assert_eq!(modes(), [0o600; 4]);
+    // As an earlier version left them, after a crash.
+    files().iter().for_each(|file| fs::set_permissions(file, fs::Permissions::from_mode(0o644)).unwrap());
+    let copy = |name: &str| fs::read(folder.path().join(name)).unwrap();
+    let (log, file) = (copy("a.db-wal"), copy("a.db"));
+    drop(store);
+    for (name, bytes) in [("a.db-wal", log), ("a.db", file)] {
+        fs::write(folder.path().join(name), bytes).unwrap();
+        fs::set_permissions(folder.path().join(name), fs::Permissions::from_mode(0o644)).unwrap();
+    }
+    let _store = open(&path);
+    assert_eq!(modes(), [0o600; 4]);
 }
 
 #[test]

@@ -271,7 +271,13 @@ fn each_resolution_is_kept_for_its_time_and_none_is_dropped_before_the_coarser_h
     assert_eq!(presence(&store, START_S), [true; 3]);
     run(&store, START_S + 2 * DAY_S + 10_800);
     assert_eq!(presence(&store, START_S), [false, true, true]);
-    let upkeep = |days| (0..20).for_each(|k| store.maintain(Time::from_s(START_S + days * DAY_S + k * 60)).unwrap());
+    let mut day = 2;
+    let mut upkeep = |days| {
+        // A day at a time: a jump would not be believed.
+        (day..days).for_each(|day| store.maintain(Time::from_s(START_S + day * DAY_S)).unwrap());
+        (0..20).for_each(|k| store.maintain(Time::from_s(START_S + days * DAY_S + k * 60)).unwrap());
+        day = days;
+    };
     upkeep(13);
     assert_eq!(presence(&store, START_S), [false, true, true]);
     upkeep(16);
@@ -319,6 +325,35 @@ fn a_machine_whose_clock_was_years_ahead_goes_on_after_it_is_corrected() {
     run(START_S);
     assert_eq!(presence(&store, START_S), [true; 3]);
     assert_eq!(store.latest(&WEB.into())[&memory()].time.s(), START_S + 7_190);
+}
+
+#[test]
+fn a_boot_with_the_clock_years_ahead_deletes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.db");
+    let boot = |from_s: i64| {
+        let store = crate::fixtures::open(&path);
+        for now_s in (from_s..from_s + 7_200).step_by(60) {
+            store.append(&batch(WEB, &memory(), &[(now_s as f64, 3.0)]), Time::from_s(now_s));
+            store.maintain(Time::from_s(now_s)).unwrap();
+        }
+        store
+    };
+    let said = boot(START_S);
+    let reason = "a backup";
+    let hold = said.hold(&[WEB.to_owned()], reason, None, Time::from_s(START_S)).unwrap();
+    said.revoke(hold, Time::from_s(START_S + 60)).unwrap();
+    assert_eq!(said.clock_problem(), None);
+    drop(said);
+    let ahead = boot(START_S + 12 * 365 * DAY_S);
+    let problem = ahead.clock_problem().unwrap();
+    assert!(problem.place == "clock" && problem.what.contains("4380 days ahead"), "{problem:?}");
+    drop(ahead);
+    let again = boot(START_S + 12 * 365 * DAY_S + 7_200);
+    assert_eq!(presence(&again, START_S), [true; 3]);
+    assert_eq!(again.instructions(Time(i64::MIN)).unwrap().len(), 1, "what was revoked is still known");
+    drop(again);
+    assert_eq!(boot(START_S + 14_400).clock_problem(), None, "the clock was set right");
 }
 
 #[test]
