@@ -2,7 +2,7 @@
 
 use crate::config::{Config, Rule, is_pattern};
 use anyhow::Context as _;
-use apportion_core::{Batch, Collector, Problem, Time, Window, WorkloadId, matches};
+use apportion_core::{Batch, Collector, Problem, Time, Window, Workload, WorkloadId, matches};
 use apportion_host::{
     collect::{Auth, PrometheusCollector, PrometheusConfig, Query, QueryGroup, SecretFrom},
     store::Store,
@@ -10,7 +10,7 @@ use apportion_host::{
 use std::{
     collections::BTreeSet,
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, mpsc},
     time::Duration,
 };
 
@@ -19,6 +19,8 @@ const HISTORY_STEP_S: u32 = 300;
 const HISTORY_STEPS: usize = 30 * 288;
 /// History of a pattern's workloads waits so long for the loop to find them.
 const FOUND_WITHIN_S: usize = 60;
+/// What was asked longer ago has no place among newer readings any more: it would look like a clock that was set back.
+const LATE_S: f64 = 45.0;
 
 /// The workloads that the loop finds: what rules with patterns ask about.
 #[derive(Clone, Debug, Default)]
@@ -35,20 +37,53 @@ impl Found {
     }
 }
 
-/// Asks the server for what everyone scrapes, and by the rules' queries about the workloads that are found.
+/// The loop's side: takes what was answered meanwhile, and has the next round asked. A slow server holds up no turn.
 struct Server {
+    ask: mpsc::Sender<Time>,
+    answers: mpsc::Receiver<Batch>,
+    /// When the round began that is not over yet.
+    waiting: Option<Time>,
+    known: Vec<Workload>,
+}
+
+impl Collector for Server {
+    fn name(&self) -> &'static str {
+        "prometheus"
+    }
+
+    fn collect(&mut self, now: Time) -> Batch {
+        let mut batch = Batch::default();
+        if let Ok(answered) = self.answers.try_recv() {
+            self.known.clone_from(&answered.workloads);
+            (batch, self.waiting) = (answered, None);
+        }
+        batch.samples.retain(|sample| now.since_s(sample.time) <= LATE_S);
+        batch.workloads.clone_from(&self.known);
+        match self.waiting {
+            None => self.waiting = self.ask.send(now).is_ok().then_some(now),
+            Some(since) if now.since_s(since) > LATE_S => {
+                let what = format!(
+                    "a round of queries is not over after {:.0} s: see how loaded the server is",
+                    now.since_s(since)
+                );
+                batch.problems.push(Problem { place: "prometheus".to_owned(), what });
+            }
+            Some(_) => {}
+        }
+        batch
+    }
+}
+
+/// Asks the server for what everyone scrapes, and by the rules' queries about the workloads that are found.
+struct Asker {
     collector: PrometheusCollector,
     config: Config,
     found: Found,
     asked: BTreeSet<WorkloadId>,
 }
 
-impl Collector for Server {
-    fn name(&self) -> &str {
-        self.collector.name()
-    }
-
-    fn collect(&mut self, now: Time) -> Batch {
+impl Asker {
+    fn round(&mut self, now: Time) -> Batch {
         let found = self.found.names();
         let mut problem = None;
         if found != self.asked {
@@ -67,7 +102,12 @@ impl Collector for Server {
 pub(super) fn server(config: &Config, found: &Found) -> anyhow::Result<Option<Box<dyn Collector + Send>>> {
     let Some(collector) = collector(config)? else { return Ok(None) };
     let (config, found) = (config.clone(), found.clone());
-    Ok(Some(Box::new(Server { collector, config, found, asked: BTreeSet::new() })))
+    let mut asker = Asker { collector, config, found, asked: BTreeSet::new() };
+    let (ask, rounds) = mpsc::channel();
+    let (answer, answers) = mpsc::channel();
+    let rounds = move || rounds.iter().map(|now| asker.round(now)).try_for_each(|batch| answer.send(batch));
+    std::thread::Builder::new().name("prometheus".to_owned()).spawn(rounds)?;
+    Ok(Some(Box::new(Server { ask, answers, waiting: None, known: Vec::new() })))
 }
 
 /// A collector for the configured server that asks about what needs no workload to be found; `None` where none is configured.
@@ -175,6 +215,49 @@ fn fill(collector: &mut PrometheusCollector, store: &Store, now: Time) -> usize 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A server that answers each query with `answer`, or never.
+    fn serve(answer: Option<&'static str>) -> Config {
+        use std::io::{Read as _, Write as _};
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let text = format!("prometheus = \"http://{}\"", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            let mut kept = Vec::new();
+            for mut stream in listener.incoming().flatten() {
+                let _ = stream.read(&mut [0; 4_096]);
+                if let Some(answer) = answer {
+                    let head =
+                        format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", answer.len());
+                    let _ = write!(stream, "{head}{answer}");
+                } else {
+                    kept.push(stream);
+                }
+            }
+        });
+        Config::parse(&text, Path::new("a.toml")).unwrap()
+    }
+
+    #[test]
+    fn a_server_that_does_not_answer_holds_up_no_turn() {
+        let mut server = server(&serve(None), &Found::default()).unwrap().unwrap();
+        let begin = std::time::Instant::now();
+        let batches = [0, 10, 60].map(|s| server.collect(Time::from_s(1_790_000_000 + s)));
+        assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
+        assert!(batches[1].problems.is_empty());
+        assert!(batches[2].problems[0].what.contains("not over after 60 s"), "{:?}", batches[2]);
+    }
+
+    #[test]
+    fn what_was_answered_meanwhile_is_taken_at_the_next_turn() {
+        let config = serve(Some(r#"{"status":"success","data":{"resultType":"vector","result":[]}}"#));
+        let mut server = server(&config, &Found::default()).unwrap().unwrap();
+        let mut turn = || {
+            std::thread::sleep(Duration::from_millis(100));
+            server.collect(Time::from_s(1_790_000_000)).problems
+        };
+        let problems = (0..100).map(|_| turn()).find(|problems| !problems.is_empty()).unwrap();
+        assert!(problems[0].what.contains("gives no series"), "{problems:?}");
+    }
 
     #[test]
     fn a_template_asks_about_each_workload_whose_first_rule_it_is() {

@@ -340,6 +340,29 @@ fn a_server_that_is_lost_costs_one_timeout_and_forgets_no_workload() {
 }
 
 #[test]
+fn a_round_that_takes_too_long_is_left_off_and_gone_on_with() {
+    let server = Server::start(|_| {
+        std::thread::sleep(Duration::from_millis(300));
+        response(200, "application/json", br#"{"status":"success","data":{"resultType":"vector","result":[]}}"#)
+    });
+    let group = |index: usize| QueryGroup {
+        name: format!("g{index}"),
+        workload: format!("w{index}"),
+        selector: String::new(),
+        queries: vec![Query { metric: "requests_per_s".to_owned(), promql: format!("figure_{index}") }],
+    };
+    let groups = (0..6).map(group).collect();
+    let config = PrometheusConfig { groups, interval_s: 1, ..config(&server.url, name::CPU) };
+    let mut collector = PrometheusCollector::new(&config).unwrap();
+    let first = collector.collect(Time::from_s(1_000));
+    let said = |problem: &apportion_core::Problem| problem.what.contains("of 6 queries were not asked in time");
+    assert!(first.problems.iter().any(said), "{:?}", first.problems);
+    collector.collect(Time::from_s(1_001));
+    let asked = server.requests.lock().unwrap();
+    assert!((0..6).all(|index| asked.iter().any(|one| one.target.contains(&format!("figure_{index}")))), "{asked:?}");
+}
+
+#[test]
 fn credentials_are_sent_and_never_shown() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("token");

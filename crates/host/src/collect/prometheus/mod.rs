@@ -20,7 +20,10 @@ use apportion_core::{Batch, Collector, Kind, Metric, Problem, Time, Window, Work
 use client::Client;
 use config::NameTemplate;
 use counter::Counters;
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, Instant},
+};
 
 /// Points of one series that Prometheus gives in one answer are at most 11,000; stay below.
 const MOST_POINTS: usize = 10_000;
@@ -28,6 +31,8 @@ const MOST_POINTS: usize = 10_000;
 const PAGE_POINTS: usize = 400_000;
 /// The first page is small: it shows how many series there are.
 const FIRST_PAGE_POINTS: usize = 500;
+/// Queries of one round are begun within so long, or within the interval where that is shorter: its samples have one time.
+const ROUND_S: u32 = 30;
 
 /// Asks a Prometheus server.
 #[derive(Debug)]
@@ -112,7 +117,13 @@ impl PrometheusCollector {
 
     fn ask_all(&mut self, now: Time) -> Batch {
         let mut batch = Batch::default();
-        for asked in &mut self.asked {
+        let until = Instant::now() + Duration::from_secs(self.interval_s.min(ROUND_S).into());
+        for index in 0..self.asked.len() {
+            if Instant::now() >= until {
+                self.leave_off(index, &mut batch);
+                return batch;
+            }
+            let asked = &mut self.asked[index];
             let Err(error) = asked.now(&self.client, now, &mut batch) else { continue };
             batch.problems.push(asked.problem(&self.client, &error.to_string()));
             // A server that does not answer would cost its timeout for every query. What it said before still exists.
@@ -122,6 +133,20 @@ impl PrometheusCollector {
         }
         self.known = unique(std::mem::take(&mut batch.workloads));
         batch
+    }
+
+    /// Ends a round before the query at `index`; the next one begins there. What a query that was not asked said before still exists.
+    fn leave_off(&mut self, index: usize, batch: &mut Batch) {
+        let what = format!(
+            "{} of {} queries were not asked in time, the next round begins with them: let Prometheus record the figures first, \
+             or match fewer workloads",
+            self.asked.len() - index,
+            self.asked.len()
+        );
+        batch.problems.push(Problem { place: format!("prometheus {}", self.client.address()), what });
+        self.asked.rotate_left(index);
+        batch.workloads.append(&mut self.known);
+        self.known = unique(std::mem::take(&mut batch.workloads));
     }
 }
 
