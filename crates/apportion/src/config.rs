@@ -1,6 +1,7 @@
 //! The configuration: one TOML file, twelve keys. Every fault says where it is and what to do.
 
 mod amount;
+mod lenient;
 mod queries;
 
 use apportion_core::{GuardLimits, Knob, Mode, Standing, WorkloadId, knob::Bounds, matches};
@@ -80,10 +81,12 @@ impl Config {
     /// # Errors
     /// All faults, each with line, key and remedy.
     pub fn parse(text: &str, path: &Path) -> Result<Self, Faults> {
-        let file: File = toml::from_str(text).map_err(|error| Faults::syntax(path, text, &error))?;
-        let mut check = Check { text, faults: Vec::new(), seen: Vec::new() };
+        let (file, faults) = lenient::read(text);
+        let mut check = Check { text, faults, seen: Vec::new() };
         let config = check.config(file);
-        if check.faults.is_empty() { Ok(config) } else { Err(Faults { path: path.to_owned(), faults: check.faults }) }
+        let mut faults = check.faults;
+        faults.sort_by_key(|fault| fault.line);
+        if faults.is_empty() { Ok(config) } else { Err(Faults { path: path.to_owned(), faults }) }
     }
 
     /// What holds for a workload: the first rule that matches. Knobs are written only where the rule says `apply` and
@@ -99,7 +102,7 @@ impl Config {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
     listen: Option<Spanned<String>>,
@@ -108,14 +111,14 @@ struct File {
     prometheus: Option<Spanned<String>>,
     guard: Option<Spanned<String>>,
     #[serde(default)]
-    workloads: Vec<RuleFile>,
+    workloads: Vec<Spanned<RuleFile>>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RuleFile {
     #[serde(rename = "match")]
-    pattern: Spanned<String>,
+    pattern: Option<Spanned<String>>,
     #[serde(default)]
     apply: bool,
     violation: Option<Spanned<f64>>,
@@ -160,13 +163,6 @@ impl Faults {
     fn unreadable(path: &Path, error: &std::io::Error) -> Self {
         let remedy = "name a file that can be read with --config, or leave it out for the defaults".to_owned();
         Self { path: path.to_owned(), faults: vec![Fault { line: 0, what: error.to_string(), remedy }] }
-    }
-
-    fn syntax(path: &Path, text: &str, error: &toml::de::Error) -> Self {
-        let line = error.span().map_or(1, |span| line_of(text, span.start));
-        let remedy = "`apportion check --keys` prints every key with its default, unit and range".to_owned();
-        let what = error.message().replace('\n', " ");
-        Self { path: path.to_owned(), faults: vec![Fault { line, what, remedy }] }
     }
 }
 
@@ -243,11 +239,15 @@ impl Check<'_> {
         })
     }
 
-    fn rule(&mut self, file: RuleFile) -> Rule {
-        if file.pattern.get_ref().is_empty() {
-            self.fault(&file.pattern, "match is empty".to_owned(), "give a name or a pattern, e.g. \"nginx*\"");
+    fn rule(&mut self, file: Spanned<RuleFile>) -> Rule {
+        let remedy = "give a name or a pattern, e.g. match = \"nginx*\"";
+        match &file.get_ref().pattern {
+            None => self.fault(&file, "missing field `match`".to_owned(), remedy),
+            Some(pattern) if pattern.get_ref().is_empty() => self.fault(pattern, "match is empty".to_owned(), remedy),
+            Some(pattern) => self.reach(pattern),
         }
-        self.reach(&file.pattern);
+        let file = file.into_inner();
+        let pattern = file.pattern.map(Spanned::into_inner).unwrap_or_default();
         let default = Standing::default();
         let standing = Standing {
             mode: if file.apply { Mode::Apply } else { Mode::Recommend },
@@ -257,9 +257,9 @@ impl Check<'_> {
             bounds: file.bounds.iter().filter_map(|(knob, range)| self.bounds(knob, range)).collect(),
             ..default
         };
-        file.queries.iter().for_each(|(metric, query)| self.query(file.pattern.get_ref(), metric, query));
+        file.queries.iter().for_each(|(metric, query)| self.query(&pattern, metric, query));
         let queries = file.queries.into_iter().map(|(metric, query)| (metric, query.into_inner())).collect();
-        Rule { pattern: file.pattern.into_inner(), queries, standing }
+        Rule { pattern, queries, standing }
     }
 
     /// A rule after one that holds for all that it matches is never used.

@@ -86,6 +86,20 @@ fn all_faults_are_said_at_once() {
 }
 
 #[test]
+fn what_cannot_be_read_hides_no_other_fault() {
+    let text = "tick_s = 10\nlisten = 5\nguard = \"wild\"\n[[workloads]]\nmatch = \"a\"\nprio = 1\n\
+        bounds = { cpu_quota_cores = [2, 1], memory_max_bytes = [true] }\n[[workloads]]\napply = \"yes\"\nweight = 0\n\
+        [workloads.quries]\nlatency_s = \"x\"\n[[workloads]]\nmatch = \"b\"\nqueries = { latency = \"x\" }";
+    let faults = parse(text).unwrap_err().faults;
+    let lines: Vec<usize> = faults.iter().map(|fault| fault.line).collect();
+    assert_eq!(lines, [1, 2, 3, 6, 7, 7, 8, 9, 10, 11, 15], "{faults:#?}");
+    let said = |line: usize, part: &str| faults.iter().any(|fault| fault.line == line && fault.what.contains(part));
+    assert!(said(1, "unknown field `tick_s`") && said(7, "bounds.cpu_quota_cores is no range"), "{faults:#?}");
+    let syntax = parse("listen = [\nguard = \nweight = = 2\n").unwrap_err().faults;
+    assert!(syntax.iter().any(|fault| fault.line == 2) && syntax.iter().any(|fault| fault.line == 3), "{syntax:#?}");
+}
+
+#[test]
 fn first_matching_rule_holds_and_apply_needs_both() {
     let text = "[[workloads]]\nmatch = \"web-*\"\napply = true\npriority = \"high\"\n[[workloads]]\nmatch = \"*\"";
     let config = parse(text).unwrap();
