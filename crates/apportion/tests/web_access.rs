@@ -243,6 +243,31 @@ fn the_owner_needs_no_token_on_the_socket_and_nobody_else_may_connect() {
     assert!(!path.exists(), "its file goes with it");
 }
 
+#[test]
+fn making_the_socket_changes_no_file_that_another_thread_makes() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, other) = (folder.path().join("apportion.sock"), folder.path().join("other"));
+    let is_done = std::sync::atomic::AtomicBool::new(false);
+    let modes = std::thread::scope(|scope| {
+        let make = || {
+            let mut modes = std::collections::BTreeSet::new();
+            while !is_done.load(std::sync::atomic::Ordering::Relaxed) {
+                let file = std::fs::File::create(&other).unwrap();
+                modes.insert(file.metadata().unwrap().permissions().mode() & 0o777);
+                std::fs::remove_file(&other).unwrap();
+            }
+            modes
+        };
+        let maker = scope.spawn(make);
+        (0..500).for_each(|_| drop(OwnerSocket::bind(&path).unwrap()));
+        is_done.store(true, std::sync::atomic::Ordering::Relaxed);
+        maker.join().unwrap()
+    });
+    assert_eq!(modes.len(), 1, "{modes:?}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left");
+    assert!(OwnerSocket::bind(&folder.path().join("x".repeat(100))).is_err(), "nobody could connect to so long a path");
+}
+
 fn listen(address: &str, token: Option<&str>, tls: Option<TlsFiles>) -> Listen {
     Listen { address: address.parse().unwrap(), token: token.map(str::to_owned), tls }
 }

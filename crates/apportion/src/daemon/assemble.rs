@@ -79,7 +79,7 @@ pub fn assemble(config: &Config, settings: Settings) -> anyhow::Result<Assembled
     let found = prometheus::Found::default();
     prometheus::backfill(config, &store, &found, super::now())?;
     let mut state = remembered(&store, config)?;
-    settle(&store, executor.as_ref(), &mut state);
+    settle(&store, executor.as_ref(), &hierarchy, &mut state);
     let (weights, forecaster) = Weights::load(&settings.store, settings.model)?;
     let (requests, inbox) = mpsc::channel::<Request>();
     let (publisher, views) = web::Publisher::new(settings.every.as_secs_f64(), super::now());
@@ -142,13 +142,21 @@ fn executor(hierarchy: &Hierarchy, store: &Arc<Store>, apply: bool) -> Box<dyn E
 }
 
 /// What the last run was about to write when it ended: looked at, and recorded. What it did write is remembered as our own, and watched.
-fn settle(store: &Store, executor: &dyn Executor, state: &mut LoopState) {
+/// A knob that this run cannot reach (rates of the network while it only recommends, a systemd that is silent) stays for one that can.
+fn settle(store: &Store, executor: &dyn Executor, hierarchy: &Hierarchy, state: &mut LoopState) {
     let unsettled = store.unsettled().unwrap_or_else(|error| {
         tracing::error!("{error}");
         Vec::new()
     });
     for intent in unsettled {
         let found = executor.observe(&intent.workload, intent.change.knob);
+        if found.is_none() && is_there(hierarchy, &intent.workload.path) {
+            tracing::warn!(
+                decision = intent.id.0,
+                "the last run ended while it wrote a knob that this one cannot reach"
+            );
+            continue;
+        }
         match store.reconcile(&intent, found) {
             Ok(outcome) => {
                 tracing::warn!(decision = intent.id.0, ?outcome, "the last run ended while it wrote a knob");
@@ -160,6 +168,11 @@ fn settle(store: &Store, executor: &dyn Executor, state: &mut LoopState) {
             Err(error) => tracing::error!("{error}"),
         }
     }
+}
+
+/// True while a group stands in any tree.
+fn is_there(hierarchy: &Hierarchy, path: &str) -> bool {
+    !path.is_empty() && hierarchy.trees().iter().any(|tree| tree.group_dir(path).is_dir())
 }
 
 /// Without the numbers that the ledger has given, new decisions would get them again: then nothing starts.

@@ -39,13 +39,17 @@ impl Daemon {
         match action {
             Action::RollBackDecision(id) => self.roll_back_decision(id, now),
             Action::RollBackWorkload(workload) => self.roll_back_workload(&workload, now),
-            Action::Hold { workload, why, until } => self.hold(&workload, &why, until, now),
+            Action::Hold { workload, why, until } => {
+                self.check_known(&workload)?;
+                self.hold(&workload, &why, until, now)
+            }
             Action::Release(workload) => self.release(&workload, now),
             Action::Instruct { text, at, zone, also, shown } => {
                 self.instruct(&text, &tell::zoned(at, zone.as_deref()), &also, &shown, now)
             }
             Action::Revoke(id) => self.revoke(id, now),
             Action::TakeOver(workload) => {
+                self.check_known(&workload)?;
                 self.take_over(&workload)?;
                 Ok(format!("{workload} is sized again"))
             }
@@ -70,7 +74,7 @@ impl Daemon {
     fn roll_back_workload(&mut self, workload: &WorkloadId, now: Time) -> Result<String, ActionError> {
         let knobs: Vec<_> =
             self.originals(workload)?.iter().map(|original| (original.knob, original.setting, original.by)).collect();
-        let is_known = || self.last.as_ref().is_some_and(|last| last.workloads.contains_key(workload));
+        let is_known = || self.is_here(workload);
         match knobs.is_empty() {
             false => self.put_back(workload, &knobs, now),
             true if is_known() => {
@@ -78,6 +82,20 @@ impl Daemon {
             }
             true => Err(not_found(workload.as_str())),
         }
+    }
+
+    fn is_here(&self, workload: &WorkloadId) -> bool {
+        self.last.as_ref().is_some_and(|last| last.workloads.contains_key(workload))
+    }
+
+    /// One that is gone for the moment will come back: what the store or the ledger has a name of is known.
+    fn check_known(&self, workload: &WorkloadId) -> Result<(), ActionError> {
+        if self.is_here(workload) {
+            return Ok(());
+        }
+        let seen = self.store.workloads().map_err(|error| failed("store", &error))?;
+        let is_seen = seen.iter().any(|seen| seen.workload.id == *workload);
+        if is_seen || !self.originals(workload)?.is_empty() { Ok(()) } else { Err(not_found(workload.as_str())) }
     }
 
     fn originals(&self, workload: &WorkloadId) -> Result<Vec<Original>, ActionError> {
@@ -136,7 +154,17 @@ impl Daemon {
             return Err(conflict(workload.as_str(), "nothing of it is changed", "nothing needs to be done"));
         }
         let undone = undo(&self.store, &self.settings.root, &undos, &mut self.state.next_id, now);
-        undone.map_err(|error| failed(workload.as_str(), &format!("{error:#}")))
+        let said = undone.map_err(|error| failed(workload.as_str(), &format!("{error:#}")))?;
+        self.forget(workload, knobs);
+        Ok(said)
+    }
+
+    /// What a person puts back is no foreign hand. Where another knob of the workload is somebody else's, it stays so.
+    fn forget(&mut self, workload: &WorkloadId, put_back: &[&Wanted]) {
+        let is_other = |knob: Knob| !put_back.iter().any(|(put, ..)| *put == knob);
+        if !self.state.guard.ceded().any(|(ceded, knob, _)| ceded == workload && is_other(knob)) {
+            self.state.guard.take_over(workload);
+        }
     }
 
     /// The last snapshot with this workload's settings as they are now.
@@ -201,6 +229,7 @@ impl Daemon {
     }
 
     fn release(&mut self, workload: &WorkloadId, now: Time) -> Result<String, ActionError> {
+        self.check_known(workload)?;
         let ended = tell::release(&self.store, workload, now).map_err(|error| failed("store", &error))?;
         let was_ceded = self.take_over(workload)?;
         if ended == 0 && !was_ceded {
@@ -233,7 +262,7 @@ fn check(decision: &Decision) -> Result<(), String> {
         Verdict::Admitted { outcome: Outcome::Applied { .. } | Outcome::Unchanged, .. } => Ok(()),
         Verdict::Admitted { outcome: Outcome::Failed { error }, .. } => Err(format!("{knob}: {error}")),
         Verdict::Refused { why: Refusal::ForeignChange { found, .. } } => Err(format!(
-            "{knob}: somebody else set it to {found}: `apportion release {workload}` hands it over, then roll back again"
+            "{knob}: somebody else set it to {found}, and so it stays: `apportion release {workload}` hands it over to be sized again"
         )),
         _ => Err(wording::headline(decision, Language::En)),
     }

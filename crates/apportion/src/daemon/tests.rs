@@ -58,6 +58,14 @@ impl World {
         decision
     }
 
+    /// Its processes are gone, or back, and the loop has seen it: groups are listed anew every minute or so.
+    fn set_running(&mut self, name: &str, is_running: bool, from_s: i64) {
+        let (procs, populated) = if is_running { ("4242\n", 1) } else { ("", 0) };
+        fs::write(self.file(&format!("{name}/cgroup.procs")), procs).unwrap();
+        fs::write(self.file(&format!("{name}/cgroup.events")), format!("populated {populated}\nfrozen 0\n")).unwrap();
+        (0..=12).for_each(|tick| drop(self.daemon.turn(START.plus_s(from_s + 10 * tick))));
+    }
+
     fn roll_back(&mut self, workload: &str) -> Result<String, ActionError> {
         self.daemon.act(Action::RollBackWorkload(workload.into()))
     }
@@ -127,14 +135,20 @@ fn one_knob_that_cannot_be_put_back_stops_no_other() {
     world.set("/web", Knob::MemoryMax, Value(64.0 * MIB));
     fs::write(world.file("web/cpu.max"), "70000 100000\n").unwrap();
     let error = world.roll_back("/web").unwrap_err();
-    assert!(error.what.contains("somebody else set it to 0.7: `apportion release /web` hands it over"), "{error:?}");
+    assert!(
+        error.what.contains("somebody else set it to 0.7, and so it stays: `apportion release /web` hands it over"),
+        "{error:?}"
+    );
     assert!(error.what.contains("memory_max_bytes of /web is unlimited again"), "{error:?}");
     assert_eq!(world.text("web/memory.max"), "max");
     let held = world.daemon.store.instructions(super::now()).unwrap();
     assert_eq!(held.len(), 1, "held although not all of it was put back");
     world.daemon.act(Action::TakeOver("/web".into())).unwrap();
-    world.roll_back("/web").unwrap();
-    assert_eq!((world.text("web/cpu.max").as_str(), world.changed()), ("100000 100000", vec![]));
+    assert_eq!(
+        (world.text("web/cpu.max").as_str(), world.changed()),
+        ("70000 100000", vec![]),
+        "theirs is the value to keep"
+    );
 }
 
 #[test]
@@ -191,6 +205,53 @@ fn what_is_confirmed_is_what_was_shown_or_nothing() {
     );
     let stands = world.daemon.store.instructions(super::now()).unwrap();
     assert!(stands.len() == 2 && stands.iter().all(|said| said.revoked.is_none()), "{stands:?}");
+}
+
+#[test]
+fn what_was_put_back_past_the_guard_is_no_foreign_hand() {
+    let mut world = World::new(&["web"]);
+    world.set("/web", Knob::CpuQuota, Value(0.5));
+    world.set_running("web", false, 10);
+    assert!(world.roll_back("/web").unwrap().contains("is 1 again"));
+    world.set_running("web", true, 140);
+    world.set("/web", Knob::CpuQuota, Value(0.75));
+    assert_eq!(world.text("web/cpu.max"), "75000 100000");
+}
+
+#[test]
+fn what_is_gone_for_the_moment_can_be_held_and_released() {
+    let mut world = World::new(&["job"]);
+    world.set_running("job", false, 10);
+    let hold = |name: &str| Action::Hold { workload: name.into(), why: "until it is read".to_owned(), until: None };
+    assert_eq!(world.daemon.act(hold("/job")).unwrap(), "/job is held");
+    world.daemon.act(Action::Release("/job".into())).unwrap();
+    for action in [hold("/nobody"), Action::Release("/nobody".into()), Action::TakeOver("/nobody".into())] {
+        assert_eq!(world.daemon.act(action).unwrap_err().kind, crate::web::ActionErrorKind::NotFound);
+    }
+}
+
+#[test]
+fn a_knob_that_this_run_cannot_reach_stays_open_for_one_that_can() {
+    let mut world = World::new(&["gone", "web"]);
+    for (id, name) in [(800, "/gone"), (801, "/web")] {
+        let workload = WorkloadId::new(name);
+        let mut snapshot = world.daemon.look_again(&workload, START).unwrap();
+        let (knob, from) = (Knob::NetworkSendMax, Setting::Unlimited);
+        snapshot.workloads.get_mut(&workload).unwrap().settings.insert(knob, from);
+        let reason = Reason::only(Binding::RolledBack { of: apportion_core::DecisionId(0) });
+        let change = Change { workload, knob, from, to: Value(2e6), reason };
+        let admitted = world.daemon.state.guard.admit(apportion_core::DecisionId(id), &change, &snapshot).unwrap();
+        world.daemon.store.intend(&admitted, from, START).unwrap();
+    }
+    fs::remove_dir_all(world.file("gone")).unwrap();
+    let World { folder, daemon } = world;
+    drop(daemon);
+    // It only recommends, so it does not look at rates of the network.
+    let recommending = Settings { apply: false, ..settings(folder.path()) };
+    let daemon = assemble(&Config::default(), recommending).unwrap().daemon;
+    let open: Vec<String> =
+        daemon.store.unsettled().unwrap().iter().map(|intent| intent.workload.id.to_string()).collect();
+    assert_eq!(open, ["/web"], "what is gone is settled");
 }
 
 #[test]

@@ -2,18 +2,18 @@
 //! served, or where there is none.
 
 use super::{Backend, View, access::Gate, router::router};
-use rustix::{fs::Mode, process::umask};
 use std::{
+    fs,
     future::Future,
     io,
-    os::unix::net::UnixListener,
+    os::unix::{
+        fs::{DirBuilderExt as _, PermissionsExt as _},
+        net::{SocketAddr, UnixListener},
+    },
     path::{Path, PathBuf},
     sync::Arc,
 };
 use tokio::sync::watch;
-
-/// Nobody but the owner may connect.
-const UMASK: Mode = Mode::from_raw_mode(0o177);
 
 /// A bound socket: nothing is answered yet. Its file goes with it.
 #[derive(Debug)]
@@ -28,11 +28,7 @@ impl OwnerSocket {
     /// # Errors
     /// What the system said; a path may have 107 bytes.
     pub fn bind(path: &Path) -> io::Result<Self> {
-        let _ = std::fs::remove_file(path);
-        let before = umask(UMASK);
-        let bound = UnixListener::bind(path);
-        umask(before);
-        let listener = bound?;
+        let listener = bind_alone(path)?;
         listener.set_nonblocking(true)?;
         Ok(Self { path: path.to_owned(), listener })
     }
@@ -57,8 +53,29 @@ impl OwnerSocket {
     }
 }
 
+/// Nobody but the owner may connect, from the first moment on: the socket is made in a folder of its own, which only the owner may
+/// enter, and moved out once it is closed to others. (A umask would hold for files that other threads make meanwhile, too.)
+fn bind_alone(path: &Path) -> io::Result<UnixListener> {
+    SocketAddr::from_pathname(path)?;
+    let folder = path.with_file_name(format!(".{}", std::process::id()));
+    let made = folder.join("s");
+    let clear = || {
+        let _ = fs::remove_file(&made);
+        let _ = fs::remove_dir(&folder);
+    };
+    clear();
+    fs::DirBuilder::new().mode(0o700).create(&folder)?;
+    let bound = UnixListener::bind(&made).and_then(|listener| {
+        fs::set_permissions(&made, fs::Permissions::from_mode(0o600))?;
+        fs::rename(&made, path)?;
+        Ok(listener)
+    });
+    clear();
+    bound
+}
+
 impl Drop for OwnerSocket {
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.path);
+        let _ = fs::remove_file(&self.path);
     }
 }

@@ -76,7 +76,7 @@ pub(super) async fn hold(
     Named(workload): Named<String>,
     Sent(asked): Sent<HoldAsked>,
 ) -> Result<Json<Done>, Problem> {
-    let workload = known(&shared, &workload)?;
+    let workload = WorkloadId::new(&workload);
     let why = asked.why.trim().to_owned();
     if why.is_empty() || why.chars().count() > WHY_MOST_CHARS {
         let remedy = format!("say why in 1 to {WHY_MOST_CHARS} characters");
@@ -98,7 +98,7 @@ pub(super) async fn release(
     State(shared): State<Shared>,
     Named(workload): Named<String>,
 ) -> Result<Json<Done>, Problem> {
-    act(&shared, Action::Release(known(&shared, &workload)?)).await
+    act(&shared, Action::Release(WorkloadId::new(&workload))).await
 }
 
 /// Sizes a workload again although somebody else turned its knobs.
@@ -110,12 +110,7 @@ pub(super) async fn take_over(
     State(shared): State<Shared>,
     Named(workload): Named<String>,
 ) -> Result<Json<Done>, Problem> {
-    act(&shared, Action::TakeOver(known(&shared, &workload)?)).await
-}
-
-fn known(shared: &Shared, name: &str) -> Result<WorkloadId, Problem> {
-    let id = WorkloadId::new(name);
-    if shared.view().workloads.contains_key(&id) { Ok(id) } else { Err(Problem::no_workload(name)) }
+    act(&shared, Action::TakeOver(WorkloadId::new(&workload))).await
 }
 
 /// The token.
