@@ -17,13 +17,20 @@ use std::{
     sync::Arc,
 };
 
-/// Shorter series teach nothing.
-const LEAST_STEPS: usize = 96;
 /// Step of what is read from the store, seconds, and how far back.
 pub(crate) const STORE_STEP_S: u32 = 300;
 const STORE_STEPS: usize = 90 * 288;
-/// Workloads beyond so many are thinned out, to bound memory: 90 days of five metrics of each are 125 MiB in all.
-const MOST_WORKLOADS: usize = 256;
+/// What is read, at least and at most.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    /// Readings of a series; shorter ones are left out.
+    pub(crate) readings: usize,
+    /// Workloads of the store; beyond so many they are thinned out, to bound memory.
+    pub(crate) workloads: usize,
+}
+
+/// To learn from: shorter series teach nothing, and 90 days of five metrics of each workload are 125 MiB in all.
+pub(crate) const TO_LEARN: Bounds = Bounds { readings: 96, workloads: 256 };
 
 /// A series that was found, and whose it is.
 pub(crate) struct Found {
@@ -55,30 +62,34 @@ impl Found {
         fnv1a(format!("{}|{}", self.source, self.workload).bytes()).is_multiple_of(every)
     }
 
-    fn is_enough(&self) -> bool {
-        self.series.present().count() >= LEAST_STEPS
+    fn is_enough(&self, bounds: Bounds) -> bool {
+        self.series.present().count() >= bounds.readings
     }
 }
 
-/// Every series of trace files and, where asked for, of the own store; with the names of the sources for people.
+/// Every series of trace files and, where asked for, of the own store; with the names of the sources for people, who are told what is
+/// left out.
 ///
 /// # Errors
 /// One of them cannot be read.
-pub(crate) fn read(global: &Global, traces: &[PathBuf], store: bool) -> anyhow::Result<(Vec<Found>, Vec<String>)> {
+pub(crate) fn read(
+    global: &Global,
+    traces: &[PathBuf],
+    store: bool,
+    bounds: Bounds,
+) -> anyhow::Result<(Vec<Found>, Vec<String>)> {
     let mut all = every_from_traces(traces)?;
     if store {
-        let (found, thinned) = every_from_store(&Arc::new(global.open_to_read()?), daemon::now())?;
+        let (found, thinned) = every_from_store(&Arc::new(global.open_to_read()?), daemon::now(), bounds)?;
         all.extend(found);
         if thinned > 0 {
-            say_aside(&format!(
-                "{thinned} workloads of the store are left out, so that what is learnt from fits in memory"
-            ));
+            say_aside(&format!("{thinned} workloads of the store are left out, so that what is read fits in memory"));
         }
     }
     let before = all.len();
-    all.retain(Found::is_enough);
+    all.retain(|found| found.is_enough(bounds));
     if all.len() < before {
-        say_aside(&format!("{} series of fewer than {LEAST_STEPS} readings are left out", before - all.len()));
+        say_aside(&format!("{} series of fewer than {} readings are left out", before - all.len(), bounds.readings));
     }
     Ok((all, names(traces, store)))
 }
@@ -89,7 +100,7 @@ pub(crate) fn read(global: &Global, traces: &[PathBuf], store: bool) -> anyhow::
 /// A file cannot be read.
 pub(crate) fn from_traces(traces: &[PathBuf]) -> anyhow::Result<Vec<Found>> {
     let mut all = every_from_traces(traces)?;
-    all.retain(Found::is_enough);
+    all.retain(|found| found.is_enough(TO_LEARN));
     Ok(all)
 }
 
@@ -109,22 +120,22 @@ fn every_from_traces(traces: &[PathBuf]) -> anyhow::Result<Vec<Found>> {
 }
 
 /// What the loop forecasts, as it sees it: 90 days of five minutes of the metrics that decide a knob, where there is enough to learn
-/// from; of at most [`MOST_WORKLOADS`] workloads.
+/// from.
 ///
 /// # Errors
 /// The store cannot be read.
 pub(crate) fn from_store(store: &Arc<Store>, now: Time) -> anyhow::Result<Vec<Found>> {
-    let (mut all, _) = every_from_store(store, now)?;
-    all.retain(Found::is_enough);
+    let (mut all, _) = every_from_store(store, now, TO_LEARN)?;
+    all.retain(|found| found.is_enough(TO_LEARN));
     Ok(all)
 }
 
 /// However short, with the number of workloads that are left out.
-fn every_from_store(store: &Arc<Store>, now: Time) -> anyhow::Result<(Vec<Found>, usize)> {
+fn every_from_store(store: &Arc<Store>, now: Time, bounds: Bounds) -> anyhow::Result<(Vec<Found>, usize)> {
     let history = StoreHistory(Arc::clone(store));
     let window = Window::last(now, STORE_STEP_S, STORE_STEPS);
     let workloads = store.workloads()?;
-    let every = workloads.len().div_ceil(MOST_WORKLOADS).max(1) as u64;
+    let every = workloads.len().div_ceil(bounds.workloads.max(1)).max(1) as u64;
     let ids = workloads.into_iter().map(|seen| seen.workload.id).filter(|id| !id.is_machine());
     let (kept, thinned): (Vec<_>, Vec<_>) = ids.partition(|id| fnv1a(id.as_str().bytes()).is_multiple_of(every));
     let mut all = Vec::new();

@@ -65,6 +65,23 @@ fn groups_that_miss_are_found_corrected_and_the_correction_is_used() {
 }
 
 #[test]
+fn short_series_are_audited_too_and_what_is_left_out_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    trace(at);
+    let text = fs::read_to_string(at.join("usage.csv")).unwrap();
+    let short = text.lines().filter(|line| {
+        let time = line.split(',').nth(2).unwrap();
+        time.parse::<u32>().map_or(true, |time| time < 1_795_478_400 + 60 * 300)
+    });
+    fs::write(at.join("short.csv"), short.collect::<Vec<_>>().join("\n")).unwrap();
+    let done = apportion(at, "audit short.csv --model recent --horizon 12 --series 10 --out out");
+    assert!(done.status.success() && said(&done).contains("one of every 6 series of 60 is audited"), "{}", said(&done));
+    let none = apportion(at, "audit short.csv --model recent --horizon 61 --out out");
+    assert!(said(&none).contains("60 series of fewer than 61 readings are left out"), "{}", said(&none));
+}
+
+#[test]
 fn what_cannot_be_is_said() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();

@@ -113,7 +113,7 @@ struct Learnt {
 
 impl Learnt {
     fn read(global: &Global, args: &Train) -> anyhow::Result<Self> {
-        let (found, sources) = learn::read(global, &args.traces, args.from_store)?;
+        let (found, sources) = learn::read(global, &args.traces, args.from_store, learn::TO_LEARN)?;
         let digest = learn::digest(&found);
         let (held, own): (Vec<_>, Vec<_>) = found.into_iter().partition(|found| found.is_held_out(args.holdout));
         let [held, series] = [held, own].map(|part| part.into_iter().map(learn::Found::into_train_by_source).collect());

@@ -87,7 +87,7 @@ pub fn run(global: &Global, args: &Tune) -> anyhow::Result<()> {
 }
 
 fn job(global: &Global, args: &Tune) -> anyhow::Result<Job> {
-    let (own, sources) = learn::read(global, &args.traces, args.traces.is_empty())?;
+    let (own, sources) = learn::read(global, &args.traces, args.traces.is_empty(), learn::TO_LEARN)?;
     say_aside(&format!("{} series from {}", own.len(), sources.join(", ")));
     let threads = crate::spread::threads(args.threads);
     let config = TuneConfig { steps: args.steps, peak: args.rate, seed: args.seed, threads, ..TuneConfig::default() };
