@@ -239,7 +239,7 @@ fn sentences_are_taken_when_confirmed_and_listed_without_a_loop() {
         assert_eq!(output.status.code(), Some(status), "{args:?}: {said}");
         assert!(said.contains(says), "{args:?}: {said}");
     };
-    let sale = "Tonight 20:00-22:00 flash sale, expect 3x traffic on checkout";
+    let sale = "Tomorrow 20:00-22:00 flash sale, expect 3x traffic on checkout";
     check(&["tell", sale], 4, "No workload is called checkout");
     check(&["tell", sale, "--workload", "checkout"], 4, "Take it? [y/N]");
     check(&["instructions"], 0, "nothing stands");

@@ -46,7 +46,11 @@ pub(crate) fn read(text: &Text, now: &Zoned, taken: &[(usize, usize)]) -> TimeRe
     let places = atoms.iter().filter(|atom| atom.is_time()).map(|atom| (atom.start, atom.end)).collect();
     let says_end = reader.finish().is_some() || reader.lengths().lasts.is_some();
     let words = |of: fn(&Atom) -> bool| -> Vec<String> {
-        atoms.iter().filter(|atom| of(atom)).map(|atom| text.slice(atom.start, atom.end)).collect()
+        atoms
+            .iter()
+            .filter(|atom| of(atom) && atom.start < atom.end)
+            .map(|atom| text.slice(atom.start, atom.end))
+            .collect()
     };
     let mut idle = words(|atom| matches!(atom.kind, Kind::Past));
     idle.extend(open::ends_without_time(text, &atoms));
