@@ -52,7 +52,7 @@ export class Browser {
     const { browserContextId } = await this.send('Target.createBrowserContext');
     const { targetId } = await this.send('Target.createTarget', { url: 'about:blank', browserContextId });
     const { sessionId } = await this.send('Target.attachToTarget', { targetId, flatten: true });
-    const page = new Page(this, sessionId);
+    const page = new Page(this, sessionId, browserContextId);
     for (const domain of ['Page', 'Runtime', 'Log', 'Network']) await page.send(`${domain}.enable`);
     await page.send('Emulation.setDeviceMetricsOverride', { width, height, deviceScaleFactor: mobile ? 2 : 1, mobile });
     await page.send('Emulation.setEmulatedMedia', { features: [{ name: 'prefers-color-scheme', value: dark ? 'dark' : 'light' }] });
@@ -75,9 +75,10 @@ export class Browser {
 export class Page {
   errors = [];
 
-  constructor(browser, session) {
+  constructor(browser, session, context) {
     this.browser = browser;
     this.session = session;
+    this.context = context;
     browser.listeners.add((message) => message.sessionId === session && this.#note(message));
   }
 
@@ -89,6 +90,11 @@ export class Page {
 
   send(method, params) {
     return this.browser.send(method, params, this.session);
+  }
+
+  /** Closes the page: every open one draws, and keeps a connection, for as long as the browser runs. */
+  close() {
+    return this.browser.send('Target.disposeBrowserContext', { browserContextId: this.context });
   }
 
   async open(url) {

@@ -64,20 +64,24 @@ try {
   for (const [name, run] of Object.entries(checks)) {
     await check(name, async () => {
       const pages = [];
-      await run({
-        open: async (path, options) => {
-          pages.push(await open(browser, base, path, options));
-          return pages.at(-1);
-        },
-        stop: () => server.end(),
-        start: () => {
-          server = serve(demo, [base.split(':').at(-1)]);
-          return server.url;
-        },
-        keep: async (page, file) => writeFileSync(join(artefacts, `${file}.png`), await page.screenshot()),
-      });
-      const errors = pages.flatMap((page) => page.errors);
-      if (errors.length) throw new Error(`the console says: ${errors.join('; ')}`);
+      try {
+        await run({
+          open: async (path, options) => {
+            pages.push(await open(browser, base, path, options));
+            return pages.at(-1);
+          },
+          stop: () => server.end(),
+          start: () => {
+            server = serve(demo, [base.split(':').at(-1)]);
+            return server.url;
+          },
+          keep: async (page, file) => writeFileSync(join(artefacts, `${file}.png`), await page.screenshot()),
+        });
+        const errors = pages.flatMap((page) => page.errors);
+        if (errors.length) throw new Error(`the console says: ${errors.join('; ')}`);
+      } finally {
+        await Promise.all(pages.map((page) => page.close()));
+      }
     });
   }
   await server.end();
