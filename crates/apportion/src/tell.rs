@@ -5,7 +5,7 @@
 use crate::zone;
 use apportion_core::{
     Capacity, History, Instructed, Instruction, InstructionId, Objection, Standing, Time, WorkloadId,
-    instruction::InstructionKind,
+    instruction::InstructionKind, stats::fnv1a,
 };
 use apportion_host::store::{Store, WriteError};
 use apportion_language::{
@@ -20,10 +20,7 @@ use apportion_language::{
 use apportion_planner::{AtWork, instructions::World};
 use jiff::{Timestamp, Zoned, tz::TimeZone};
 use serde::{Deserialize, Serialize};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    hash::{DefaultHasher, Hash as _, Hasher as _},
-};
+use std::collections::{BTreeMap, BTreeSet};
 use utoipa::ToSchema;
 
 /// A sentence that was shown is confirmed within this time, seconds; after that its times would mean something else.
@@ -138,9 +135,8 @@ fn mark(told: &Told, deed: &Deed) -> String {
         Deed::Keep(_, replaced) => replaced.map(|id| id.0),
         Deed::Revoke(id) => Some(id.0),
     };
-    let mut hasher = DefaultHasher::new();
-    (&told.words, &told.workloads, other).hash(&mut hasher);
-    format!("{:016x}", hasher.finish())
+    let shown = format!("{:?}", (&told.words, &told.workloads, other));
+    format!("{:016x}", fnv1a(shown.bytes()))
 }
 
 /// Why something else would be done now than what was shown; `None` where it is the same.

@@ -67,13 +67,13 @@ impl Quantity {
     /// True where a name tells no unit: then it is read as a share, 1 being the whole.
     #[must_use]
     pub fn is_guessed(metric: &str) -> bool {
-        let read = Self::of(metric);
-        let whole = match read.kind {
-            Kind::Cpu => WHOLE_CORES,
-            Kind::Memory => WHOLE_BYTES,
+        let name = metric.to_ascii_lowercase();
+        let units = match Self::of(metric).kind {
+            Kind::Cpu => CPU_UNITS,
+            Kind::Memory => MEMORY_UNITS,
             Kind::Requests | Kind::Throughput => return false,
         };
-        !read.absolute && (read.unit - whole).abs() < f64::EPSILON * whole
+        known_unit(&name, units, 1.0).is_none()
     }
     /// A value of the metric in base units.
     #[must_use]
@@ -94,11 +94,15 @@ const THROUGHPUT_UNITS: &[(&str, f64)] =
     &[("_kbps", 1e-3), ("_mbps", 1.0), ("_bytes_per_s", 1e-6), ("_bytes_s", 1e-6), ("_bytes", 1e-6)];
 
 fn unit_of(metric: &str, units: &[(&str, f64)], whole: f64) -> (f64, bool) {
+    known_unit(metric, units, whole).unwrap_or((whole, false))
+}
+
+/// The unit that a name ends in, and whether it is an amount; `None` where it tells none.
+fn known_unit(metric: &str, units: &[(&str, f64)], whole: f64) -> Option<(f64, bool)> {
     if metric.ends_with("_pct") || metric.ends_with("_percent") {
-        return (whole / 100.0, false);
+        return Some((whole / 100.0, false));
     }
-    let known = units.iter().find(|(suffix, _)| metric.ends_with(suffix));
-    known.map_or((whole, false), |(_, unit)| (*unit, true))
+    units.iter().find(|(suffix, _)| metric.ends_with(suffix)).map(|(_, unit)| (*unit, true))
 }
 
 #[cfg(test)]
