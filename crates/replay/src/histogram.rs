@@ -174,6 +174,23 @@ mod tests {
         }
     }
 
+    /// `TestLinearHistogramOptions`, `TestExponentialHistogramOptions` of histogram_options_test.go.
+    #[test]
+    fn buckets_are_those_of_upstream() {
+        let finds = |buckets: Buckets, expect: &[(f64, usize)]| {
+            for (value, bucket) in expect {
+                assert_eq!(buckets.find(*value), *bucket, "{value} in {buckets:?}");
+            }
+        };
+        let linear = Buckets::linear(5.0, 0.3);
+        assert_eq!((linear.count(), linear.start(0), linear.start(17)), (18, 0.0, 17.0 * 0.3));
+        finds(linear, &[(-1.0, 0), (0.0, 0), (1.3, 4), (100.0, 17)]);
+        let growing = Buckets::exponential(500.0, 40.0, 1.5);
+        let starts: Vec<f64> = (0..growing.count()).map(|bucket| growing.start(bucket)).collect();
+        assert_eq!(starts, [0.0, 40.0, 100.0, 190.0, 325.0, 527.5]);
+        finds(growing, &[(-1.0, 0), (39.99, 0), (40.0, 1), (100.0, 2), (900.0, 5)]);
+    }
+
     /// `TestPercentiles`, `TestPercentilesEmptyHistogram` of histogram_test.go.
     #[test]
     fn percentiles_are_those_of_upstream() {

@@ -155,6 +155,32 @@ mod tests {
         }
     }
 
+    /// Bounds of 0.5, 1 and 4 cores: 0.503367, 1.029874 and 4.020378. After 1, 1 and 4 the load is 2 x 1.03 and 4.02, so that its
+    /// P95 is 4's bound; with 15 % that is 1.184356, 1.184356, 4.623434. One 4 and then 0.5 of a core: 113 samples of 0.5 (decayed,
+    /// 12 h) weigh 19 times as much as the 4 (decayed), and an hour later, at the 126th sample, the limit falls to 0.578873.
+    /// With 48 h and P98, one 4 GB and then 1 GB: at the 190th, from 4.682915 to 1.157024 GB. By a separate program from the
+    /// formulas above.
+    #[test]
+    fn limits_are_those_of_the_paper_s_formulas() {
+        let check = |metric: &str, usage: &[f64], expect: &[(i64, f64)]| {
+            let series = testing::series(metric, EVERY_S, &[0.0; 2]);
+            let mut window = Window::new(&testing::subject(&series), 0.15);
+            let mut decided = testing::feed(&mut window, EVERY_S, usage);
+            decided.dedup_by_key(|decision| decision.1);
+            assert_eq!(decided.len(), expect.len(), "{decided:?}");
+            for (found, expect) in decided.iter().zip(expect) {
+                assert_eq!(found.0, expect.0 * EVERY_S, "{decided:?}");
+                assert!((found.1 / expect.1 - 1.0).abs() < 1e-6, "{decided:?}");
+            }
+        };
+        let then = |first: f64, rest: f64, count: usize| -> Vec<f64> {
+            std::iter::once(first).chain(std::iter::repeat_n(rest, count)).collect()
+        };
+        check("cpu_cores", &[1.0, 1.0, 4.0, 1.0], &[(1, 1.184_355_695), (3, 4.623_434_415)]);
+        check("cpu_cores", &then(4.0, 0.5, 130), &[(1, 4.623_434_415), (126, 0.578_872_504)]);
+        check("memory_bytes", &then(4e9, 1e9, 200), &[(1, 4.682_914_495e9), (190, 1.157_023_994e9)]);
+    }
+
     #[test]
     fn the_limit_is_the_greatest_of_the_last_hour_and_a_margin() {
         let series = testing::series("cpu_cores", 300, &[0.0; 2]);

@@ -176,6 +176,23 @@ mod tests {
         assert_eq!(counts.limit, 4);
     }
 
+    /// Six samples in bucket 52 and three in 68. After the first, the slowest model (decay 0.0004) finds limit 0 at
+    /// 20 × 0.0004 = 0.008 cheaper than a change (0.01) and stays; its decayed cost with 0.01 for another model, 0.0104, is below that
+    /// of the fastest one with 0.01 for another limit, 0.0105. After the second, limit 0 costs it 0.016, and it moves to 52. A
+    /// single 4 changes nothing; the second moves it to 68. By a separate program from the formulas above.
+    #[test]
+    fn the_ensemble_is_that_worked_by_hand() {
+        let series = testing::series("cpu_cores", EVERY_S, &[0.0; 2]);
+        let usage = [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 4.0, 4.0, 4.0, 1.0];
+        let mut decided = testing::feed(&mut Ml::new(&testing::subject(&series), Ml::MARGIN), EVERY_S, &usage);
+        decided.dedup_by_key(|decision| decision.1);
+        let expect = [(1, 0.001), (2, 1.058_834_943), (8, 4.236_901_999_8)];
+        assert_eq!(decided.len(), expect.len(), "{decided:?}");
+        for (found, (at, limit)) in decided.iter().zip(expect) {
+            assert!(found.0 == at * EVERY_S && (found.1 / limit - 1.0).abs() < 1e-8, "{decided:?}");
+        }
+    }
+
     #[test]
     fn a_constant_series_settles_at_its_bucket() {
         let series = testing::series("cpu_cores", 300, &[0.0; 2]);

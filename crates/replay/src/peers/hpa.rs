@@ -11,7 +11,7 @@ use crate::{
     recommend::{Observation, Recommender, Regrid},
     replicas::{FIRST_REPLICAS, Served},
 };
-use std::collections::VecDeque;
+use std::{cmp::Ordering, collections::VecDeque};
 
 const SYNC_S: i64 = 15;
 const TOLERANCE: f64 = 0.1;
@@ -23,6 +23,14 @@ const MOST_REPLICAS: u32 = 10_000;
 enum Policy {
     Pods { most: u32, period_s: i64 },
     Percent { most: u32, period_s: i64 },
+}
+
+impl Policy {
+    const fn period_s(&self) -> i64 {
+        match self {
+            Self::Pods { period_s, .. } | Self::Percent { period_s, .. } => *period_s,
+        }
+    }
 }
 
 /// `HPAScalingRules` of one direction; of several policies the one that allows most counts (`selectPolicy: Max`). No policy:
@@ -70,17 +78,32 @@ impl Controller {
     /// One look at `total` of the metric: gives the replicas from now on.
     fn sync(&mut self, now_s: i64, total: f64) -> u32 {
         let desired = self.stable(now_s, self.desired(total));
-        let next = match desired.cmp(&self.replicas) {
-            std::cmp::Ordering::Greater => desired.min(self.up_limit(now_s)),
-            std::cmp::Ordering::Less => desired.max(self.down_limit(now_s)),
-            std::cmp::Ordering::Equal => desired,
-        };
-        let next = next.clamp(1, MOST_REPLICAS);
+        let next = self.limited(now_s, desired);
         if next != self.replicas {
-            self.moves.push_back((now_s, i64::from(next) - i64::from(self.replicas)));
+            self.remember(now_s, i64::from(next) - i64::from(self.replicas));
         }
         self.replicas = next;
         next
+    }
+
+    /// `convertDesiredReplicasWithBehaviorRate`.
+    fn limited(&self, now_s: i64, desired: u32) -> u32 {
+        let allowed = match desired.cmp(&self.replicas) {
+            Ordering::Greater => desired.min(self.up_limit(now_s)),
+            Ordering::Less => desired.max(self.down_limit(now_s)),
+            Ordering::Equal => desired,
+        };
+        allowed.clamp(1, MOST_REPLICAS)
+    }
+
+    /// `storeScaleEvent`: what is older than every policy's period is forgotten.
+    fn remember(&mut self, now_s: i64, moved: i64) {
+        let policies = || self.behavior.up.policies.iter().chain(self.behavior.down.policies);
+        let longest_s = policies().map(Policy::period_s).max().unwrap_or(0);
+        while self.moves.front().is_some_and(|(time, _)| *time <= now_s - longest_s) {
+            self.moves.pop_front();
+        }
+        self.moves.push_back((now_s, moved));
     }
 
     /// `GetResourceUtilizationRatio`: whole percent, the rest cut off.
@@ -258,6 +281,87 @@ mod tests {
             &[4, 4, 4, 7, 7, 10],
         );
         check_with(STILL, 4, &[(0, 4_000.0), (15, 10.0)], &[4, 4]);
+    }
+
+    /// `TestReplicaCalcScaleUp`, `TestReplicaCalcScaleDown`, `TestReplicaCalcTolerance` of replica_calculator_test.go and the two
+    /// of `TestComputedToleranceAlgImplementation` of horizontal_test.go: replicas, what one asks for and what all use (millicores),
+    /// target, and replicas from then on.
+    #[test]
+    fn replicas_are_those_of_upstream() {
+        let check = |replicas: u32, asked: f64, used: f64, target: u32, expect: u32| {
+            let found = Controller::new(DEFAULT, replicas, asked, target).desired(used);
+            assert_eq!(found, expect, "{used} m at a target of {target} %");
+        };
+        check(3, 1_000.0, 300.0 + 500.0 + 700.0, 30, 5);
+        check(5, 1_000.0, 100.0 + 300.0 + 500.0 + 250.0 + 250.0, 50, 3);
+        check(3, 1_000.0, 1_010.0 + 1_030.0 + 1_020.0, 100, 3);
+        check(10, 300.0, 1_500.0, 56, 9);
+        check(10, 300.0, 1_500.0, 55, 10);
+    }
+
+    const fn rules(window_s: i64, policies: &'static [Policy]) -> Rules {
+        Rules { window_s, policies }
+    }
+
+    /// `TestNormalizeDesiredReplicasWithBehavior` of horizontal_test.go: windows of up and down, wishes and how many minutes ago
+    /// they were, replicas and what is desired, and what is left of that.
+    #[test]
+    fn wishes_are_stabilised_as_upstream_does() {
+        let check = |windows_s: [i64; 2], wishes: &[(i64, u32)], replicas: u32, desired: u32, expect: u32| {
+            let behavior = Behavior { up: rules(windows_s[0], &[]), down: rules(windows_s[1], &[]) };
+            let mut controller = Controller::new(behavior, replicas, 1.0, 80);
+            let now_s = 10_000;
+            controller.wishes = wishes.iter().map(|(minutes, wish)| (now_s - minutes * 60, *wish)).collect();
+            assert_eq!(controller.stable(now_s, desired), expect, "{replicas} to {desired} after {wishes:?}");
+        };
+        check([0, 0], &[], 100, 5, 5);
+        check([0, 180], &[(2, 4), (1, 5)], 100, 3, 5);
+        check([300, 0], &[(2, 4), (1, 5)], 1, 7, 4);
+        check([300, 0], &[(2, 1), (1, 2)], 100, 3, 3);
+        check([0, 300], &[(2, 4), (1, 5)], 1, 3, 3);
+        check([0, 180], &[(10, 10), (9, 9), (2, 5), (1, 4)], 100, 3, 5);
+        check([300, 0], &[(100, 10), (3, 9), (2, 5), (1, 6)], 1, 100, 5);
+        check([300, 300], &[(100, 2), (3, 3)], 2, 1, 2);
+        check([300, 300], &[(100, 2), (3, 1)], 2, 3, 2);
+    }
+
+    /// `TestScalingWithRules` of horizontal_test.go: a policy of one direction, replicas added and removed since,
+    /// replicas and what is desired, and how far that may go at once.
+    #[test]
+    fn rates_are_limited_as_upstream_does() {
+        let check = |policies: &'static [Policy], moved: &[i64], replicas: u32, desired: u32, expect: u32| {
+            let both = Behavior { up: rules(0, policies), down: rules(0, policies) };
+            let mut controller = Controller::new(both, replicas, 1.0, 80);
+            controller.moves = moved.iter().map(|moved| (10_000 - 100, *moved)).collect();
+            assert_eq!(controller.limited(10_000, desired), expect, "{replicas} to {desired} after {moved:?}");
+        };
+        check(&[Policy::Pods { most: 30, period_s: 60 }], &[], 10, 50, 40);
+        check(&[Policy::Percent { most: 200, period_s: 60 }], &[], 10, 50, 30);
+        let both = &[Policy::Pods { most: 20, period_s: 60 }, Policy::Percent { most: 1, period_s: 60 }];
+        check(both, &[], 100, 2, 80);
+        check(&[Policy::Pods { most: 2, period_s: 60 }, Policy::Percent { most: 1, period_s: 60 }], &[], 100, 2, 98);
+        check(&[Policy::Pods { most: 100, period_s: 60 }], &[], 10, 0, 1);
+        check(&[Policy::Percent { most: 50, period_s: 60 }], &[], 10, 5, 5);
+        check(&[Policy::Pods { most: 5, period_s: 120 }], &[1, 5, 9], 100, 500, 100);
+        check(&[Policy::Pods { most: 150, period_s: 120 }], &[1, 5, 9], 100, 500, 235);
+        check(&[Policy::Percent { most: 200, period_s: 120 }], &[1, 5, 9], 100, 500, 255);
+        check(&[Policy::Percent { most: 300, period_s: 300 }], &[4, -2], 6, 24, 16);
+        check(&[Policy::Pods { most: 5, period_s: 120 }], &[-1, -5, -9], 100, 2, 100);
+        check(&[Policy::Percent { most: 50, period_s: 120 }], &[-2, -4, -6], 100, 0, 56);
+        check(&[Policy::Percent { most: 50, period_s: 180 }], &[2, -4], 10, 1, 6);
+        check(&[Policy::Percent { most: 10, period_s: 120 }], &[-10, -10, -10], 100, 0, 100);
+        check(&[Policy::Percent { most: 1_000, period_s: 120 }], &[-10, -10, -10], 10, 5, 5);
+    }
+
+    /// A load that never rests for a day: only what some policy still counts is kept.
+    #[test]
+    fn old_moves_are_forgotten() {
+        let mut controller = Controller::new(DEFAULT, 4, 125.0, 80);
+        let load = |look: i64| if look / 30 % 2 == 0 { 400.0 } else { 4_000.0 };
+        (0..5_760).for_each(|look| {
+            controller.sync(look * SYNC_S, load(look));
+        });
+        assert!(controller.moves.len() <= 1, "{}", controller.moves.len());
     }
 
     #[test]

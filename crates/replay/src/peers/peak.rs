@@ -1,7 +1,8 @@
 //! Peak predictors of the EuroSys 2021 simulator.
 //! Source: Bashir et al., "Take it to the limit: peak prediction-driven resource overcommitment in datacenters", EuroSys 2021;
-//! googleinterns/cluster-resource-forecast, `simulator/fortune_teller`. Used here per series: N-sigma is mean + n standard
-//! deviations of the last 24 samples of 5 minutes, RC-like the P99 of as many with a factor on top.
+//! googleinterns/cluster-resource-forecast, `simulator/{n_sigma,per_vm_percentile}_predictor.py`. Used here per series: N-sigma is
+//! mean + n standard deviations (`statistics.stdev`: of a sample) of the last 24 samples of 5 minutes, RC-like the P99
+//! (`numpy.percentile`) of as many with a factor on top.
 
 use super::{Adjustable, Subject, autopilot::EVERY_S};
 use crate::{
@@ -54,7 +55,8 @@ impl Recommender for NSigma {
         let samples = &self.recent.samples;
         let count = samples.len() as f64;
         let mean = samples.iter().sum::<f64>() / count;
-        let variance = samples.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / count;
+        // Of one sample upstream says nothing yet; here its deviation is none.
+        let variance = samples.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (count - 1.0).max(1.0);
         Some(mean + self.sigmas * variance.sqrt())
     }
 }
@@ -98,15 +100,29 @@ mod tests {
     use super::*;
     use crate::peers::testing;
 
-    /// 12 samples of 1 and 12 of 3: mean 2, deviation 1, five of them above is 7; the P99 is 3.
+    /// The first and the last decision.
+    fn ends(usage: &[f64], make: impl Fn(&Subject<'_>) -> Box<dyn Recommender>) -> (f64, f64) {
+        let series = testing::series("cpu_cores", 300, usage);
+        let decided = testing::feed(make(&testing::subject(&series)).as_mut(), 300, usage);
+        (decided[0].1, decided.last().unwrap().1)
+    }
+
+    /// 12 samples of 1 and 12 of 3: mean 2, squares 24 over 23, deviation 1.021508, five of them above the mean 7.107539. What
+    /// was used before the last 24 samples does not count.
     #[test]
     fn mean_and_deviations_of_the_last_24() {
         let usage: Vec<f64> = [9.0; 10].into_iter().chain([1.0; 12]).chain([3.0; 12]).collect();
-        let series = testing::series("cpu_cores", 300, &usage);
-        let subject = testing::subject(&series);
-        let sigma = testing::feed(&mut NSigma::new(&subject, 5.0), 300, &usage);
-        assert!((sigma.last().unwrap().1 - 7.0).abs() < 1e-12);
-        let percentile = testing::feed(&mut RcLike::new(&subject, 0.0), 300, &usage);
-        assert_eq!(percentile.last().unwrap().1, 3.0);
+        let (first, last) = ends(&usage, |subject| Box::new(NSigma::new(subject, 5.0)));
+        assert!(first == 9.0 && (last - 7.107_539).abs() < 1e-6, "{first} {last}");
+    }
+
+    /// Of 1 ... 24 the P99 lies at place 0.99 x 23 = 22.77 from 0: 23.77.
+    #[test]
+    fn the_percentile_is_that_of_numpy() {
+        let usage: Vec<f64> = [99.0; 10].into_iter().chain((1..=24).map(f64::from)).collect();
+        for (margin, expect) in [(0.0, 23.77), (0.5, 1.5 * 23.77)] {
+            let (_, last) = ends(&usage, |subject| Box::new(RcLike::new(subject, margin)));
+            assert!((last - expect).abs() < 1e-12, "{last}");
+        }
     }
 }

@@ -168,6 +168,27 @@ mod tests {
         assert!((found[100] + 1.0).abs() < 1e-12 && (found[200] - 1.0).abs() < 1e-12);
     }
 
+    /// `TestSignal_FindPeriod` of signal_test.go, on upstream's own series: one sample a minute, in the last one every 15 s. They
+    /// belong to upstream; to repeat, `CRANE=path/to/crane cargo test -p apportion-replay periods_of_upstream -- --ignored`.
+    #[test]
+    #[ignore = "needs a checkout of gocrane/crane at 2b0ddae"]
+    #[allow(clippy::disallowed_methods, reason = "upstream's files")]
+    fn periods_of_upstream_s_own_series_are_found() {
+        let folder = std::env::var("CRANE").unwrap() + "/pkg/prediction/dsp/test_data";
+        let periodic = [0, 1, 2, 8, 9, 10, 11, 12, 13, 14, 15];
+        let expect = [DAY_S, DAY_S, WEEK_S, WEEK_S, DAY_S, WEEK_S, DAY_S, WEEK_S, WEEK_S, WEEK_S, WEEK_S];
+        for (input, expect) in periodic.into_iter().zip(expect) {
+            let text = std::fs::read_to_string(format!("{folder}/input{input}.csv")).unwrap();
+            let value = |line: &str| line.split(',').nth(1).unwrap().parse().unwrap();
+            let samples: Vec<f64> = text.lines().skip(1).map(value).collect();
+            let step_s = if input == 15 { 15 } else { 60 };
+            let (day, week) = (whole(DAY_S, step_s).unwrap(), whole(WEEK_S, step_s).unwrap());
+            let cut = &samples[samples.len() % week..];
+            let found = fundamental(cut, [day, week], step_s, &mut Spectra::new(), &mut Rng::new(1));
+            assert_eq!(found.map(|period| i64::try_from(period).unwrap() * step_s), Some(expect), "input {input}");
+        }
+    }
+
     #[test]
     fn a_day_and_a_week_are_found_and_nothing_else() {
         assert_eq!(period(300, 8, |day| 5.0 + (TAU * day).sin()), Some(DAY_S));

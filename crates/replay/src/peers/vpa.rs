@@ -205,11 +205,29 @@ mod tests {
     use super::*;
     use crate::{burst, peers::testing};
 
-    /// estimator_test.go: confidence of 9 samples in 9 minutes is 9/1440 days; 3.14 × (1 + 0.1/0.00625)² = 907.46.
+    const MIB: f64 = 1_048_576.0;
+
+    /// `TestConfidenceMultiplier` of estimator_test.go: nine samples two minutes apart are 9/1440 of a day, by their number;
+    /// 3.14 × (1 + 0.1/0.00625)² = 907.46 (here in hundredths). Without history the factor has no bound, or is none.
     #[test]
-    fn the_confidence_factor_is_that_of_upstream() {
-        let confidence = (9.0_f64 / 1_440.0).min(9.0 * 60.0 / 86_400.0);
-        assert!((314.0 * confidence_factor(0.1, confidence, 2.0) - 90_746.0).abs() < 1e-9);
+    fn the_confidence_is_that_of_upstream() {
+        let nine = Vpa { first_s: Some(0), last_s: 16 * 60, count: 9, ..vpa("cpu_cores", 60) };
+        assert_eq!(nine.confidence(), 0.00625);
+        assert!((314.0 * confidence_factor(0.1, nine.confidence(), 2.0) - 90_746.0).abs() < 1e-9);
+        let fresh = vpa("cpu_cores", 60).confidence();
+        assert_eq!((confidence_factor(1.0, fresh, 1.0), confidence_factor(1.0, fresh, -1.0)), (f64::INFINITY, 0.0));
+    }
+
+    /// `TestPercentileEstimator` of estimator_test.go: of 1, 2 and 3 cores the P20 is 1 core, of 1, 2 and 3 GB the P50 is 2 GB,
+    /// within the 5 % of a bucket.
+    #[test]
+    fn percentiles_are_those_of_upstream() {
+        for (metric, unit, share, expect) in [("cpu_cores", 1.0, 0.2, 1.0), ("memory_bytes", 1e9, 0.5, 2e9)] {
+            let mut vpa = vpa(metric, 60);
+            [1.0, 2.0, 3.0].iter().for_each(|value| vpa.histogram.add(value * unit, 1.0, 0.0));
+            let found = vpa.histogram.percentile(share);
+            assert!((found / expect - 1.0).abs() < 0.05, "{metric}: {found}");
+        }
     }
 
     /// Widths of the band after a time of steady samples: upper ×289 at 5 minutes, ×3 at 12 h, ×2 at 24 h; lower ×0.603 at 5 minutes.
@@ -239,19 +257,66 @@ mod tests {
     #[test]
     fn amounts_have_a_floor_of_25_millicores_and_250_mib() {
         assert_eq!(testing::feed(&mut vpa("cpu_cores", 60), 60, &[0.001])[0].1, 0.025);
-        assert_eq!(testing::feed(&mut vpa("memory_bytes", 60), 60, &[1e6])[0].1, 250.0 * 1_048_576.0);
+        assert_eq!(testing::feed(&mut vpa("memory_bytes", 60), 60, &[1e6])[0].1, 250.0 * MIB);
         assert!(testing::feed(&mut vpa("cpu_util_pct", 60), 60, &[0.001])[0].1 < 0.025);
     }
 
-    /// A kill at a request of 300 MB with a peak of 400 MB feeds 500 MB + 4.86 MB (100 MiB more); 1 GB feeds 1.2 GB.
+    /// `TestAggregateContainerUsageSamples` of container_test.go, in tens of MB: 5, and half a window later 10, are one peak of 10;
+    /// 2 in the next window is another.
     #[test]
-    fn an_oom_feeds_a_fifth_or_100_mib_more() {
-        for (request, peak, fed) in [(3e8, 4e8, 4e8 + OOM_MIN_BUMP_BYTES), (1e9, 4e8, 1.2e9)] {
-            let mut vpa = vpa("memory_bytes", 60);
-            vpa.learn_memory(0, peak, false);
-            vpa.learn_oom(60, request);
-            assert_eq!(vpa.peaks.oom, fed);
+    fn memory_is_counted_by_the_peak_of_a_day() {
+        let mut found = vpa("memory_bytes", 60);
+        for (time_s, usage) in [(0, 5e7), (DAY_S / 2, 1e8), (DAY_S, 2e7)] {
+            found.learn_memory(time_s, usage, false);
         }
+        let mut expect = vpa("memory_bytes", 60).histogram;
+        expect.add(1e8, 1.0, DAY_S as f64);
+        expect.add(2e7, 1.0, 2.0 * DAY_S as f64);
+        assert_eq!(found.histogram, expect);
+    }
+
+    /// `TestRecordOOMIncreasedByBumpUp`, `...ByMin`, `...MaxedWithKnownSample`, `...InNewWindow` and `...DontRunAway` of
+    /// container_test.go, MiB: what was used (if anything), the requests at each kill, how many days later, and what is fed.
+    #[test]
+    fn kills_feed_what_they_do_upstream() {
+        let check = |used: Option<f64>, killed_at: &[f64], days: i64, fed: f64| {
+            let mut vpa = vpa("memory_bytes", 60);
+            used.into_iter().for_each(|used| vpa.learn_memory(0, used * MIB, false));
+            killed_at.iter().for_each(|request| vpa.learn_oom(days * DAY_S, request * MIB));
+            assert_eq!(vpa.peaks.oom, fed * MIB, "used {used:?}, killed at {killed_at:?}");
+        };
+        check(None, &[1_000.0], 0, 1_200.0);
+        check(None, &[1.0], 0, 101.0);
+        check(Some(3_000.0), &[1_000.0], 0, 3_600.0);
+        check(Some(2_000.0), &[1_000.0], 2, 2_400.0);
+        check(None, &[1_000.0, 999.0, 999.0], 0, 1_200.0);
+        check(None, &[1_000.0, 999.0, 999.0, 2_000.0], 0, 2_400.0);
+    }
+
+    /// `TestUpdateLonglivedPods`, `TestUpdateShortlivedPods`, `TestUpdatePodWithQuickOOM` and the two that do not update of
+    /// update_priority_calculator_test.go, with a target of 5 cores within 1 to 6. There a change must be half, and 4 cores stay;
+    /// by default it must be a tenth, and 4.6 do.
+    #[test]
+    fn pods_are_updated_as_upstream_does() {
+        const HOUR_S: i64 = 3_600;
+        let band = Estimate { lower: 1.0, target: 5.0, upper: 6.0 };
+        let check = |request: f64, hours: i64, killed_after_minutes: Option<i64>, changed: bool| {
+            let now_s = hours * HOUR_S;
+            let container_started_s = now_s - killed_after_minutes.map_or(now_s, |minutes| minutes * MINUTE_S);
+            let pod = Vpa { pod_started_s: 0, container_started_s, ..vpa("cpu_cores", 60) };
+            let found = pod.wants_change(now_s, request, band, killed_after_minutes.is_some());
+            assert_eq!(found, changed, "{request} cores, {hours} h old, killed after {killed_after_minutes:?} min");
+        };
+        check(4.0, 13, None, true);
+        check(4.6, 13, None, false);
+        check(1.0, 13, None, true);
+        check(8.0, 13, None, true);
+        check(4.0, 11, None, false);
+        check(1.0, 11, None, false);
+        check(10.0, 11, None, true);
+        check(4.0, 11, Some(5), true);
+        check(5.0, 11, Some(5), false);
+        check(4.0, 11, Some(60), false);
     }
 
     /// A second kill within ten minutes of the first acts though the target is neither out of bounds nor a tenth away.
