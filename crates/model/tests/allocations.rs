@@ -1,5 +1,5 @@
 //! What is allocated, counted by an allocator of this test: while forecasting no more a series than its answer and the packing
-//! buffers of `gemm`, which makes up to two a product and lets nobody pass them in; and for a weight file no more than its size
+//! buffers of `gemm`, which makes up to two a product and lets nobody pass them in (traced by their callers); and for a weight file no more than its size
 //! allows, whatever its header claims.
 
 #![allow(unsafe_code, reason = "an allocator can only be written with it; this one counts and passes on")]
@@ -52,8 +52,10 @@ fn counted<R>(work: impl FnOnce() -> R) -> (R, usize, usize) {
     (made, after.0 - before.0, after.1 - before.1)
 }
 
-/// Allocations a series: two products for each of four heads in each of four layers, a few shared by eight series; up to two buffers each.
-const MOST_A_SERIES: usize = 100;
+/// Allocations a series. Transformer: the answer, and of each of 32 products (two for each of four heads in each of four layers)
+/// a table of flags and, of every other one, a packing buffer, by `gemm`; a few more are shared by four series. Recurrent: two
+/// of each of 284 products (one a token and layer) that eight series share, and the same few.
+const MOST_A_SERIES: [usize; 2] = [55, 100];
 
 #[test]
 fn forecasting_allocates_a_series_no_more_than_its_products_pack() {
@@ -68,11 +70,12 @@ fn forecasting_allocates_a_series_no_more_than_its_products_pack() {
         future_multiplier: None,
     };
     let inputs: Vec<SeriesInput<'_>> = series.iter().map(|values| input(values.as_slice())).collect();
-    for model in [TelemetryModel::embedded().unwrap(), TelemetryModel::untrained(ModelConfig::recurrent(), 1)] {
+    let models = [TelemetryModel::embedded().unwrap(), TelemetryModel::untrained(ModelConfig::recurrent(), 1)];
+    for (model, most) in models.iter().zip(MOST_A_SERIES) {
         model.forecast_batch(&inputs, HORIZON, 1);
         let (_, few, _) = counted(|| model.forecast_batch(&inputs[..16], HORIZON, 1));
         let (_, many, _) = counted(|| model.forecast_batch(&inputs, HORIZON, 1));
-        assert!(many - few <= 32 * MOST_A_SERIES, "{few} allocations for 16 series, {many} for 48");
+        assert!(many - few <= 32 * most, "{few} allocations for 16 series, {many} for 48");
     }
 }
 

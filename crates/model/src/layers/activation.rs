@@ -78,25 +78,40 @@ pub(crate) fn gelu(x: f32) -> f32 {
 /// Softmax in place.
 #[inline(always)]
 pub(crate) fn softmax(row: &mut [f32]) {
+    let (chunks, rest) = row.as_chunks_mut::<LANES>();
     let mut top = [f32::NEG_INFINITY; LANES];
-    for chunk in row.chunks(LANES) {
-        top.iter_mut().zip(chunk).for_each(|(top, x)| *top = if *x > *top { *x } else { *top });
+    for chunk in &*chunks {
+        raise(&mut top, chunk);
     }
+    raise(&mut top, rest);
     let top = top.into_iter().fold(f32::NEG_INFINITY, f32::max);
     let mut sums = [0.0; LANES];
-    for chunk in row.chunks_mut(LANES) {
-        for (sum, x) in sums.iter_mut().zip(chunk) {
-            *x = exp(*x - top);
-            *sum += *x;
-        }
+    for chunk in &mut *chunks {
+        exp_and_add(chunk, top, &mut sums);
     }
+    exp_and_add(rest, top, &mut sums);
     let inverse = 1.0 / sums.iter().sum::<f32>();
     row.iter_mut().for_each(|value| *value *= inverse);
 }
 
+#[inline(always)]
+fn raise(top: &mut [f32; LANES], row: &[f32]) {
+    for (top, x) in top.iter_mut().zip(row) {
+        *top = if *x > *top { *x } else { *top };
+    }
+}
+
+#[inline(always)]
+fn exp_and_add(row: &mut [f32], top: f32, sums: &mut [f32; LANES]) {
+    for (x, sum) in row.iter_mut().zip(sums) {
+        *x = exp(*x - top);
+        *sum += *x;
+    }
+}
+
 /// Partial sums and maxima of a reduction: as many as a vector register holds, so that the compiler may use one without
 /// reordering on its own, and the result is the same on every processor.
-const LANES: usize = 16;
+pub(crate) const LANES: usize = 16;
 
 #[cfg(test)]
 mod tests {

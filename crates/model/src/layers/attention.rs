@@ -2,14 +2,16 @@
 //!
 //! `[q|k|v] = x Wᵀ`; per head of width w: `q̂ = R_t(g_q · q / rms(q))`, likewise k̂, with R_t the rotation by position t
 //! (half-split pairs, θ = 10000); `P = softmax_causal(q̂ k̂ᵀ / √w)`; `y += concat(P v) Oᵀ`.
-//! x, y `[windows · tokens, d]`, W `[3d, d]`, O `[d, d]`, g_q and g_k `[w]`, shared by all heads.
+//! x `[windows · tokens, d]`, y `[windows · wanted, d]`, W `[3d, d]`, O `[d, d]`, g_q and g_k `[w]`, shared by all heads.
+//! Of each window only the last `wanted` tokens ask; a backward pass needs all of them (`wanted == tokens`).
 //!
 //! Backward: `dv = Pᵀ do`, `dP = do vᵀ`, `dS = P · (dP − Σ dP·P)`, `dq̂ = dS k̂ / √w`, `dk̂ = dSᵀ q̂ / √w`; a rotation's
 //! transpose is the rotation by −t.
 
+use super::activation::{LANES, softmax};
 use super::linear::{Linear, Weights};
 use super::rms_norm::{EPSILON, inverse_rms, row_backward};
-use super::{activation::softmax, resize, vectorized};
+use super::{resize, vectorized};
 use crate::matmul::{Mat, MatMut, Store, matmul};
 use crate::params::{Init, Layout, Slot};
 
@@ -25,7 +27,7 @@ pub(crate) struct Attention {
     d: usize,
 }
 
-/// Buffers of one pass. `probabilities` is `[windows, heads, tokens, tokens]`, zero above the diagonal.
+/// Buffers of one pass. `probabilities` is `[windows, heads, wanted, tokens]`, zero above the diagonal.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct AttentionTrace {
     qkv: Vec<f32>,
@@ -64,46 +66,55 @@ impl Attention {
         &self,
         weights: &W,
         x: &[f32],
-        tokens: usize,
+        [tokens, wanted]: [usize; 2],
         y: &mut [f32],
         trace: &mut AttentionTrace,
     ) {
         let rows = x.len() / self.d;
         resize(&mut trace.qkv, rows * 3 * self.d);
         self.qkv.forward(weights, x, &mut trace.qkv);
-        self.mix(weights.flat(), tokens, trace);
+        self.mix(weights.flat(), tokens, wanted, trace);
         self.out.forward_add(weights, &trace.mixed, y);
     }
 
     /// From `trace.qkv` to `trace.mixed`: everything between the two matrices.
-    fn mix(&self, weights: &[f32], tokens: usize, trace: &mut AttentionTrace) {
-        let rows = trace.qkv.len() / (3 * self.d);
-        trace.prepare(rows, tokens, self.d, self.heads);
-        self.normalise(self.q_gain.of(weights), 0, &trace.qkv, &trace.rotation, tokens, &mut trace.q);
-        self.normalise(self.k_gain.of(weights), 1, &trace.qkv, &trace.rotation, tokens, &mut trace.k);
+    fn mix(&self, weights: &[f32], tokens: usize, wanted: usize, trace: &mut AttentionTrace) {
+        let windows = trace.qkv.len() / (3 * self.d * tokens);
+        trace.prepare(windows, tokens, wanted, self.d, self.heads);
+        self.normalise(self.q_gain.of(weights), 0, &trace.qkv, &trace.rotation, [tokens, wanted], &mut trace.q);
+        self.normalise(self.k_gain.of(weights), 1, &trace.qkv, &trace.rotation, [tokens, tokens], &mut trace.k);
         let (d, width) = (self.d, self.width());
         let scale = 1.0 / (width as f32).sqrt();
-        for window in 0..rows / tokens {
+        for window in 0..windows {
             for head in 0..self.heads {
-                let at = window * tokens * d + head * width;
-                let (q, k) = (head_view(&trace.q, at, tokens, width, d), head_view(&trace.k, at, tokens, width, d));
-                let value_at = window * tokens * 3 * d + 2 * d + head * width;
-                let v = head_view(&trace.qkv, value_at, tokens, width, 3 * d);
-                let area = (window * self.heads + head) * tokens * tokens;
-                let p = &mut trace.probabilities[area..area + tokens * tokens];
-                matmul(MatMut::dense(p, tokens, tokens), q, k.t(), scale, Store::Overwrite);
+                let at = |rows: usize, stride: usize| window * rows * stride + head * width;
+                let q = head_view(&trace.q, at(wanted, d), wanted, width, d);
+                let k = head_view(&trace.k, at(tokens, d), tokens, width, d);
+                let v = head_view(&trace.qkv, at(tokens, 3 * d) + 2 * d, tokens, width, 3 * d);
+                let area = (window * self.heads + head) * wanted * tokens;
+                let p = &mut trace.probabilities[area..area + wanted * tokens];
+                matmul(MatMut::dense(p, wanted, tokens), q, k.t(), scale, Store::Overwrite);
                 causal_softmax(p, tokens);
-                let mixed = MatMut::strided(&mut trace.mixed[at..], tokens, width, d);
-                matmul(mixed, Mat::dense(p, tokens, tokens), v, 1.0, Store::Overwrite);
+                let mixed = MatMut::strided(&mut trace.mixed[at(wanted, d)..], wanted, width, d);
+                matmul(mixed, Mat::dense(p, wanted, tokens), v, 1.0, Store::Overwrite);
             }
         }
     }
 
-    /// QK-norm and rotation of part 0 (q) or 1 (k) of the `[q|k|v]` rows.
-    fn normalise(&self, gain: &[f32], part: usize, qkv: &[f32], rotation: &[f32], tokens: usize, out: &mut [f32]) {
+    /// QK-norm and rotation of part 0 (q) or 1 (k) of the `[q|k|v]` rows, of each window's last `wanted`.
+    fn normalise(
+        &self,
+        gain: &[f32],
+        part: usize,
+        qkv: &[f32],
+        rotation: &[f32],
+        [tokens, wanted]: [usize; 2],
+        out: &mut [f32],
+    ) {
         let (d, width) = (self.d, self.width());
         vectorized(|| {
-            for (row, (qkv, out)) in qkv.chunks_exact(3 * d).zip(out.chunks_exact_mut(d)).enumerate() {
+            let rows = qkv.chunks_exact(3 * d).enumerate().filter(|(row, _)| row % tokens + wanted >= tokens);
+            for ((row, qkv), out) in rows.zip(out.chunks_exact_mut(d)) {
                 let angles = &rotation[row % tokens * width..][..width];
                 for (x, out) in qkv[part * d..(part + 1) * d].chunks_exact(width).zip(out.chunks_exact_mut(width)) {
                     let r = inverse_rms(x, EPSILON);
@@ -195,12 +206,13 @@ impl Attention {
 }
 
 impl AttentionTrace {
-    fn prepare(&mut self, rows: usize, tokens: usize, d: usize, heads: usize) {
+    fn prepare(&mut self, windows: usize, tokens: usize, wanted: usize, d: usize, heads: usize) {
         let width = d / heads;
-        for buffer in [&mut self.q, &mut self.k, &mut self.mixed] {
-            resize(buffer, rows * d);
+        resize(&mut self.k, windows * tokens * d);
+        for buffer in [&mut self.q, &mut self.mixed] {
+            resize(buffer, windows * wanted * d);
         }
-        resize(&mut self.probabilities, rows * heads * tokens);
+        resize(&mut self.probabilities, windows * heads * wanted * tokens);
         if self.tokens != tokens {
             self.tokens = tokens;
             self.rotation = rotation_table(tokens, width);
@@ -246,10 +258,15 @@ fn rotate(x: &mut [f32], angles: &[f32], direction: f32) {
     }
 }
 
+/// Of the rows of a window's last tokens, each up to its own token; zero beyond.
 fn causal_softmax(scores: &mut [f32], tokens: usize) {
+    let first = tokens - scores.len() / tokens;
     vectorized(|| {
-        for (token, row) in scores.chunks_exact_mut(tokens).enumerate() {
-            softmax(&mut row[..=token]);
+        for (token, row) in (first..).zip(scores.chunks_exact_mut(tokens)) {
+            // Whole lanes: what is added to them weighs nothing.
+            let end = (token + 1).next_multiple_of(LANES).min(tokens);
+            row[token + 1..end].fill(f32::NEG_INFINITY);
+            softmax(&mut row[..end]);
             row[token + 1..].fill(0.0);
         }
     });
@@ -289,7 +306,7 @@ mod tests {
             2e-3,
             |weights, x, y| {
                 y.fill(0.0);
-                attention.forward_add(weights, x, 5, y, &mut trace.borrow_mut());
+                attention.forward_add(weights, x, [5, 5], y, &mut trace.borrow_mut());
             },
             |weights, x, dy, gradient, dx| attention.backward(weights, x, dy, &mut trace.borrow_mut(), gradient, dx),
         );
@@ -319,7 +336,7 @@ mod tests {
         let make = |len: u8, c: f32| (0..len).map(move |k| (0.7 * f32::from(k) + c).sin());
         let weights: Vec<f32> = make(48, 1.0).chain(make(2, 2.0)).chain(make(2, 3.0)).chain(make(16, 4.0)).collect();
         let (x, mut y) = (make(12, 5.0).collect::<Vec<_>>(), [0.0; 12]);
-        attention.forward_add(weights.as_slice(), &x, 3, &mut y, &mut AttentionTrace::default());
+        attention.forward_add(weights.as_slice(), &x, [3, 3], &mut y, &mut AttentionTrace::default());
         let first = [-0.526_598, 0.229_465, 0.094_184, -0.406_95];
         let second = [-0.117_645, 0.159_384, -0.182_705, 0.184_913];
         let third = [0.010_157, -0.082_929, 0.146_117, -0.192_421];
@@ -334,7 +351,7 @@ mod tests {
         let mut x = random(13, 5 * 8);
         let run = |x: &[f32]| {
             let mut y = vec![0.0; x.len()];
-            attention.forward_add(weights.as_slice(), x, 5, &mut y, &mut AttentionTrace::default());
+            attention.forward_add(weights.as_slice(), x, [5, 5], &mut y, &mut AttentionTrace::default());
             y
         };
         let before = run(&x);

@@ -2,14 +2,14 @@
 //!
 //! `[a_r|a_z|a_n] = x Wᵀ + b`, `[c_r|c_z|c_n] = h Uᵀ` with h the last step's output (zero before the first);
 //! `r = σ(a_r + c_r)`, `z = σ(a_z + c_z)`, `n = tanh(a_n + r · c_n)`, `h' = (1 − z) n + z h`; `y += h'`.
-//! x, y `[windows · tokens, d]`, W and U `[3d, d]`, b `[3d]`.
+//! x `[windows · tokens, d]`, y `[windows · wanted, d]` (the last tokens of each window), W and U `[3d, d]`, b `[3d]`.
 //!
 //! Backward, from the last token to the first, with g = dh': `dn = g (1 − z)(1 − n²)`, `dz = g (h − n) z (1 − z)`,
 //! `dr = dn · c_n · r (1 − r)`, `dh = g z + [dr|dz|dn·r] U`.
 
 use super::activation::{exp, sigmoid};
 use super::linear::{Linear, Weights};
-use super::resize;
+use super::{add, resize};
 use crate::matmul::{Mat, MatMut, Store, matmul};
 use crate::params::Layout;
 
@@ -67,7 +67,7 @@ impl Gru {
         &self,
         weights: &W,
         x: &[f32],
-        tokens: usize,
+        [tokens, wanted]: [usize; 2],
         y: &mut [f32],
         trace: &mut GruTrace,
     ) {
@@ -84,7 +84,8 @@ impl Gru {
             }
             (0..windows).for_each(|window| trace.advance(window * tokens + token, token > 0, d));
         }
-        y.iter_mut().zip(&trace.after).for_each(|(y, h)| *y += h);
+        let last = trace.after.chunks_exact(tokens * d).map(|window| &window[(tokens - wanted) * d..]);
+        y.chunks_exact_mut(wanted * d).zip(last).for_each(|(y, h)| add(y, h));
     }
 
     pub(crate) fn backward(
@@ -177,7 +178,7 @@ mod tests {
             2e-3,
             |weights, x, y| {
                 y.fill(0.0);
-                gru.forward_add(weights, x, 5, y, &mut trace.borrow_mut());
+                gru.forward_add(weights, x, [5, 5], y, &mut trace.borrow_mut());
             },
             |weights, x, dy, gradient, dx| gru.backward(weights, x, dy, &mut trace.borrow_mut(), gradient, dx),
         );
@@ -195,7 +196,7 @@ mod tests {
         let gru = Gru::new(&mut layout, "g", 1);
         let weights = [0.5, -0.3, 0.8, 0.0, 0.0, 0.0, 0.2, 0.7, -0.6];
         let mut y = [0.0; 3];
-        gru.forward_add(weights.as_slice(), &[1.0, -2.0, 0.5], 3, &mut y, &mut GruTrace::default());
+        gru.forward_add(weights.as_slice(), &[1.0, -2.0, 0.5], [3, 3], &mut y, &mut GruTrace::default());
         for (found, expected) in y.iter().zip([0.381451_f32, -0.006840, 0.202554]) {
             assert!((found - expected).abs() < 2e-6, "{found} against {expected}");
         }

@@ -16,9 +16,7 @@ use crate::params::Slot;
 const LANES: usize = 16;
 /// Inputs that one instruction multiplies and adds.
 const GROUP: usize = 4;
-/// Rows of x that share a load of weights.
-const ROWS: usize = 6;
-/// Registers of outputs in one tile: ROWS x TILE sums stay in registers.
+/// Registers of outputs in one tile: with up to six rows of x, whose sums all stay in registers.
 const TILE: usize = 4;
 
 /// A matrix `[outputs, inputs]`, packed `[outputs / 16][inputs / 4][16][4]`.
@@ -100,33 +98,14 @@ impl QuantizedMatrix {
         assert!(x.len() == count * self.inputs && y.len() == count * self.outputs, "product of another shape");
         let stride = self.inputs.div_ceil(GROUP) * GROUP;
         rows.round(x, self.inputs, stride);
-        for start in (0..count).step_by(ROWS) {
-            let end = (start + ROWS).min(count);
+        let mut start = 0;
+        while start < count {
+            // As many rows at once as have their sums in registers, then what is left.
+            let together = [6, 4, 2, 1].into_iter().find(|n| *n <= count - start).unwrap_or(1);
+            let end = start + together;
             let (values, scales) = (&rows.values[start * stride..end * stride], &rows.scales[start..end]);
-            self.tile_rows(values, scales, &mut y[start * self.outputs..end * self.outputs], store);
-        }
-    }
-
-    fn tile_rows(&self, values: &[u8], scales: &[f32], y: &mut [f32], store: Store) {
-        let blocks = self.scales.len() / LANES;
-        for block in (0..blocks).step_by(TILE) {
-            let mut sums = [[[0_i32; LANES]; TILE]; ROWS];
-            kernel::sum(self, values, scales.len(), block, (block + TILE).min(blocks), &mut sums);
-            for (row, scale) in scales.iter().enumerate() {
-                let y = &mut y[row * self.outputs..(row + 1) * self.outputs];
-                for (k, sums) in sums[row].iter().enumerate().take(blocks - block) {
-                    self.write(y, (block + k) * LANES, sums, *scale, store);
-                }
-            }
-        }
-    }
-
-    fn write(&self, y: &mut [f32], first: usize, sums: &[i32; LANES], scale: f32, store: Store) {
-        let last = (first + LANES).min(self.outputs);
-        let (scales, offsets) = (&self.scales[first..last], &self.sums[first..last]);
-        for (((y, sum), s), offset) in y[first..last].iter_mut().zip(sums).zip(scales).zip(offsets) {
-            let value = (sum - 128 * offset) as f32 * scale * s;
-            *y = if store == Store::Add { *y + value } else { value };
+            kernel::product(self, values, scales, &mut y[start * self.outputs..end * self.outputs], store);
+            start = end;
         }
     }
 }
@@ -184,55 +163,78 @@ pub(crate) fn supported() -> bool {
 
 #[cfg(target_arch = "x86_64")]
 mod kernel {
-    use super::{GROUP, LANES, QuantizedMatrix, ROWS, TILE, supported};
+    use super::{GROUP, LANES, QuantizedMatrix, TILE, supported};
+    use crate::matmul::Store;
     use std::arch::x86_64::{
-        __m512i, _mm512_dpbusd_epi32, _mm512_loadu_si512, _mm512_set1_epi32, _mm512_setzero_si512, _mm512_storeu_si512,
+        __m512, __m512i, _mm512_add_ps, _mm512_cvtepi32_ps, _mm512_dpbusd_epi32, _mm512_loadu_ps, _mm512_loadu_si512,
+        _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_mul_ps, _mm512_set1_epi32, _mm512_set1_ps,
+        _mm512_setzero_si512, _mm512_slli_epi32, _mm512_sub_epi32,
     };
 
-    type Sums = [[[i32; LANES]; TILE]; ROWS];
-
-    /// Σ u q for `rows` rows of `values` and the blocks `from..to` of outputs.
+    /// One, two, four or six rows of x by all outputs.
     #[allow(unsafe_code)]
-    pub(super) fn sum(matrix: &QuantizedMatrix, values: &[u8], rows: usize, from: usize, to: usize, sums: &mut Sums) {
-        let groups = matrix.inputs.div_ceil(GROUP);
-        assert!(supported() && rows <= ROWS && to <= from + TILE);
-        assert!(values.len() >= rows * groups * GROUP && matrix.packed.len() >= to * groups * LANES * GROUP);
-        // SAFETY: the processor has the instructions, and the asserts above keep every load inside its slice: `tile` reads
-        // rows · groups · 4 bytes of `values` and blocks below `to` of `packed`.
+    pub(super) fn product(matrix: &QuantizedMatrix, values: &[u8], scales: &[f32], y: &mut [f32], store: Store) {
+        let (groups, blocks, rows) = (matrix.inputs.div_ceil(GROUP), matrix.scales.len() / LANES, scales.len());
+        assert!(supported() && values.len() >= rows * groups * GROUP && y.len() == rows * matrix.outputs);
+        assert!(matrix.packed.len() == blocks * groups * LANES * GROUP && matrix.sums.len() == blocks * LANES);
+        assert!(matrix.outputs <= blocks * LANES && matrix.outputs + LANES > blocks * LANES);
+        // SAFETY: the processor has the instructions, and the lengths are those that `some_rows` states.
         unsafe {
-            match (rows, to - from) {
-                (6, 4) => tile::<6, 4>(matrix, values, groups, from, sums),
-                (6, 3) => tile::<6, 3>(matrix, values, groups, from, sums),
-                (6, 2) => tile::<6, 2>(matrix, values, groups, from, sums),
-                _ => {
-                    for row in 0..rows {
-                        for block in from..to {
-                            let mut one = [[[0; LANES]; TILE]; ROWS];
-                            tile::<1, 1>(matrix, &values[row * groups * GROUP..], groups, block, &mut one);
-                            sums[row][block - from] = one[0][0];
-                        }
-                    }
-                }
+            match rows {
+                6 => some_rows::<6>(matrix, values, scales, y, store),
+                4 => some_rows::<4>(matrix, values, scales, y, store),
+                2 => some_rows::<2>(matrix, values, scales, y, store),
+                _ => some_rows::<1>(matrix, values, scales, y, store),
             }
         }
     }
 
     /// # Safety
-    /// The caller checks the processor and the lengths; see `sum`.
+    /// The processor has the instructions; `values` are `[R][inputs / 4][4]`, `scales` `[R]`, `y` `[R][outputs]`, and the
+    /// matrix is packed as its type says.
+    #[target_feature(enable = "avx512f,avx512vnni")]
+    #[allow(unsafe_code)]
+    unsafe fn some_rows<const R: usize>(
+        matrix: &QuantizedMatrix,
+        values: &[u8],
+        scales: &[f32],
+        y: &mut [f32],
+        store: Store,
+    ) {
+        let blocks = matrix.scales.len() / LANES;
+        for block in (0..blocks).step_by(TILE) {
+            // SAFETY: as the caller's, and each call's blocks are among those of the matrix.
+            unsafe {
+                match blocks - block {
+                    1 => tile::<R, 1>(matrix, values, scales, block, y, store),
+                    2 => tile::<R, 2>(matrix, values, scales, block, y, store),
+                    3 => tile::<R, 3>(matrix, values, scales, block, y, store),
+                    _ => tile::<R, TILE>(matrix, values, scales, block, y, store),
+                }
+            }
+        }
+    }
+
+    /// R rows by the B blocks of outputs from `from` on.
+    ///
+    /// # Safety
+    /// As `some_rows`; the matrix has `from + B` blocks.
     #[target_feature(enable = "avx512f,avx512vnni")]
     #[allow(unsafe_code)]
     unsafe fn tile<const R: usize, const B: usize>(
         matrix: &QuantizedMatrix,
         values: &[u8],
-        groups: usize,
+        scales: &[f32],
         from: usize,
-        sums: &mut Sums,
+        y: &mut [f32],
+        store: Store,
     ) {
+        let groups = matrix.inputs.div_ceil(GROUP);
         let mut kept: [[__m512i; B]; R] = [[_mm512_setzero_si512(); B]; R];
         let (weights, values) = (matrix.packed.as_ptr(), values.as_ptr());
         for group in 0..groups {
-            // SAFETY: `from + b` < `to` and `group` < `groups`, so each load is of 64 bytes inside `packed`; each row's four
-            // bytes end at or before (R · groups · 4) of `values`.
+            // SAFETY: the matrix has `from + B` blocks of `groups`, each of the 64 bytes loaded; each row's four bytes end at
+            // or before (R · groups · 4) of `values`.
             unsafe {
                 let w: [__m512i; B] = std::array::from_fn(|b| {
                     _mm512_loadu_si512(weights.add(((from + b) * groups + group) * LANES * GROUP).cast())
@@ -246,29 +248,48 @@ mod kernel {
                 }
             }
         }
-        for (sums, kept) in sums.iter_mut().zip(&kept) {
-            for (sums, kept) in sums.iter_mut().zip(kept) {
-                // SAFETY: sixteen i32 are the 64 bytes stored.
-                unsafe { _mm512_storeu_si512(sums.as_mut_ptr().cast(), *kept) };
+        for (r, kept) in kept.iter().enumerate() {
+            for (b, sums) in kept.iter().enumerate() {
+                let first = (from + b) * LANES;
+                // SAFETY: `first` is below the outputs of row r, and `sums` and `scales` of the matrix have whole blocks.
+                unsafe {
+                    write(matrix, *sums, scales[r], first, &mut y[r * matrix.outputs..][..matrix.outputs], store);
+                };
             }
+        }
+    }
+
+    /// `y[first..] = s_r s_o (Σ u q − 128 Σ q)`, or added to it, for one block of a row's outputs.
+    ///
+    /// # Safety
+    /// The processor has the instructions, `first` is below `y.len()`, and the matrix's scales and sums reach to `first + 16`.
+    #[target_feature(enable = "avx512f")]
+    #[allow(unsafe_code)]
+    unsafe fn write(matrix: &QuantizedMatrix, sums: __m512i, scale: f32, first: usize, y: &mut [f32], store: Store) {
+        let lanes = (y.len() - first).min(LANES);
+        let mask = u16::MAX >> (LANES - lanes);
+        // SAFETY: whole blocks are read of the matrix's numbers, and of `y` the masked lanes only, which end with it.
+        unsafe {
+            let offsets = _mm512_slli_epi32(_mm512_loadu_si512(matrix.sums.as_ptr().add(first).cast()), 7);
+            let sum = _mm512_cvtepi32_ps(_mm512_sub_epi32(sums, offsets));
+            let per_output = _mm512_loadu_ps(matrix.scales.as_ptr().add(first));
+            let mut value: __m512 = _mm512_mul_ps(_mm512_mul_ps(sum, _mm512_set1_ps(scale)), per_output);
+            let to = y.as_mut_ptr().add(first);
+            if store == Store::Add {
+                value = _mm512_add_ps(_mm512_maskz_loadu_ps(mask, to), value);
+            }
+            _mm512_mask_storeu_ps(to, mask, value);
         }
     }
 }
 
 #[cfg(not(target_arch = "x86_64"))]
 mod kernel {
-    use super::{LANES, QuantizedMatrix, ROWS, TILE};
+    use super::QuantizedMatrix;
+    use crate::matmul::Store;
 
     /// Never reached: `QuantizedMatrix::new` gives `None` on this processor.
-    pub(super) fn sum(
-        _: &QuantizedMatrix,
-        _: &[u8],
-        _: usize,
-        _: usize,
-        _: usize,
-        _: &mut [[[i32; LANES]; TILE]; ROWS],
-    ) {
-    }
+    pub(super) fn product(_: &QuantizedMatrix, _: &[u8], _: &[f32], _: &mut [f32], _: Store) {}
 }
 
 #[cfg(test)]

@@ -9,15 +9,14 @@
 //! asinh: linear near the level, logarithmic far from it. An announced multiplier is divided out of the past and
 //! multiplied into the forecast; the features only tell of it.
 
-use super::phase_window::{PhaseWindow, SEASONS_BACK, first_season_back};
+use super::phase_table::{PhaseTable, SEASONS_BACK, runs};
+use super::scale::{Scales, squash, squash_all};
 use super::season::SeasonFinder;
-use super::sorted_window::SortedWindow;
+use super::sorted_window::{Entry, SortedWindow};
 use super::tokens::{Candidates, Tokens, Window};
 use super::{LEVELS, PATCH};
-use crate::layers::activation::ln;
-use crate::layers::vectorized;
 
-/// Features of one token; see `FeatureRow` for their places.
+/// Features of one token; `FeatureMaker::features` says which.
 pub(crate) const FEATURES: usize = 8 * PATCH + 2 * LEVELS + SCALARS;
 const SCALARS: usize = 24;
 const RECENT: usize = 64;
@@ -26,6 +25,8 @@ const LONG: usize = 288;
 const LEAST_LOCAL: f64 = 0.05;
 /// ... and this share of the level: about what an f32 can still tell apart.
 const LEAST_RELATIVE: f64 = 1e-6;
+/// The levels that tell a token how a distribution lies: lowest, median, highest.
+const OUTLINE: [usize; 3] = [0, LEVELS / 2, LEVELS - 1];
 
 /// Makes token rows; holds the buffers that one window needs.
 #[derive(Clone, Debug)]
@@ -35,14 +36,17 @@ pub(crate) struct FeatureMaker {
     clean: Vec<f64>,
     recent: SortedWindow,
     long: SortedWindow,
+    /// What a patch adds to both.
+    fresh: Vec<Entry>,
     /// (step, value) of the last `RECENT` seen values.
     tail: Vec<(f64, f64)>,
     running: Running,
     season_error: [Ema; 2],
     /// Mean of (value − value a first season before).
     drift: Ema,
-    /// Where the last token left it: the next one goes on from there.
-    phase: Option<PhaseWindow>,
+    summary: Summary,
+    /// Around the phases of the patch ahead of the token at work.
+    phases: PhaseTable,
     seen_end: usize,
 }
 
@@ -85,68 +89,72 @@ impl Ema {
     }
 }
 
-/// The two scales at one token.
+/// What the values seen so far say, the same for every token until more are seen.
 #[derive(Clone, Copy, Debug)]
-struct Scales {
-    centre: f64,
-    scale: f64,
-    /// Mean deviation of the last values: the scale before its bounds.
-    deviation: f64,
-    global_centre: f64,
-    global_scale: f64,
+struct Summary {
+    scales: Scales,
+    line: Line,
+    /// Quantiles of the last 64 values in the series' unit, and of the last 64 and the last 288 in the local scale.
+    levels: [f64; LEVELS],
+    recent: [f32; LEVELS],
+    long: [f32; LEVELS],
+    /// The last value in the local scale.
+    last: f32,
 }
 
-impl Scales {
-    /// In the local scale, not yet squashed.
-    fn scaled(&self, value: f64) -> f32 {
-        ((value - self.centre) / self.scale) as f32
+/// The value one season before, for each step of the patch ahead, in the local scale; 0 where there is none.
+type Lags = [f32; PATCH];
+
+impl Summary {
+    fn of(scales: Scales, line: Line, last: Option<f64>, recent: &SortedWindow, long: &SortedWindow) -> Self {
+        let levels = |window: &SortedWindow| window.quantiles().unwrap_or([scales.centre; LEVELS]);
+        let local = |levels: [f64; LEVELS]| levels.map(|value| scales.local(value));
+        Self {
+            scales,
+            line,
+            levels: levels(recent),
+            recent: local(levels(recent)),
+            long: local(levels(long)),
+            last: last.map_or(0.0, |value| scales.local(value)),
+        }
     }
-
-    fn local(&self, value: f64) -> f32 {
-        squash(self.scaled(value))
-    }
-
-    fn global(&self, value: f64) -> f32 {
-        squash(((value - self.global_centre) / self.global_scale) as f32)
-    }
-}
-
-fn squash_all(values: &mut [f32]) {
-    vectorized(|| values.iter_mut().for_each(|x| *x = squash(*x)));
-}
-
-/// asinh, odd, by the formula on |x| that loses nothing to cancellation; NaN stays NaN.
-#[inline(always)]
-fn squash(x: f32) -> f32 {
-    let a = if x.abs() > 1e15 { 1e15 } else { x.abs() };
-    let size = ln(a + (a * a + 1.0).sqrt());
-    if x.is_nan() { x } else { size.copysign(x) }
 }
 
 impl FeatureMaker {
     pub(crate) fn new() -> Self {
+        let (recent, long) = (SortedWindow::new(RECENT), SortedWindow::new(LONG));
+        let summary = Summary::of(Scales::UNKNOWN, Line::default(), None, &recent, &long);
         Self {
             finder: SeasonFinder::new(),
             clean: Vec::new(),
-            recent: SortedWindow::new(RECENT),
-            long: SortedWindow::new(LONG),
+            recent,
+            long,
+            fresh: Vec::with_capacity(PATCH),
             tail: Vec::with_capacity(2 * RECENT),
             running: Running::default(),
             season_error: [Ema::default(); 2],
             drift: Ema::default(),
-            phase: None,
+            summary,
+            phases: PhaseTable::new(),
             seen_end: 0,
         }
     }
 
-    /// Appends one row for every patch but the last.
-    pub(crate) fn append(&mut self, window: &Window<'_>, tokens: &mut Tokens) {
+    /// Appends one row for every patch but the last: features for all of them, the rest for the last `wanted` only, of
+    /// which a forecast will be read.
+    pub(crate) fn append(&mut self, window: &Window<'_>, wanted: usize, tokens: &mut Tokens) {
         self.start(window);
-        for token in 0..window.visible.len().saturating_sub(1) {
+        let rows = window.visible.len().saturating_sub(1);
+        for token in 0..rows {
             if window.visible[token] {
                 self.see(window, token);
             }
-            self.row(window, token, tokens);
+            self.find_phases(window, token);
+            self.features(window, token, &mut tokens.features);
+            if token + wanted >= rows {
+                self.candidates(window, token, &mut tokens.candidates);
+                self.targets(window, token, tokens);
+            }
         }
     }
 
@@ -162,30 +170,34 @@ impl FeatureMaker {
         self.running = Running::default();
         self.season_error = [Ema::default(); 2];
         self.drift = Ema::default();
-        self.phase = None;
         self.seen_end = window.lead;
+        self.summary = self.summarise();
     }
 
     /// Takes in the values of a visible patch.
     fn see(&mut self, window: &Window<'_>, patch: usize) {
         let start = window.lead + patch * PATCH;
+        self.fresh.clear();
         for step in start..start + PATCH {
             let value = f64::from(window.values[step]) / window.multiplier(step);
             if !value.is_finite() {
                 continue;
             }
             self.clean[step] = value;
-            self.recent.push(value);
-            self.long.push(value);
+            self.fresh.push((value, self.running.count as u64));
             self.running.push(value);
             self.tail.push((step as f64, value));
         }
+        self.fresh.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+        self.recent.merge(&self.fresh);
+        self.long.merge(&self.fresh);
         let surplus = self.tail.len().saturating_sub(RECENT);
         self.tail.drain(..surplus);
         for which in 0..2 {
             self.judge_season(window.seasons[which], which, start);
         }
         self.seen_end = start + PATCH;
+        self.summary = self.summarise();
     }
 
     /// How well the value a season ago told this patch.
@@ -206,7 +218,7 @@ impl FeatureMaker {
 
     fn scales(&self) -> Scales {
         let Some(recent) = self.recent.quantiles() else {
-            return Scales { centre: 0.0, scale: 1.0, deviation: 0.0, global_centre: 0.0, global_scale: 1.0 };
+            return Scales::UNKNOWN;
         };
         let centre = recent[LEVELS / 2];
         let global = self.running.deviation();
@@ -224,16 +236,6 @@ impl FeatureMaker {
         }
     }
 
-    /// The last finite value at whole seasons before `step`, among those seen.
-    fn lagged(&self, season: Option<usize>, step: usize) -> Option<f64> {
-        let season = season?;
-        let back = first_season_back(step, self.seen_end, season);
-        (back..back + SEASONS_BACK)
-            .map_while(|k| step.checked_sub(k * season))
-            .map(|at| self.clean[at])
-            .find(|x| x.is_finite())
-    }
-
     fn line(&self) -> Line {
         let n = self.tail.len() as f64;
         let Some((end, last)) = self.tail.last().copied() else { return Line::default() };
@@ -248,17 +250,73 @@ impl FeatureMaker {
         Line { level: mean + tx / tt * (end - mean_t), slope: tx / tt, end }
     }
 
-    fn row(&mut self, window: &Window<'_>, token: usize, tokens: &mut Tokens) {
-        let scales = self.scales();
-        let line = self.line();
+    fn summarise(&self) -> Summary {
+        let last = self.tail.last().map(|(_, value)| *value);
+        Summary::of(self.scales(), self.line(), last, &self.recent, &self.long)
+    }
+
+    fn find_phases(&mut self, window: &Window<'_>, token: usize) {
         let ahead = window.lead + (token + 1) * PATCH;
+        match window.seasons[0] {
+            Some(season) => self.phases.fill(&self.clean, season, ahead, self.seen_end),
+            None => self.phases.clear(),
+        }
+    }
+
+    /// The last finite value at whole seasons before each step, among those seen.
+    fn lags(&self, season: Option<usize>, ahead: usize) -> Lags {
+        let mut lags = [0.0; PATCH];
+        let Some(season) = season else { return lags };
+        for (steps, back) in runs(ahead, 0, self.seen_end, season) {
+            for step in steps {
+                let earlier = (back..back + SEASONS_BACK).map_while(|k| (ahead + step).checked_sub(k * season));
+                let known = earlier.map(|at| self.clean[at]).find(|x| x.is_finite());
+                lags[step] = known.map_or(0.0, |value| self.summary.scales.scaled(value));
+            }
+        }
+        squash_all(&mut lags);
+        lags
+    }
+
+    /// Some levels of the distribution at each step's phase, moved by `drift`, in the local scale. What has no value at its
+    /// phase has the recent quantiles, like a series without a season.
+    fn seasonal<const N: usize>(&self, levels: [usize; N], drift: f64) -> [[f32; N]; PATCH] {
+        let scales = &self.summary.scales;
+        let otherwise = levels.map(|level| self.summary.levels[level]);
+        let mut steps = std::array::from_fn(|step| {
+            let (values, moved) =
+                self.phases.quantiles(step, levels).map_or((otherwise, 0.0), |values| (values, drift));
+            values.map(|value| scales.scaled(value + moved))
+        });
+        squash_all(steps.as_flattened_mut());
+        steps
+    }
+
+    fn candidates(&self, window: &Window<'_>, token: usize, out: &mut Candidates) {
+        let Summary { scales, line, recent, long, last, .. } = &self.summary;
+        let ahead = window.lead + (token + 1) * PATCH;
+        out.recent.extend(recent);
+        out.long.extend(long);
+        out.last.push(*last);
+        out.lag.extend(self.lags(window.seasons[0], ahead));
+        out.other_lag.extend(self.lags(window.seasons[1], ahead));
+        let steps = ahead..ahead + PATCH;
+        out.trend.extend(steps.map(|step| scales.scaled(line.level + line.slope * (step as f64 - line.end))));
+        let trends = out.trend.len();
+        squash_all(&mut out.trend[trends - PATCH..]);
+        let all = std::array::from_fn(|level| level);
+        out.seasonal.extend(self.seasonal::<LEVELS>(all, 0.0).as_flattened());
+        out.drifted.extend(self.seasonal::<LEVELS>(all, self.drift.0.unwrap_or(0.0)).as_flattened());
+    }
+
+    fn targets(&self, window: &Window<'_>, token: usize, tokens: &mut Tokens) {
+        let scales = &self.summary.scales;
         tokens.centre.push(scales.centre);
         // What has only ever been constant is forecast to stay so: it tells nothing of how far it might move.
         let constant = scales.deviation == 0.0 && self.running.deviation() == 0.0;
         tokens.scale.push(if constant { 0.0 } else { scales.scale });
-        self.candidates(window, &scales, line, ahead, &mut tokens.candidates);
-        self.features(window, &scales, line, token, tokens);
         let known = self.running.count >= 4.0;
+        let ahead = window.lead + (token + 1) * PATCH;
         tokens.targets.extend((ahead..ahead + PATCH).map(|step| {
             let value = f64::from(window.values[step]) / window.multiplier(step);
             if known && value.is_finite() { scales.scaled(value) } else { f32::NAN }
@@ -267,89 +325,37 @@ impl FeatureMaker {
         squash_all(&mut tokens.targets[targets - PATCH..]);
     }
 
-    fn candidates(&mut self, window: &Window<'_>, scales: &Scales, line: Line, ahead: usize, out: &mut Candidates) {
-        let none = [scales.centre; LEVELS];
-        let recent = self.recent.quantiles().unwrap_or(none).map(|value| scales.local(value));
-        out.recent.extend(recent);
-        out.long.extend(self.long.quantiles().unwrap_or(none).map(|value| scales.local(value)));
-        out.last.push(self.tail.last().map_or(0.0, |(_, value)| scales.local(*value)));
-        for step in ahead..ahead + PATCH {
-            let lag = |season| self.lagged(season, step).map_or(0.0, |value| scales.scaled(value));
-            out.lag.push(lag(window.seasons[0]));
-            out.other_lag.push(lag(window.seasons[1]));
-            out.trend.push(scales.scaled(line.level + line.slope * (step as f64 - line.end)));
-        }
-        for steps in [&mut out.lag, &mut out.other_lag, &mut out.trend] {
-            let end = steps.len();
-            squash_all(&mut steps[end - PATCH..]);
-        }
-        self.seasonal_candidates(window.seasons[0], scales, ahead, recent, out);
-    }
-
-    fn seasonal_candidates(
-        &mut self,
-        season: Option<usize>,
-        scales: &Scales,
-        ahead: usize,
-        otherwise: [f32; LEVELS],
-        out: &mut Candidates,
-    ) {
-        let Some(season) = season else {
-            (0..PATCH).for_each(|_| out.seasonal.extend_from_slice(&otherwise));
-            (0..PATCH).for_each(|_| out.drifted.extend_from_slice(&otherwise));
-            return;
-        };
-        let drift = self.drift.0.unwrap_or(0.0);
-        // What has no value at its phase takes the recent quantiles, like a series without a season.
-        let fallback = self.recent.quantiles().unwrap_or([scales.centre; LEVELS]);
-        let kept = self.phase.take().filter(|phase| phase.is_at(season, ahead, self.seen_end));
-        let mut phase = kept.unwrap_or_else(|| PhaseWindow::new(&self.clean, season, ahead, self.seen_end));
-        for _ in 0..PATCH {
-            let (levels, moved) = phase.quantiles().map_or((fallback, 0.0), |levels| (levels, drift));
-            out.seasonal.extend(levels.map(|value| scales.scaled(value)));
-            out.drifted.extend(levels.map(|value| scales.scaled(value + moved)));
-            phase.advance(&self.clean, self.seen_end);
-        }
-        self.phase = Some(phase);
-        for levels in [&mut out.seasonal, &mut out.drifted] {
-            let end = levels.len();
-            squash_all(&mut levels[end - PATCH * LEVELS..]);
-        }
-    }
-
-    fn features(&self, window: &Window<'_>, scales: &Scales, line: Line, token: usize, tokens: &mut Tokens) {
+    fn features(&self, window: &Window<'_>, token: usize, f: &mut Vec<f32>) {
         let (here, ahead) = (window.lead + token * PATCH, window.lead + (token + 1) * PATCH);
         let seen = &self.clean[here..here + PATCH];
+        let scales = &self.summary.scales;
         let or_centre = |value: &f64, centre: f64| if value.is_finite() { *value } else { centre };
-        let rows = tokens.rows();
-        let (f, c) = (&mut tokens.features, &tokens.candidates);
-        let global = |value| ((value - scales.global_centre) / scales.global_scale) as f32;
-        f.extend(seen.iter().map(|value| global(or_centre(value, scales.global_centre))));
+        f.extend(seen.iter().map(|value| scales.scaled_globally(or_centre(value, scales.global_centre))));
         f.extend(seen.iter().map(|value| scales.scaled(or_centre(value, scales.centre))));
         let end = f.len();
         squash_all(&mut f[end - 2 * PATCH..]);
         f.extend(seen.iter().map(|value| f32::from(u8::from(value.is_finite()))));
-        f.extend_from_slice(&c.lag[(rows - 1) * PATCH..]);
-        let seasonal = c.seasonal[(rows - 1) * PATCH * LEVELS..].chunks_exact(LEVELS);
-        f.extend(seasonal.clone().map(|levels| levels[LEVELS / 2]));
-        f.extend(seasonal.map(|levels| levels[LEVELS - 1] - levels[0]));
-        f.extend_from_slice(&c.other_lag[(rows - 1) * PATCH..]);
+        f.extend(self.lags(window.seasons[0], ahead));
+        let seasonal = self.seasonal(OUTLINE, 0.0);
+        f.extend(seasonal.map(|[_, middle, _]| middle));
+        f.extend(seasonal.map(|[low, _, high]| high - low));
+        f.extend(self.lags(window.seasons[1], ahead));
         if window.multipliers.is_empty() {
             f.extend([0.0; PATCH]);
         } else {
             f.extend((ahead..ahead + PATCH).map(|step| window.multiplier(step).max(1e-3).ln() as f32));
         }
-        f.extend_from_slice(&c.recent[(rows - 1) * LEVELS..]);
-        f.extend_from_slice(&c.long[(rows - 1) * LEVELS..]);
-        f.extend(self.scalars(window, scales, line, ahead));
+        f.extend(self.summary.recent);
+        f.extend(self.summary.long);
+        f.extend(self.scalars(window, ahead));
     }
 
-    fn scalars(&self, window: &Window<'_>, scales: &Scales, line: Line, ahead: usize) -> [f32; SCALARS] {
+    fn scalars(&self, window: &Window<'_>, ahead: usize) -> [f32; SCALARS] {
+        let Summary { scales, line, last, .. } = &self.summary;
         let log_ratio = |a: f64, b: f64| ((a / b).max(1e-4).ln() * 0.5) as f32;
         let error = |which: usize| self.season_error[which].0.map_or(0.0, |error| log_ratio(error, scales.scale));
         let known = |value: bool| f32::from(u8::from(value));
         let hidden = ((ahead - self.seen_end) / PATCH) as f32;
-        let last = self.tail.last().map_or(0.0, |(_, value)| scales.local(*value));
         let span = self.tail.first().map_or(0.0, |(step, _)| (self.seen_end as f64 - step) / RECENT as f64);
         let zero = if window.non_negative { scales.local(0.0) * 0.5 } else { 0.0 };
         let [time_known, day_sin, day_cos, week_sin, week_cos] = calendar(window, ahead - window.lead);
@@ -357,7 +363,7 @@ impl FeatureMaker {
         [
             log_ratio(scales.scale, scales.global_scale),
             scales.global(scales.centre),
-            last,
+            *last,
             squash((line.slope * PATCH as f64 / scales.scale) as f32),
             hidden * 0.125,
             (1.0 + hidden).ln(),
@@ -398,35 +404,58 @@ fn calendar(window: &Window<'_>, step: usize) -> [f32; 5] {
 mod tests {
     use super::*;
 
-    #[test]
-    fn squash_is_asinh() {
-        for x in [-1e12_f32, -3.0, -1e-4, 0.0, 1e-6, 0.5, 40.0, 1e15] {
-            let exact = f64::from(x).asinh();
-            let found = f64::from(squash(x));
-            assert!((found - exact).abs() <= 2e-7 + 2e-7 * exact.abs(), "asinh({x}) = {found}, not {exact}");
+    fn window<'a>(values: &'a [f32], visible: &'a [bool]) -> Window<'a> {
+        Window {
+            values,
+            lead: 0,
+            visible,
+            multipliers: &[],
+            seasons: [Some(24), Some(100)],
+            step_s: 300,
+            start_time_s: Some(0),
+            non_negative: true,
         }
-        assert!(squash(f32::NAN).is_nan(), "missing stays missing");
-        assert!(squash(f32::INFINITY) < 40.0);
+    }
+
+    fn waves() -> Vec<f32> {
+        (0..20 * PATCH).map(|t| 5.0 + (t as f32 * 0.26).sin() + (t % 7) as f32).collect()
+    }
+
+    #[test]
+    fn what_is_not_wanted_is_left_out_and_changes_nothing() {
+        let mut values = waves();
+        values[100..140].fill(f32::NAN);
+        let visible: [bool; 20] = std::array::from_fn(|patch| patch < 12);
+        let [all, few] = [19, 8].map(|wanted| {
+            let mut tokens = Tokens::default();
+            FeatureMaker::new().append(&window(&values, &visible), wanted, &mut tokens);
+            tokens
+        });
+        assert_eq!(all.features, few.features);
+        assert_eq!((few.centre.len(), few.targets.len()), (8, 8 * PATCH));
+        let (a, b) = (&all.candidates, &few.candidates);
+        for (all, few, each) in [
+            (&a.recent, &b.recent, LEVELS),
+            (&a.long, &b.long, LEVELS),
+            (&a.last, &b.last, 1),
+            (&a.lag, &b.lag, PATCH),
+            (&a.other_lag, &b.other_lag, PATCH),
+            (&a.trend, &b.trend, PATCH),
+            (&a.seasonal, &b.seasonal, PATCH * LEVELS),
+            (&a.drifted, &b.drifted, PATCH * LEVELS),
+        ] {
+            assert_eq!(all[11 * each..], few[..]);
+        }
+        assert_eq!((&all.centre[11..], &all.scale[11..]), (&few.centre[..], &few.scale[..]));
     }
 
     /// What the first `seen` patches give must not depend on anything after them.
     #[test]
     fn the_future_never_changes_a_row() {
-        let mut values: Vec<f32> = (0..20 * PATCH).map(|t| 5.0 + (t as f32 * 0.26).sin() + (t % 7) as f32).collect();
-        let visible = [true; 20];
+        let mut values = waves();
         let rows = |values: &[f32]| {
-            let window = Window {
-                values,
-                lead: 0,
-                visible: &visible,
-                multipliers: &[],
-                seasons: [Some(24), Some(100)],
-                step_s: 300,
-                start_time_s: Some(0),
-                non_negative: true,
-            };
             let mut tokens = Tokens::default();
-            FeatureMaker::new().append(&window, &mut tokens);
+            FeatureMaker::new().append(&window(values, &[true; 20]), 19, &mut tokens);
             tokens
         };
         let before = rows(&values);

@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::config::ModelConfig;
+use super::config::{Mixer, ModelConfig};
 use super::features::FeatureMaker;
 use super::head::{OUTPUTS, quantiles};
 use super::network::{Network, Trace};
@@ -20,8 +20,14 @@ const LEAD: usize = 2 * CONTEXT_PATCHES * PATCH;
 pub const NATIVE_HORIZON: usize = 288;
 /// A coarse fan is widened at most so many times where it begins.
 const MOST_WIDENED: f64 = 8.0;
-/// Windows of one pass: enough rows to keep the matrix kernels busy, few enough to stay in cache.
-const BATCH: usize = 8;
+/// Windows of one pass: enough rows to keep the matrix kernels busy, few enough to stay in cache; a recurrent network has a
+/// product for each token, whose rows are the windows.
+const fn windows_at_once(mixer: Mixer) -> usize {
+    match mixer {
+        Mixer::Attention => 4,
+        Mixer::Gru => 8,
+    }
+}
 
 /// One series to forecast from its end.
 #[derive(Clone, Copy, Debug)]
@@ -78,7 +84,7 @@ impl QuantileForecast {
     }
 }
 
-/// How the blocks' matrices are multiplied.
+/// How the matrices of the map into the stream and of the blocks are multiplied.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Precision {
     /// 32-bit floats.
@@ -249,7 +255,7 @@ impl TelemetryModel {
         tasks.sort_by_key(|task| (task.context_patches, task.series));
         let batches: Vec<&[Task]> = tasks
             .chunk_by(|a, b| a.context_patches == b.context_patches)
-            .flat_map(|equal| equal.chunks(BATCH))
+            .flat_map(|equal| equal.chunks(windows_at_once(self.network.config.mixer)))
             .collect();
         let slots: Vec<Mutex<&mut QuantileForecast>> = out.iter_mut().map(Mutex::new).collect();
         let next = AtomicUsize::new(0);
@@ -285,8 +291,7 @@ impl TelemetryModel {
             // Each series has one slot and is in one batch: the lock is never waited for.
             let mut slot = slots[task.series].lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             for step in 0..horizon {
-                let row = k * rows + task.context_patches - 1 + step / PATCH;
-                let levels = worker.levels(row, k * wanted + step / PATCH, step % PATCH);
+                let levels = worker.levels(k * wanted + step / PATCH, step % PATCH);
                 slot.values[step * LEVELS..(step + 1) * LEVELS].copy_from_slice(&levels);
             }
         }
@@ -341,7 +346,7 @@ impl Worker {
             start_time_s: input.end_time_s.map(|end| end.saturating_sub(before_end)),
             non_negative,
         };
-        self.maker.append(&window, &mut self.tokens);
+        self.maker.append(&window, horizon_patches, &mut self.tokens);
     }
 
     /// The caller's season first; what is found fills the rest.
@@ -363,10 +368,10 @@ impl Worker {
         self.multipliers.extend((0..horizon).map(|step| input.multiplier((step + 1) * factor - 1)));
     }
 
-    /// Quantiles of one step of a token row, in the series' own unit; `out` is the row of the network's output.
-    fn levels(&self, row: usize, out: usize, step: usize) -> [f32; LEVELS] {
+    /// Quantiles of one step of a token row, in the series' own unit.
+    fn levels(&self, row: usize, step: usize) -> [f32; LEVELS] {
         let (centre, scale) = (self.tokens.centre[row], self.tokens.scale[row]);
-        let local = quantiles(&self.trace.out[out * OUTPUTS..(out + 1) * OUTPUTS], &self.tokens, row, step);
+        let local = quantiles(&self.trace.out[row * OUTPUTS..(row + 1) * OUTPUTS], &self.tokens, row, step);
         local.map(|z| {
             let value = centre + scale * f64::from(z).clamp(-60.0, 60.0).sinh();
             value.clamp(f64::from(f32::MIN), f64::from(f32::MAX)) as f32

@@ -40,10 +40,11 @@ impl MixerLayer {
         }
     }
 
-    fn forward_add<W: Weights + ?Sized>(&self, weights: &W, tokens: usize, y: &mut [f32], kept: &mut BlockTrace) {
+    /// Adds to `y`, which holds the last `wanted` rows of each window of `tokens`.
+    fn forward_add<W: Weights + ?Sized>(&self, weights: &W, sizes: [usize; 2], y: &mut [f32], kept: &mut BlockTrace) {
         match self {
-            Self::Attention(layer) => layer.forward_add(weights, &kept.mixer_in, tokens, y, &mut kept.attention),
-            Self::Gru(layer) => layer.forward_add(weights, &kept.mixer_in, tokens, y, &mut kept.gru),
+            Self::Attention(layer) => layer.forward_add(weights, &kept.mixer_in, sizes, y, &mut kept.attention),
+            Self::Gru(layer) => layer.forward_add(weights, &kept.mixer_in, sizes, y, &mut kept.gru),
         }
     }
 
@@ -116,9 +117,10 @@ impl Network {
         Self { config, layout, embed, blocks, norm, head }
     }
 
-    /// The matrices inside the blocks in 8 bits: nine tenths of the work. What enters and leaves the stream stays in f32,
-    /// where its wide range and the forecast's last digits need it. Empty where the processor lacks the instructions.
+    /// The matrices of the map into the stream and of the blocks in 8 bits: nearly all of the work. What leaves the stream
+    /// stays in f32: it is little, and the forecast's last digits need it. Empty where the processor lacks the instructions.
     pub(crate) fn quantize(&self, weights: &[f32]) -> QuantizedMatrices {
+        let embed = [&self.embed.hidden, &self.embed.output, &self.embed.skip];
         let inside = self.blocks.iter().flat_map(|block| {
             let mixer = match &block.mixer {
                 MixerLayer::Attention(layer) => vec![&layer.qkv, &layer.out],
@@ -126,7 +128,9 @@ impl Network {
             };
             mixer.into_iter().chain([&block.feed.gate_up, &block.feed.down])
         });
-        inside
+        embed
+            .into_iter()
+            .chain(inside)
             .filter_map(|linear| {
                 let matrix = QuantizedMatrix::new(linear.weight.of(weights), linear.outputs, linear.inputs)?;
                 Some((linear.weight, matrix))
@@ -134,8 +138,8 @@ impl Network {
             .collect()
     }
 
-    /// Fills `trace.out` for the last `wanted` rows of each window of `tokens` rows. Only those rows pass through what
-    /// follows the last attention, since no other row reads them there; a backward pass needs all (`wanted == tokens`).
+    /// Fills `trace.out` for the last `wanted` rows of each window of `tokens` rows. Only those ask in the last mixer and pass
+    /// through what follows it, since no other row is read there; a backward pass needs all (`wanted == tokens`).
     pub(crate) fn forward<W: Weights + ?Sized>(
         &self,
         weights: &W,
@@ -154,10 +158,9 @@ impl Network {
             keep(h, &mut kept.before_mixer);
             resize(&mut kept.mixer_in, h.len());
             block.mixer_norm.forward(weights.flat(), h, &mut kept.mixer_in);
-            block.mixer.forward_add(weights, tokens, h, kept);
-            if k + 1 == self.blocks.len() {
-                keep_last_rows(h, tokens * d, wanted * d);
-            }
+            let asking = if k + 1 == self.blocks.len() { wanted } else { tokens };
+            keep_last_rows(h, tokens * d, asking * d);
+            block.mixer.forward_add(weights, [tokens, asking], h, kept);
             keep(h, &mut kept.before_feed);
             resize(&mut kept.feed_in, h.len());
             block.feed_norm.forward(weights.flat(), h, &mut kept.feed_in);
@@ -242,8 +245,8 @@ mod tests {
                     non_negative: true,
                 };
                 let (mut tokens, mut trace) = (Tokens::default(), Trace::default());
-                FeatureMaker::new().append(&window, &mut tokens);
-                let rows = tokens.rows();
+                FeatureMaker::new().append(&window, PATCHES - 1, &mut tokens);
+                let rows = PATCHES - 1;
                 network.forward(weights.as_slice(), &tokens.features, rows, rows, &mut trace);
                 trace.out
             };
@@ -253,6 +256,27 @@ mod tests {
             let (past, future) = before.split_at(SEEN * OUTPUTS);
             assert!(after[..SEEN * OUTPUTS] == *past, "{mixer:?}: the future changed the past");
             assert!(after[SEEN * OUTPUTS..] != *future, "{mixer:?}: the values are not looked at");
+        }
+    }
+
+    #[test]
+    fn what_is_said_of_the_last_rows_is_the_same_without_the_others() {
+        const TOKENS: usize = 37;
+        const WANTED: usize = 9;
+        for mixer in [Mixer::Attention, Mixer::Gru] {
+            let network = Network::new(ModelConfig { mixer, layers: 2, ..ModelConfig::tiny() });
+            let weights = network.layout.init(4);
+            let features = random(5, 3 * TOKENS * network.config.features);
+            let [all, few] = [TOKENS, WANTED].map(|wanted| {
+                let mut trace = Trace::default();
+                network.forward(weights.as_slice(), &features, TOKENS, wanted, &mut trace);
+                trace.out
+            });
+            let last = all.chunks_exact(TOKENS * OUTPUTS).flat_map(|window| &window[(TOKENS - WANTED) * OUTPUTS..]);
+            assert_eq!(few.len(), 3 * WANTED * OUTPUTS);
+            for (found, expected) in few.iter().zip(last) {
+                assert!((found - expected).abs() <= 1e-5, "{mixer:?}: {found}, of all {expected}");
+            }
         }
     }
 

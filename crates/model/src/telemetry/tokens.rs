@@ -28,10 +28,11 @@ impl Window<'_> {
     }
 }
 
-/// The token rows of a batch of windows of equal length.
+/// The token rows of a batch of windows of equal length: features of all tokens, the rest of those of which a forecast is
+/// wanted, all or the last few of each window. Rows below are theirs.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tokens {
-    /// `[rows, FEATURES]`
+    /// `[tokens, FEATURES]`
     pub(crate) features: Vec<f32>,
     pub(crate) candidates: Candidates,
     /// Local centre and scale of each row, as forecasts are given back; the scale is 0 after a constant.
@@ -74,9 +75,5 @@ impl Tokens {
         for buffer in steps.into_iter().chain(levels).chain([&mut c.seasonal, &mut c.drifted]) {
             buffer.clear();
         }
-    }
-
-    pub(crate) fn rows(&self) -> usize {
-        self.centre.len()
     }
 }

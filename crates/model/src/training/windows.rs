@@ -152,7 +152,7 @@ impl WindowMaker {
             start_time_s: start_time_s.map(|time| time + lead as i64 * i64::from(origin.step_s)),
             non_negative: self.values.iter().all(|x| x.is_nan() || *x >= 0.0),
         };
-        self.maker.append(&window, tokens);
+        self.maker.append(&window, patches - 1, tokens);
     }
 
     /// Fills `self.values` with `len` points.
