@@ -62,6 +62,25 @@ fn degenerate_series_give_finite_ordered_forecasts() {
 }
 
 #[test]
+fn one_value_tells_a_level_but_not_how_far_it_moves() {
+    let announced = [1.0, 3.0];
+    for (history, value) in [(vec![8.0_f32], 8.0), (vec![f32::NAN, -8.0, f32::NAN], -8.0), (vec![0.0], 0.0)] {
+        let told = SeriesInput { future_multiplier: Some(&announced), ..input(&history) };
+        let forecast = model().forecast_batch(&[told], 300, 1).remove(0);
+        for (step, times) in [(0, 1.0), (1, 3.0), (299, 1.0)] {
+            let mut outer = [0.5 * value * times, 2.0 * value * times];
+            outer.sort_by(f32::total_cmp);
+            let levels = forecast.at(step);
+            assert_eq!(
+                [levels[0], levels[4], levels[8]],
+                [outer[0], value * times, outer[1]],
+                "step {step}: {levels:?}"
+            );
+        }
+    }
+}
+
+#[test]
 fn a_series_of_ten_million_points_is_read_from_its_end() {
     let long = wave(10_000_000, 288.0, 4.0);
     let whole = model().forecast_batch(&[input(&long)], 64, 1);
