@@ -1,9 +1,10 @@
 //! A live subject: nginx (gzip -9) under wrk whose load doubles and halves. Does the allotment follow, and what does it cost?
 //!
-//!   cargo bench -p apportion --bench nginx [-- PHASE_SECONDS]
+//!   cargo bench -p apportion --bench nginx [-- PHASE_SECONDS [VIOLATION]]
 //!
 //! Runs the load once without a limit and once under Apportion, in a control group of its own, and prints a row a phase: CPU
 //! used, allotted, slack, and the 99th percentile of latency with and without, outside the 30 s after each change of load.
+//! VIOLATION is the share of time in which more may be wanted than is allotted (0.01), what `violation` of the configuration says.
 //! Needs root, nginx and wrk (Debian: nginx-light, wrk).
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::cast_precision_loss, reason = "a benchmark")]
 
@@ -36,6 +37,7 @@ const EVERY: Duration = Duration::from_secs(5);
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with("--")).collect();
     let phase_s: u64 = args.first().map_or(120, |seconds| seconds.parse().unwrap());
+    let violation: f64 = args.get(1).map_or(0.01, |share| share.parse().unwrap());
     let folder = tempfile::tempdir().unwrap();
     let hierarchy = Hierarchy::discover(Path::new("/")).unwrap();
     let group = match OwnGroup::create(&hierarchy, &format!("/apportion-bench-{}", std::process::id())) {
@@ -47,9 +49,11 @@ fn main() {
         Ok(nginx) => nginx,
         Err(error) => return println!("LEFT OUT: nginx benchmark: nginx cannot be started: {error}"),
     };
-    println!("nginx gzip -9 under wrk, phases of {phase_s} s, of which the first {SETTLE_S} s are not counted");
+    println!(
+        "nginx gzip -9 under wrk, phases of {phase_s} s, of which the first {SETTLE_S} s are not counted; short in {violation} of the time asked"
+    );
     let free = PHASES.map(|connections| load(folder.path(), connections, phase_s, &mut || {}));
-    let mut subject = Subject::new(folder.path(), group.path());
+    let mut subject = Subject::new(folder.path(), group.path(), violation);
     let rows = PHASES.map(|connections| {
         subject.begin_phase();
         let p99_ms = load(folder.path(), connections, phase_s, &mut || subject.turn());
@@ -102,9 +106,10 @@ impl Phase {
 }
 
 impl Subject {
-    fn new(folder: &Path, group: &str) -> Self {
-        let rules = "guard = \"brisk\"\n[[workloads]]\nmatch = \"*nginx*\"\napply = true\nviolation = 0.01\n";
-        let config = Config::parse(rules, Path::new("rules")).unwrap();
+    fn new(folder: &Path, group: &str, violation: f64) -> Self {
+        let rules =
+            format!("guard = \"brisk\"\n[[workloads]]\nmatch = \"*nginx*\"\napply = true\nviolation = {violation}\n");
+        let config = Config::parse(&rules, Path::new("rules")).unwrap();
         let resolutions = vec![Resolution { step_s: 5, context: 512, horizon: 24, enough: 0 }];
         let cadence = Cadence { every_s: 15.0, most_per_tick: 8, resolutions };
         let here = Settings::here(folder.join("bench.db"));
