@@ -1,8 +1,8 @@
 //! Watches what happened after a cut, and takes back what hurt.
 
 use crate::{
-    Admitted, Binding, Change, DecisionId, Knob, Reason, Resource, Setting, Snapshot, Time, WorkloadId, WorkloadState,
-    metric::name,
+    Admitted, Binding, Change, DecisionId, Knob, Metric, Reason, Resource, Setting, Snapshot, Time, WorkloadId,
+    WorkloadState, metric::name,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -18,13 +18,22 @@ pub struct WatchLimits {
     pub pressure_share: f64,
     /// Latency against what it was before.
     pub latency_factor: f64,
-    /// How many looks in a row must show it (an OOM kill counts at once).
+    /// Share of requests that fail, above what it was before.
+    pub failed_share: f64,
+    /// How many readings in a row must show it (an OOM kill counts at once).
     pub looks: u32,
 }
 
 impl Default for WatchLimits {
     fn default() -> Self {
-        Self { window_s: 300.0, throttled_share: 0.05, pressure_share: 0.1, latency_factor: 1.3, looks: 2 }
+        Self {
+            window_s: 300.0,
+            throttled_share: 0.05,
+            pressure_share: 0.1,
+            latency_factor: 1.3,
+            failed_share: 0.01,
+            looks: 2,
+        }
     }
 }
 
@@ -55,6 +64,10 @@ struct Signals {
     io_pressure: Option<f64>,
     oom_kills: Option<f64>,
     latency_s: Option<f64>,
+    #[serde(default)]
+    errors_per_s: Option<f64>,
+    #[serde(default)]
+    requests_per_s: Option<f64>,
 }
 
 impl Signals {
@@ -67,7 +80,15 @@ impl Signals {
             io_pressure: state.value(name::IO_PRESSURE),
             oom_kills: state.value(name::OOM_KILLS),
             latency_s: state.value(name::LATENCY),
+            errors_per_s: state.value(name::ERRORS),
+            requests_per_s: state.value(name::REQUESTS),
         }
+    }
+
+    /// Failed requests by all requests: more errors of more requests are no harm.
+    fn failed_share(&self) -> Option<f64> {
+        let requests = self.requests_per_s.filter(|requests| *requests > 0.0)?;
+        Some((self.errors_per_s? / requests).min(1.0))
     }
 }
 
@@ -78,6 +99,9 @@ struct Watched {
     since: Time,
     before: Signals,
     looks: u32,
+    /// Time of the newest reading that was counted: a source that is asked seldom gives one reading to many ticks.
+    #[serde(default)]
+    counted: Option<Time>,
     /// The workload has been gone since.
     #[serde(default)]
     gone: bool,
@@ -135,6 +159,7 @@ impl Watch {
             knobs.retain(|knob, watched| {
                 // The clock may have been set back.
                 watched.since = watched.since.min(now);
+                watched.counted = watched.counted.map(|counted| counted.min(now));
                 if let Some(state) = state {
                     hurt.extend(watched.review(limits, *knob, state, now));
                 }
@@ -170,7 +195,8 @@ impl Watch {
 
 impl Watched {
     fn new(id: DecisionId, former: Setting, since: Time) -> Self {
-        Self { id, former, since, before: Signals::default(), looks: 0, gone: false, life: None, hurt: false }
+        let before = Signals::default();
+        Self { id, former, since, before, looks: 0, counted: None, gone: false, life: None, hurt: false }
     }
 
     /// The change that takes the cut back, where it hurts now or hurt before, and the harm where it is new; `None` also where the cut
@@ -193,6 +219,12 @@ impl Watched {
             self.looks = 0;
             return None;
         };
+        if let Some(read) = state.latest.get(&Metric::new(signal)).map(|latest| latest.time) {
+            if read <= self.counted.unwrap_or(self.since) {
+                return None;
+            }
+            self.counted = Some(read);
+        }
         self.looks += 1;
         let sure = self.looks >= limits.looks || [name::OOM_KILLS, RESTARTED].contains(&signal);
         sure.then(|| Harm {
@@ -242,10 +274,15 @@ fn harm(limits: &WatchLimits, knob: Knob, before: &Signals, now: &Signals) -> Op
         Resource::Storage => rise(name::IO_PRESSURE, before.io_pressure, now.io_pressure, limits.pressure_share),
         Resource::Network => None,
     };
-    own.or_else(|| {
+    let slower = || {
         let (before, now) = before.latency_s.zip(now.latency_s)?;
         (now > before * limits.latency_factor).then_some((name::LATENCY, before, now))
-    })
+    };
+    let failing = || {
+        let risen = now.failed_share()? > before.failed_share()? + limits.failed_share;
+        risen.then_some((name::ERRORS, before.errors_per_s?, now.errors_per_s?))
+    };
+    own.or_else(slower).or_else(failing)
 }
 
 /// Factors on top of what would be enough, raised by harm, fading with time.

@@ -98,6 +98,8 @@ struct Rig {
     state: LoopState,
     machine: Machine,
     snapshot: Snapshot,
+    /// What is read of the workload at each tick, beside its CPU usage.
+    readings: BTreeMap<&'static str, f64>,
 }
 
 impl Rig {
@@ -105,15 +107,17 @@ impl Rig {
         let mut state_now = LoopState::default();
         state_now.guard.limits = GuardLimits { cut_share: 0.6, ..GuardLimits::default() };
         let machine = Machine([(("web".into(), Knob::CpuQuota), Setting::Value(quota_cores))].into(), Refuses::Nothing);
-        Self { state: state_now, machine, snapshot: snapshot(vec![state("web", quota_cores)]) }
+        let snapshot = snapshot(vec![state("web", quota_cores)]);
+        Self { state: state_now, machine, snapshot, readings: BTreeMap::new() }
     }
 
-    /// One tick `after_s` later, with fresh CPU usage and settings as the machine has them.
+    /// One tick `after_s` later, with fresh readings and settings as the machine has them.
     fn tick(&mut self, after_s: i64) -> TickReport {
         self.snapshot.now = self.snapshot.now.plus_s(after_s);
         let now = self.snapshot.now;
         let web = self.snapshot.workloads.get_mut(&WorkloadId::new("web")).unwrap();
         read(web, name::CPU, now, 0.5);
+        self.readings.iter().for_each(|(metric, value)| read(web, metric, now, *value));
         web.settings = [(Knob::CpuQuota, self.machine.0[&("web".to_owned(), Knob::CpuQuota)])].into();
         let mut parts = Parts {
             history: &Flat,
@@ -127,10 +131,7 @@ impl Rig {
     }
 
     fn throttle(&mut self, share: f64) {
-        let now = self.snapshot.now;
-        let web = self.snapshot.workloads.get_mut(&WorkloadId::new("web")).unwrap();
-        read(web, name::CPU_PERIODS, now, 10.0);
-        read(web, name::CPU_THROTTLED_PERIODS, now, 10.0 * share);
+        self.readings.extend([(name::CPU_PERIODS, 10.0), (name::CPU_THROTTLED_PERIODS, 10.0 * share)]);
     }
 
     fn quota(&self) -> Setting {
@@ -185,6 +186,99 @@ fn what_hurt_is_taken_back_as_soon_as_it_can_be() {
     rig.tick(10);
     assert_eq!(rig.quota(), Setting::Value(2.0), "long after the watch's window");
     assert!(rig.state.watch.is_empty());
+}
+
+/// What became of a cut of a knob: the signals of each look, ten seconds apart, given what is read before and at each of them (`None` is
+/// that nothing new was read).
+fn looks(knob: Knob, before: &[(&str, f64)], after: &[Option<&[(&str, f64)]>]) -> Vec<Option<String>> {
+    let mut rig = Rig::new(2.0);
+    let id = WorkloadId::new("web");
+    let mut set = |rig: &mut Rig, readings: &[(&str, f64)]| {
+        let (now, web) = (rig.snapshot.now, rig.snapshot.workloads.get_mut(&id).unwrap());
+        readings.iter().for_each(|(metric, value)| read(web, metric, now, *value));
+    };
+    let demand = (knob.demand_metric(), 1.0);
+    set(&mut rig, &[before, &[demand]].concat());
+    let web = rig.snapshot.workloads.get_mut(&id).unwrap();
+    web.settings.insert(knob, Setting::Value(2e9));
+    let cut = common::change("web", knob, 2e9, 1.6e9);
+    let cut = rig.state.guard.admit(apportion_core::DecisionId(7), &cut, &rig.snapshot).unwrap();
+    rig.state.watch.begin(&cut, &rig.snapshot);
+    rig.snapshot.workloads.get_mut(&id).unwrap().settings.insert(knob, cut.to());
+    let look = |readings: &Option<&[(&str, f64)]>| {
+        rig.snapshot.now = rig.snapshot.now.plus_s(10);
+        if let Some(readings) = readings {
+            set(&mut rig, readings);
+        }
+        rig.state.watch.review(&rig.snapshot).pop().and_then(|(harm, _)| Some(harm?.signal))
+    };
+    after.iter().map(look).collect()
+}
+
+#[test]
+fn every_signal_tells_against_a_cut_after_two_readings_and_a_kill_at_once() {
+    let check = |knob: Knob, metric: &str, (usual, harmful): (f64, f64), expect: &[bool]| {
+        let (before, after) = ([(metric, usual)], [(metric, harmful)]);
+        let seen = looks(knob, &before, &[Some(&before), Some(&after), Some(&after)]);
+        let expect: Vec<Option<String>> = expect.iter().map(|harm| harm.then(|| metric.to_owned())).collect();
+        assert_eq!(seen, expect, "{knob} {metric} {harmful}");
+    };
+    let (never, second, at_once) = ([false; 3], [false, false, true], [false, true, false]);
+    check(Knob::MemoryMax, name::MEMORY_PRESSURE, (0.02, 0.15), &second);
+    check(Knob::MemoryMax, name::MEMORY_PRESSURE, (0.02, 0.11), &never);
+    check(Knob::MemoryHigh, name::MEMORY_PRESSURE, (0.0, 0.5), &second);
+    check(Knob::CpuQuota, name::MEMORY_PRESSURE, (0.0, 0.5), &never);
+    check(Knob::IoReadMax, name::IO_PRESSURE, (0.02, 0.15), &second);
+    check(Knob::IoWriteMax, name::IO_PRESSURE, (0.02, 0.11), &never);
+    check(Knob::MemoryMax, name::IO_PRESSURE, (0.0, 0.5), &never);
+    check(Knob::MemoryMax, name::OOM_KILLS, (0.0, 0.1), &at_once);
+    check(Knob::CpuQuota, name::OOM_KILLS, (0.0, 0.1), &never);
+    for knob in [Knob::CpuQuota, Knob::MemoryMax, Knob::IoReadMax, Knob::NetworkSendMax] {
+        check(knob, name::LATENCY, (0.2, 0.27), &second);
+        check(knob, name::LATENCY, (0.2, 0.25), &never);
+    }
+}
+
+#[test]
+fn more_failures_of_as_many_requests_tell_against_a_cut() {
+    let read = |requests: f64, errors: f64| [(name::REQUESTS, requests), (name::ERRORS, errors)];
+    let after = |(requests, errors): (f64, f64)| {
+        let after = read(requests, errors);
+        looks(Knob::CpuQuota, &read(100.0, 1.0), &[Some(&after), Some(&after)]).pop().unwrap()
+    };
+    assert_eq!(after((100.0, 3.0)).as_deref(), Some(name::ERRORS));
+    assert_eq!(after((100.0, 1.9)), None);
+    assert_eq!(after((1_000.0, 10.0)), None, "as many of more");
+    assert_eq!(after((0.0, 5.0)), None, "a share of nothing");
+}
+
+#[test]
+fn one_reading_is_one_look_however_often_it_is_seen() {
+    let (usual, slow) = ([(name::LATENCY, 0.2)], [(name::LATENCY, 0.3)]);
+    let look = |after: &[Option<&[(&str, f64)]>]| {
+        looks(Knob::CpuQuota, &usual, after).iter().filter(|signal| signal.is_some()).count()
+    };
+    // The source is asked every 30 s.
+    assert_eq!(look(&[Some(&slow), None, None, Some(&usual), None, None]), 0, "one outlier");
+    assert_eq!(look(&[Some(&slow), None, None, Some(&slow)]), 1);
+    assert_eq!(look(&[Some(&slow), None, None, Some(&usual), None, None, Some(&slow), None, None]), 0, "in a row");
+}
+
+#[test]
+fn a_reading_of_before_the_cut_is_no_look_at_it() {
+    let mut rig = Rig::new(2.0);
+    rig.readings.insert(name::LATENCY, 0.2);
+    rig.tick(0);
+    rig.readings.clear();
+    let since = rig.snapshot.now;
+    // It was asked before the cut, and answered after it.
+    for late in [since.plus_s(-5), since] {
+        read(rig.snapshot.workloads.get_mut(&WorkloadId::new("web")).unwrap(), name::LATENCY, late, 0.9);
+        assert!(rig.tick(10).harms.is_empty());
+    }
+    rig.readings.insert(name::LATENCY, 0.9);
+    assert!(rig.tick(10).harms.is_empty(), "the first reading after it");
+    assert_eq!(rig.tick(10).harms.len(), 1);
 }
 
 #[test]
