@@ -421,7 +421,7 @@ impl Guard {
             return Ok(());
         }
         // Reasons without use come from rules that do not rest on it.
-        if let Some(seen_s) = change.reason.used.map(|used| used.window_s * used.present_share)
+        if let Some(seen_s) = change.reason.used.map(|used| used.seen_s)
             && seen_s < self.limits.learn_s
         {
             return Err(Refusal::TooYoung { seen_s, needed_s: self.limits.learn_s });

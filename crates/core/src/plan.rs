@@ -11,6 +11,9 @@ pub struct Used {
     pub window_s: f64,
     /// Share of that time with samples, 0..1.
     pub present_share: f64,
+    /// Time with samples in all the history that is kept of it, also before that window, seconds.
+    #[serde(default)]
+    pub seen_s: f64,
     /// Median, in the knob's unit.
     pub p50: f64,
     /// 95th percentile.

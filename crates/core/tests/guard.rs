@@ -49,7 +49,7 @@ fn moderates_a_value_within_its_rules() {
 
 /// What was used in the last day.
 fn used(max: f64) -> Used {
-    Used { window_s: 86_400.0, present_share: 1.0, p50: 0.1 * max, p95: 0.2 * max, max, max_at: NOW }
+    Used { window_s: 86_400.0, present_share: 1.0, seen_s: 86_400.0, p50: 0.1 * max, p95: 0.2 * max, max, max_at: NOW }
 }
 
 /// One workload some time later, with its telemetry as fresh.
@@ -235,15 +235,18 @@ fn raises_of_the_last_day_are_taken_back_at_once() {
 #[test]
 fn nothing_is_cut_before_enough_was_seen() {
     let snapshot = snapshot(vec![state("web", 2.0)]);
-    let with_use = |to, present_share| {
+    let with_use = |to, present_share, seen_s| {
         let mut change = cpu("web", 2.0, to);
-        change.reason.used = Some(Used { present_share, ..used(0.3) });
+        change.reason.used = Some(Used { present_share, seen_s, ..used(0.3) });
         change
     };
     let young = Refusal::TooYoung { seen_s: 864.0, needed_s: 3_600.0 };
-    assert_eq!(admit(&mut guard(), &with_use(1.5, 0.01), &snapshot), Err(young));
-    assert_eq!(admit(&mut guard(), &with_use(3.0, 0.01), &snapshot), Ok(Setting::Value(3.0)), "a raise needs no proof");
-    assert_eq!(admit(&mut guard(), &with_use(1.5, 0.05), &snapshot), Ok(Setting::Value(1.5)));
+    assert_eq!(admit(&mut guard(), &with_use(1.5, 0.01, 864.0), &snapshot), Err(young));
+    let raise = with_use(3.0, 0.01, 864.0);
+    assert_eq!(admit(&mut guard(), &raise, &snapshot), Ok(Setting::Value(3.0)), "a raise needs no proof");
+    assert_eq!(admit(&mut guard(), &with_use(1.5, 0.05, 4_320.0), &snapshot), Ok(Setting::Value(1.5)));
+    let nightly = with_use(1.5, 0.01, 24.0 * 864.0);
+    assert_eq!(admit(&mut guard(), &nightly, &snapshot), Ok(Setting::Value(1.5)), "of many days together");
 }
 
 #[test]

@@ -26,6 +26,7 @@ fn reason() -> Reason {
         used: Some(Used {
             window_s: 86_400.0,
             present_share: 0.96,
+            seen_s: 2_500_000.0,
             p50: 0.31,
             p95: 0.52,
             max: 1.184,
@@ -381,7 +382,10 @@ fn time() -> impl Strategy<Value = Time> {
 
 fn some_reason() -> impl Strategy<Value = Reason> {
     let used = (span(), 0.0_f64..=1.0, size(), size(), size(), time()).prop_map(
-        |(window_s, present_share, p50, p95, max, max_at)| Used { window_s, present_share, p50, p95, max, max_at },
+        |(window_s, present_share, p50, p95, max, max_at)| {
+            let seen_s = window_s * present_share;
+            Used { window_s, present_share, seen_s, p50, p95, max, max_at }
+        },
     );
     let expected = (prop::option::of(0.0_f64..20.0), span(), time(), [size(), size(), size()]).prop_map(
         |(score, horizon_s, peak_at, peak)| Expected { by: "n-sigma3".to_owned(), score, horizon_s, peak_at, peak },

@@ -91,6 +91,7 @@ fn reason(now: Time, forecast: &Forecast, peak: usize, value: f64, margin: f64) 
     let used = Used {
         window_s: DAY_S as f64,
         present_share: 0.998,
+        seen_s: 14.0 * DAY_S as f64,
         p50: row[4] * 0.6,
         p95: row[4] * 0.97,
         max: row[6],

@@ -23,6 +23,7 @@ pub fn used(series: &Series) -> Option<Used> {
     Some(Used {
         window_s: series.len() as f64 * f64::from(series.step_s),
         present_share: sorted.len() as f64 / series.len() as f64,
+        seen_s: sorted.len() as f64 * f64::from(series.step_s),
         p50: at(0.5)?,
         p95: at(0.95)?,
         max: f64::from(*max),
@@ -90,7 +91,7 @@ mod tests {
     fn use_is_told_with_the_time_of_its_peak() {
         let used = used(&series(&[1.0, f32::NAN, 5.0, 5.0])).unwrap();
         assert_eq!((used.p50, used.max, used.max_at), (5.0, 5.0, Time::from_s(43_200)));
-        assert_eq!((used.window_s, used.present_share), (86_400.0, 0.75));
+        assert_eq!((used.window_s, used.present_share, used.seen_s), (86_400.0, 0.75, 64_800.0));
         assert!(super::used(&series(&[f32::NAN])).is_none());
     }
 

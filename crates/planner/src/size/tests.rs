@@ -209,7 +209,7 @@ fn a_reason_is_whole() {
     scene.forecasts.insert(Metric::new(name::CPU), forecast);
     let want = scene.wants().remove(0);
     let (used, expected) = (want.reason.used.unwrap(), want.reason.expected.unwrap());
-    assert_eq!((used.window_s, used.present_share), (86_400.0, 1.0));
+    assert_eq!((used.window_s, used.present_share, used.seen_s), (86_400.0, 1.0, 10.0 * 86_400.0));
     assert!(used.p50 <= used.p95 && used.p95 <= used.max && used.max_at <= scene.now());
     assert_eq!((expected.by.as_str(), expected.peak_at.s()), ("profile", start_s + 19 * 300));
     assert_eq!((want.reason.quantile, want.reason.margin), (0.99, 1.0));

@@ -28,7 +28,7 @@ use super::{
 };
 use apportion_core::{
     Announced, Assessment, Binding, Forecast, History, Knob, Metric, Reason, Series, Setting, Time, Want, Window,
-    WorkloadId, knob, traits::AssessInput, workload::Asked,
+    WorkloadId, knob, plan::Used, traits::AssessInput, workload::Asked,
 };
 
 /// The killing limit is sized for this part of the risk.
@@ -105,7 +105,8 @@ fn want(tracks: &Tracks, input: &AssessInput<'_>, knob: Knob) -> Option<Want> {
     let wide = margin * finer.unwrap_or(1.0);
     let enough = |kept: f64| clear_of_use(kept, &past).max(at_limit);
     let usual = round_up(knob, enough(kept) * wide);
-    let is_new = seen as f64 * f64::from(step_s) < NEW_S;
+    let seen_s = seen as f64 * f64::from(step_s);
+    let is_new = seen_s < NEW_S;
     let most_used = past.present().map(f64::from).fold(0.0, f64::max);
     let kin = if is_new { told(input, &metric, risk).filter(|kin| most_used <= kin.greatest) } else { None };
     let kept = enough(announced(kin.map_or(kept, |kin| kin.enough.max(most_used)), &ahead, &past));
@@ -123,7 +124,7 @@ fn want(tracks: &Tracks, input: &AssessInput<'_>, knob: Knob) -> Option<Want> {
         () => Binding::Recent,
     };
     let reason = Reason {
-        used: used(&recent),
+        used: used(&recent).map(|used| Used { seen_s: seen_s.max(used.seen_s), ..used }),
         expected: input.forecasts.get(&metric).and_then(|forecast| expected(forecast, input.now)),
         quantile: 1.0 - served_risk(risk),
         margin: margin * asked.factor,

@@ -102,6 +102,7 @@ impl From<&Reason> for ReasonShown {
 struct UsedShown {
     window_s: f64,
     present_share: f64,
+    seen_s: f64,
     p50: f64,
     p95: f64,
     max: f64,
@@ -110,8 +111,8 @@ struct UsedShown {
 
 impl From<Used> for UsedShown {
     fn from(used: Used) -> Self {
-        let Used { window_s, present_share, p50, p95, max, max_at } = used;
-        Self { window_s, present_share, p50, p95, max, max_at_s: max_at.s() }
+        let Used { window_s, present_share, seen_s, p50, p95, max, max_at } = used;
+        Self { window_s, present_share, seen_s, p50, p95, max, max_at_s: max_at.s() }
     }
 }
 
