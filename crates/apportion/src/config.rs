@@ -5,6 +5,7 @@ mod lenient;
 mod queries;
 
 use apportion_core::{GuardLimits, Knob, Mode, Standing, WorkloadId, knob::Bounds, matches};
+use apportion_host::collect::prometheus_address;
 use serde::Deserialize;
 use std::{
     collections::BTreeMap,
@@ -160,6 +161,14 @@ impl fmt::Display for Faults {
 }
 
 impl Faults {
+    /// What `run` would refuse of a file whose text has no fault, at the line of the key that says it.
+    #[must_use]
+    pub fn of_key(path: &Path, key: &str, what: String) -> Self {
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        let remedy = "`apportion run` does not start with it".to_owned();
+        Self { path: path.to_owned(), faults: vec![Fault { line: lenient::line_of_key(&text, key), what, remedy }] }
+    }
+
     fn unreadable(path: &Path, error: &std::io::Error) -> Self {
         let remedy = "name a file that can be read with --config, or leave it out for the defaults".to_owned();
         Self { path: path.to_owned(), faults: vec![Fault { line: 0, what: error.to_string(), remedy }] }
@@ -224,11 +233,10 @@ impl Check<'_> {
     }
 
     fn prometheus(&mut self, url: &Spanned<String>) -> String {
-        if !url.get_ref().starts_with("http://") && !url.get_ref().starts_with("https://") {
-            let what = format!("prometheus = {:?} is no address of a server", url.get_ref());
-            self.fault(url, what, "give http://HOST:PORT or https://HOST:PORT");
-        }
-        url.get_ref().trim_end_matches('/').to_owned()
+        prometheus_address(url.get_ref()).unwrap_or_else(|error| {
+            self.fault(url, error.to_string(), "give http://HOST:PORT or https://HOST:PORT");
+            String::new()
+        })
     }
 
     fn pace(&mut self, pace: &Spanned<String>) -> GuardLimits {

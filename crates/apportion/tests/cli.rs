@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 use apportion_core::{
-    Binding, Capacity, Change, Decision, DecisionId, Guard, Knob, Outcome, Reason, Setting, Snapshot, Standing, Time,
-    Verdict, Workload, WorkloadKind, WorkloadState,
+    Batch, Binding, Capacity, Change, Decision, DecisionId, Guard, Knob, Outcome, Reason, Sample, Setting, Snapshot,
+    Standing, Time, Verdict, Workload, WorkloadKind, WorkloadState,
 };
 use apportion_host::store::{Access, Options, Store};
 use std::{
@@ -63,6 +63,31 @@ fn a_faulty_configuration_names_line_and_remedy() {
     assert_eq!(output.status.code(), Some(2));
     let said = text(&output.stderr);
     assert!(said.contains("faulty.toml:2: guard = \"wild\" is not known; give \"careful\""), "{said}");
+}
+
+#[test]
+fn what_run_would_refuse_check_refuses_with_its_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, secrets) = (folder.path().join("a.toml"), folder.path().join("secrets"));
+    std::fs::create_dir(&secrets).unwrap();
+    let check = |text: &str, expect: &str| {
+        let named = format!("secrets = {:?}", secrets.to_str().unwrap());
+        std::fs::write(&file, text.replace("SECRETS", &named)).unwrap();
+        let output = apportion(folder.path(), &["check", "--config", file.to_str().unwrap()]);
+        let said = text(&output.stderr);
+        assert_eq!((output.status.code(), said.contains(expect)), (Some(2), true), "{text}: {said}");
+    };
+    check(
+        "guard = \"normal\"\nlisten = \"0.0.0.0:7070\"",
+        "a.toml:2: the page would be open to the network on 0.0.0.0:7070",
+    );
+    std::fs::write(secrets.join("token"), "short\n").unwrap();
+    check("\nSECRETS", "a.toml:2: the token has 5 bytes");
+    std::fs::write(secrets.join("token"), "long-enough-to-be-a-token").unwrap();
+    check("listen = \"0.0.0.0:7070\"\nSECRETS", "a.toml:1: the page would be open");
+    std::fs::write(secrets.join("tls.crt"), "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n").unwrap();
+    check("SECRETS\nlisten = \"0.0.0.0:7070\"", "a.toml:1: ");
+    check("SECRETS\nlisten = \"0.0.0.0:7070\"", "tls.key");
 }
 
 #[test]
@@ -258,11 +283,25 @@ fn sentences_are_taken_when_confirmed_and_listed_without_a_loop() {
 #[test]
 fn holds_are_kept_and_released_without_a_loop() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::create_dir(folder.path().join("store")).unwrap();
+    let store = changed_store(&folder.path().join("store/apportion.db"));
+    store.mark_restored(&"gone".into(), Knob::CpuQuota).unwrap();
+    let workload =
+        Workload { id: "web".into(), kind: WorkloadKind::Cgroup, path: "/web".to_owned(), labels: BTreeMap::new() };
+    let sample =
+        Sample { workload: "web".into(), metric: "cpu_cores".into(), time: Time::from_s(1_790_000_000), value: 1.0 };
+    store.append(
+        &Batch { workloads: vec![workload], samples: vec![sample], ..Batch::default() },
+        Time::from_s(1_790_000_000),
+    );
+    store.mark_restored(&"web".into(), Knob::CpuQuota).unwrap();
+    store.flush().unwrap();
+    drop(store);
     let done = |args: &[&str]| {
         let output = apportion(folder.path(), args);
         (output.status.code(), text(&output.stdout) + &text(&output.stderr))
     };
+    let (status, said) = done(&["hold", "wbe", "--for", "2h"]);
+    assert_eq!((status, said.contains("no workload is called wbe, so nothing is held")), (Some(3), true), "{said}");
     assert_eq!(done(&["hold", "web", "--for", "2h", "--why", "audit"]).0, Some(0));
     assert_eq!(done(&["release", "web"]).0, Some(0));
     assert_eq!(done(&["release", "web"]).0, Some(3), "it is not held any more");

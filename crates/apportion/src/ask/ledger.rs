@@ -153,7 +153,7 @@ pub(super) fn in_force(decisions: &[Decision], knob: Knob, at: Time) -> Option<(
 }
 
 pub(super) fn filter(workload: Option<&WorkloadId>, since: Option<Time>, limit: usize) -> Filter {
-    Filter { workload: workload.cloned(), since, limit }
+    Filter { workload: workload.cloned(), since, before: None, limit }
 }
 
 /// A report without an end stops by itself.

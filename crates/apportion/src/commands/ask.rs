@@ -83,7 +83,7 @@ type Has = (BTreeMap<Knob, Setting>, BTreeMap<Knob, f64>);
 
 /// What a workload's knobs were at its newest decisions, and what was proposed.
 fn has(store: &Store, workload: &apportion_core::WorkloadId) -> anyhow::Result<Has> {
-    let filter = Filter { workload: Some(workload.clone()), since: None, limit: LOOK_BACK };
+    let filter = Filter { workload: Some(workload.clone()), limit: LOOK_BACK, ..Filter::default() };
     let (mut settings, mut allotted) = Has::default();
     for decision in store.decisions(&filter)? {
         let (knob, change) = (decision.change.knob, &decision.change);

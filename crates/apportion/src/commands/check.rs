@@ -1,15 +1,15 @@
 //! `apportion check`.
 
-use super::say;
+use super::{page, say};
 use crate::{
     args::{Check, Global},
-    config,
+    config, daemon,
 };
 
 /// Says what is wrong with the configuration, or that nothing is; or prints every key.
 ///
 /// # Errors
-/// All faults of the file.
+/// All faults of the file, or the first thing for which `run` would not start: an open page, a secret that cannot be used.
 pub fn run(global: &Global, args: &Check) -> anyhow::Result<()> {
     if args.keys {
         say(config::REFERENCE.trim_end());
@@ -18,6 +18,9 @@ pub fn run(global: &Global, args: &Check) -> anyhow::Result<()> {
     let config = global.configuration()?;
     let path = global.config.clone().unwrap_or_else(|| config::DEFAULT_PATH.into());
     if path.exists() {
+        let refused = |key: &str, why: anyhow::Error| config::Faults::of_key(&path, key, format!("{why:#}"));
+        page::check(&config).map_err(|(key, why)| refused(key, why))?;
+        daemon::prometheus::collector(&config).map_err(|why| refused("prometheus", why))?;
         let managed = config.rules.iter().filter(|rule| rule.standing.mode == apportion_core::Mode::Apply).count();
         say(&format!(
             "{}: no faults; {} rules, {managed} of them with apply = true",

@@ -81,7 +81,7 @@ fn look_up(store: &Store, what: &str) -> anyhow::Result<Vec<Decision>> {
     if let Ok(number) = what.parse() {
         return Ok(store.decision(DecisionId(number))?.into_iter().collect());
     }
-    let filter = Filter { workload: Some(what.into()), since: None, limit: LOOK_BACK };
+    let filter = Filter { workload: Some(what.into()), limit: LOOK_BACK, ..Filter::default() };
     let mut newest: BTreeMap<Knob, Decision> = BTreeMap::new();
     for decision in store.decisions(&filter)? {
         newest.entry(decision.change.knob).or_insert(decision);

@@ -22,7 +22,7 @@ pub(super) fn find(global: &args::Global, args: &args::History) -> anyhow::Resul
     let store = global.open_to_read()?;
     let workload = args.workload.as_deref().map(Into::into);
     let limit = if args.applied { usize::MAX } else { args.limit };
-    let mut decisions = store.decisions(&Filter { workload, since: None, limit })?;
+    let mut decisions = store.decisions(&Filter { workload, limit, ..Filter::default() })?;
     decisions.retain(|decision| !args.applied || decision.is_applied());
     decisions.truncate(args.limit);
     if decisions.is_empty() {

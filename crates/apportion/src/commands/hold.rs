@@ -7,15 +7,17 @@ use super::{
 use crate::{args, daemon, tell};
 use anyhow::{Context as _, bail};
 use apportion_core::WorkloadId;
+use apportion_host::store::Store;
 
 /// Puts a hold on a workload.
 ///
 /// # Errors
-/// The duration cannot be read, or neither the store nor a running loop can be reached.
+/// No such workload was ever seen, the duration cannot be read, or neither the store nor a running loop can be reached.
 pub fn hold(global: &args::Global, args: &args::Hold) -> anyhow::Result<()> {
     let now = daemon::now();
     let until = args.for_.as_deref().map(duration_s).transpose()?.map(|span_s| now.plus_s(span_s));
     if let Some(store) = global.open_to_write()? {
+        check_seen(&store, &args.workload)?;
         store.hold(std::slice::from_ref(&args.workload), &args.why, until, now)?;
         say(&format!("{} is held", args.workload));
         return Ok(());
@@ -24,6 +26,17 @@ pub fn hold(global: &args::Global, args: &args::Hold) -> anyhow::Result<()> {
     let body = serde_json::json!({ "why": args.why, "until_s": until.map(apportion_core::Time::s) });
     say(&Control::find(&global.store_path())?.ask("POST", &path, Some(&body))?);
     Ok(())
+}
+
+/// A hold on a name that nothing has would protect nothing.
+fn check_seen(store: &Store, name: &str) -> anyhow::Result<()> {
+    let seen = store.workloads()?.into_iter().map(|seen| seen.workload.id);
+    let changed = store.originals()?.into_iter().map(|original| original.workload.id);
+    if seen.chain(changed).any(|id| id.answers_to(name)) {
+        return Ok(());
+    }
+    let what = format!("no workload is called {name}, so nothing is held; `apportion status` lists them");
+    Err(super::NothingFound(what).into())
 }
 
 /// Ends holds of a workload.

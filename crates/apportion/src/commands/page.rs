@@ -83,6 +83,17 @@ impl Drop for Served {
     }
 }
 
+/// Whether the page can be served as the configuration says; if not, the key that is at fault, and why.
+pub(super) fn check(config: &Config) -> Result<(), (&'static str, anyhow::Error)> {
+    let Ok(address) = config.listen.parse() else { return Ok(()) };
+    let token = secret(config, "token").map_err(|error| ("secrets", error))?;
+    let listen = web::Listen { address, token, tls: tls(config) };
+    listen.check().map(|_| ()).map_err(|error| {
+        let key = if matches!(error, web::ListenError::Exposed { .. }) { "listen" } else { "secrets" };
+        (key, error.into())
+    })
+}
+
 /// A page whose port is taken.
 struct Page {
     server: web::Server,

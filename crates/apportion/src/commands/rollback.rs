@@ -119,7 +119,7 @@ fn wanted(store: &Store, args: &args::Rollback) -> anyhow::Result<Vec<Undo>> {
 /// The last change that still stands: neither a taking back nor taken back since, of a knob that is not as it was at first. So doing
 /// it again goes one change further back, and what hurt is not put in force again.
 fn last_applied(store: &Store) -> anyhow::Result<DecisionId> {
-    let decisions = store.decisions(&Filter { workload: None, since: None, limit: usize::MAX })?;
+    let decisions = store.decisions(&Filter { limit: usize::MAX, ..Filter::default() })?;
     let applied = || decisions.iter().filter(|decision| decision.is_applied());
     let undone: BTreeSet<DecisionId> = applied().filter_map(|decision| decision.change.undoes()).collect();
     let changed: BTreeSet<_> = store.originals()?.into_iter().map(|it| (it.workload.id, it.knob)).collect();

@@ -24,6 +24,13 @@ pub(super) fn read(text: &str) -> (File, Vec<Fault>) {
     (File::default(), faults)
 }
 
+/// The line of a key at the top of the file; the first one where it is not there.
+pub(super) fn line_of_key(text: &str, key: &str) -> usize {
+    let (table, _) = DeTable::parse_recoverable(text);
+    let at = table.get_ref().keys().find(|known| known.get_ref() == key).map(|known| known.span().start);
+    at.map_or(1, |at| line_of(text, at))
+}
+
 fn fault(text: &str, error: &Error) -> Fault {
     let line = error.span().map_or(1, |span| line_of(text, span.start));
     let remedy = "`apportion check --keys` prints every key with its default, unit and range".to_owned();

@@ -38,6 +38,9 @@ fn faults_say_line_and_remedy() {
     check("\nlisten = \"here\"", 2, "no address");
     check("store_mib = 1", 1, "out of range");
     check("guard = \"wild\"", 1, "not known");
+    check("prometheus = \"ftp://h\"", 1, "begin with http:// or https://");
+    check("\nprometheus = \"http://u:p@h:9090\"", 2, "credentials");
+    check("prometheus = \"http://h:9090/api/v1\"", 1, "leave /api/v1");
     check("listne = \"x\"", 1, "unknown field `listne`");
     check("listen = [", 1, "");
     check("[[workloads]]\napply = true", 1, "missing field `match`");

@@ -20,6 +20,7 @@ use apportion_host::{
     store::{Access, Options, Store},
 };
 use std::{
+    collections::BTreeSet,
     path::{Path, PathBuf},
     sync::{Arc, mpsc},
     time::Duration,
@@ -75,6 +76,7 @@ pub fn assemble(config: &Config, settings: Settings) -> anyhow::Result<Assembled
     let options = Options { most_bytes: config.store_bytes };
     let store = Arc::new(Store::open(&settings.store, Access::ReadWrite, options)?);
     let hierarchy = Hierarchy::discover(&settings.root).context("the machine's control groups cannot be found")?;
+    let own_groups = own_groups(&hierarchy, settings.apply)?;
     let mut executor = executor(&hierarchy, &store, settings.apply);
     let found = prometheus::Found::default();
     prometheus::backfill(config, &store, &found, super::now())?;
@@ -95,7 +97,7 @@ pub fn assemble(config: &Config, settings: Settings) -> anyhow::Result<Assembled
         collectors: collectors(config, &hierarchy, settings.only.as_deref(), &found)?,
         found,
         machine: MachineCollector::new(hierarchy.clone()),
-        own_groups: hierarchy.own_groups().unwrap_or_default(),
+        own_groups,
         hierarchy,
         history: StoreHistory(Arc::clone(&store)),
         tuner: settings.tune.then(|| Tuner::start(settings.store.clone())).transpose()?,
@@ -167,6 +169,21 @@ fn settle(store: &Store, executor: &dyn Executor, hierarchy: &Hierarchy, state: 
             }
             Err(error) => tracing::error!("{error}"),
         }
+    }
+}
+
+/// The groups that are never changed. Where they cannot be told, nothing is.
+fn own_groups(hierarchy: &Hierarchy, apply: bool) -> anyhow::Result<BTreeSet<String>> {
+    match hierarchy.own_groups() {
+        Err(error) if apply => Err(error).context(
+            "the groups of this process and of init cannot be told from others, so no limit may be set: \
+             run without --apply, or make /proc readable",
+        ),
+        Err(error) => {
+            tracing::warn!("the groups of this process and of init cannot be told from others: {error}");
+            Ok(BTreeSet::new())
+        }
+        Ok(own) => Ok(own),
     }
 }
 

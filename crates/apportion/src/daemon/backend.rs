@@ -105,13 +105,11 @@ impl Backend for StoreBackend {
     }
 
     fn decisions(&self, query: &DecisionQuery) -> Vec<Decision> {
-        let filter = Filter { workload: query.workload.clone(), since: query.since, limit: usize::MAX };
-        let found = self.store.decisions(&filter).unwrap_or_else(|error| {
+        let DecisionQuery { workload, since, before, limit } = query.clone();
+        self.store.decisions(&Filter { workload, since, before, limit }).unwrap_or_else(|error| {
             tracing::warn!("{error}");
             Vec::new()
-        });
-        let before = |decision: &Decision| query.before.is_none_or(|before| decision.id < before);
-        found.into_iter().filter(before).take(query.limit).collect()
+        })
     }
 
     fn decision(&self, id: DecisionId) -> Option<Decision> {

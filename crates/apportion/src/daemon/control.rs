@@ -257,8 +257,14 @@ fn summary(workload: &WorkloadId, said: Vec<Said>) -> Result<String, ActionError
 
 /// The knob is back, or why not and what to do.
 fn check(decision: &Decision) -> Result<(), String> {
-    let (knob, workload) = (decision.change.knob, &decision.change.workload);
+    let (knob, workload, former) = (decision.change.knob, &decision.change.workload, decision.change.to);
     match &decision.verdict {
+        // The guard keeps memory above what is in use, also against a person's rollback.
+        Verdict::Admitted { to, outcome: Outcome::Applied { .. } | Outcome::Unchanged } if !to.same(former, knob) => {
+            Err(format!(
+                "{knob} of {workload} is {to} now and not {former}, since more than that is in use: ask again when it has shrunk"
+            ))
+        }
         Verdict::Admitted { outcome: Outcome::Applied { .. } | Outcome::Unchanged, .. } => Ok(()),
         Verdict::Admitted { outcome: Outcome::Failed { error }, .. } => Err(format!("{knob}: {error}")),
         Verdict::Refused { why: Refusal::ForeignChange { found, .. } } => Err(format!(

@@ -152,6 +152,27 @@ fn one_knob_that_cannot_be_put_back_stops_no_other() {
 }
 
 #[test]
+fn a_rollback_that_stops_above_memory_in_use_says_so() {
+    let mut world = World::new(&["web"]);
+    fs::write(world.file("web/memory.max"), "4194304\n").unwrap();
+    world.set("/web", Knob::MemoryMax, Value(64.0 * MIB));
+    fs::write(world.file("web/memory.current"), "33554432\n").unwrap();
+    fs::write(world.file("web/memory.stat"), "anon 33554432\ninactive_file 0\n").unwrap();
+    world.daemon.turn(START.plus_s(10));
+    let error = world.roll_back("/web").unwrap_err();
+    assert!(
+        error.what.contains("memory_max_bytes of /web is 36909875") && error.what.contains("not 4194304"),
+        "{error:?}"
+    );
+    assert_eq!(world.changed(), [("/web".to_owned(), Knob::MemoryMax, Value(4.0 * MIB))], "still to be put back");
+    fs::write(world.file("web/memory.current"), "1048576\n").unwrap();
+    fs::write(world.file("web/memory.stat"), "anon 1048576\ninactive_file 0\n").unwrap();
+    world.daemon.turn(START.plus_s(20));
+    assert!(world.roll_back("/web").unwrap().contains("memory_max_bytes of /web is 4194304 again"));
+    assert_eq!((world.text("web/memory.max").as_str(), world.changed()), ("4194304", vec![]));
+}
+
+#[test]
 fn what_is_gone_is_settled_with_a_note_and_what_only_stopped_is_put_back() {
     let mut world = World::new(&["gone", "stopped"]);
     world.set("/gone", Knob::CpuQuota, Value(0.5));
@@ -252,6 +273,37 @@ fn a_knob_that_this_run_cannot_reach_stays_open_for_one_that_can() {
     let open: Vec<String> =
         daemon.store.unsettled().unwrap().iter().map(|intent| intent.workload.id.to_string()).collect();
     assert_eq!(open, ["/web"], "what is gone is settled");
+}
+
+#[test]
+fn a_loop_that_cannot_tell_its_own_group_sets_nothing() {
+    let World { folder, daemon } = World::new(&["web"]);
+    drop(daemon);
+    put(&folder.path().join("root"), "proc/1/cgroup", "not as the kernel writes it\n");
+    let error = assemble(&Config::default(), settings(folder.path())).map(|_| ()).unwrap_err();
+    let error = format!("{error:#}");
+    assert!(error.contains("run without --apply") && error.contains("proc/1/cgroup"), "{error}");
+    let recommending = Settings { apply: false, ..settings(folder.path()) };
+    assert!(assemble(&Config::default(), recommending).is_ok());
+}
+
+#[test]
+fn a_page_of_decisions_reads_no_others() {
+    let world = World::new(&["web"]);
+    let file = rusqlite::Connection::open(world.daemon.store.path()).unwrap();
+    let old = "INSERT INTO decision (id, time_ms, workload, knob, verdict, outcome, version, json)
+        VALUES (0, 0, '/web', 'cpu_quota_cores', 'refused', 'held', 1, 'damaged')";
+    let mut world = world;
+    let ids: Vec<_> = [0.5, 0.4, 0.3].map(|to| world.set("/web", Knob::CpuQuota, Value(to)).id).into();
+    file.execute(old, ()).unwrap();
+    let page = |before: Option<apportion_core::DecisionId>, limit: usize| -> Vec<_> {
+        let query = crate::web::DecisionQuery { workload: None, since: None, before, limit };
+        let found = crate::web::Backend::decisions(world.daemon.backend.as_ref(), &query);
+        found.into_iter().map(|decision| decision.id).collect()
+    };
+    assert_eq!(page(None, 2), [ids[2], ids[1]]);
+    assert_eq!(page(Some(ids[1]), 1), [ids[0]]);
+    assert_eq!(page(None, 9), [], "what cannot be read is said in the log");
 }
 
 #[test]

@@ -45,6 +45,17 @@ impl Default for Listen {
     }
 }
 
+impl Listen {
+    /// Checks the rule and reads the certificate.
+    ///
+    /// # Errors
+    /// [`ListenError`], as [`Server::bind`] gives it.
+    pub fn check(&self) -> Result<Option<Arc<ServerConfig>>, ListenError> {
+        check_exposure(self)?;
+        self.tls.as_ref().map(read_tls).transpose()
+    }
+}
+
 /// Files for TLS.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsFiles {
@@ -110,13 +121,12 @@ pub struct Server {
 }
 
 impl Server {
-    /// Checks the rule, reads the certificate, takes the port.
+    /// Checks as [`Listen::check`] does, and takes the port.
     ///
     /// # Errors
     /// [`ListenError`]; the program should not start.
     pub fn bind(listen: Listen) -> Result<Self, ListenError> {
-        check_exposure(&listen)?;
-        let tls = listen.tls.as_ref().map(read_tls).transpose()?;
+        let tls = listen.check()?;
         let taken = |error| ListenError::Bind { address: listen.address, error };
         let listener = std::net::TcpListener::bind(listen.address).map_err(taken)?;
         listener.set_nonblocking(true).map_err(taken)?;

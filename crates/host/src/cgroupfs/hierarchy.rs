@@ -157,8 +157,14 @@ impl Hierarchy {
     /// The groups of this process and of init: never to be changed.
     ///
     /// # Errors
-    /// As [`Self::groups_of`].
+    /// As [`Self::groups_of`]; also where the groups of this process are not said while there are some.
     pub fn own_groups(&self) -> Result<BTreeSet<String>, Error> {
+        let path = self.root.join("proc/self/cgroup");
+        if let Err(source) = std::fs::metadata(&path)
+            && !self.trees.is_empty()
+        {
+            return Err(Error::Io { path, source });
+        }
         let mut own = self.groups_of("self")?;
         own.extend(self.groups_of("1")?);
         Ok(own)

@@ -28,7 +28,7 @@ pub use process::ProcCollector;
 
 pub use prometheus::{
     Answer, AnswerError, AnswerSeries, Auth, ClientError, ConfigError, PrometheusCollector, PrometheusConfig, Query,
-    QueryGroup, SecretError, SecretFrom, parse_answer,
+    QueryGroup, SecretError, SecretFrom, parse_answer, prometheus_address,
 };
 
 use crate::cgroupfs::Error;

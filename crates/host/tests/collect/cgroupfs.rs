@@ -92,6 +92,9 @@ fn own_groups_are_below_the_mounts() {
     machine.write("proc/1/cgroup", "4:memory:/elsewhere\n0::/init.scope\n");
     let own = Hierarchy::discover(machine.root()).unwrap().own_groups().unwrap();
     assert_eq!(own, ["/init.scope", "/me", "/x", "/z"].map(str::to_owned).into());
+    std::fs::remove_file(machine.root().join("proc/self/cgroup")).unwrap();
+    let error = Hierarchy::discover(machine.root()).unwrap().own_groups().unwrap_err();
+    assert!(error.path().ends_with("proc/self/cgroup"), "{error}");
 }
 
 #[test]

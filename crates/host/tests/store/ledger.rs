@@ -46,15 +46,20 @@ fn decisions_come_back_as_they_were_by_workload_time_and_number() {
         refused(4, "web", 400),
     ];
     store.record(&decisions).unwrap();
-    let check = |workload: Option<&str>, since: Option<i64>, limit, expect: &[u64]| {
-        let filter = Filter { workload: workload.map(Into::into), since: since.map(Time::from_s), limit };
+    let page = |workload: Option<&str>, since: Option<i64>, before: Option<u64>, limit, expect: &[u64]| {
+        let (since, before) = (since.map(Time::from_s), before.map(DecisionId));
+        let filter = Filter { workload: workload.map(Into::into), since, before, limit };
         assert_eq!(ids(&store.decisions(&filter).unwrap()), expect, "{filter:?}");
     };
+    let check = |workload, since, limit, expect: &[u64]| page(workload, since, None, limit, expect);
     check(None, None, 9, &[4, 3, 2, 1]);
     check(None, None, 2, &[4, 3]);
     check(Some("web"), None, 9, &[4, 3, 1]);
     check(Some("web"), Some(300), 9, &[4, 3]);
     check(Some("cron"), None, 9, &[]);
+    page(None, None, Some(4), 2, &[3, 2]);
+    page(Some("web"), None, Some(3), 9, &[1]);
+    page(None, None, Some(1), 9, &[]);
     for decision in &decisions {
         assert_eq!(store.decision(decision.id).unwrap().as_ref(), Some(decision));
     }

@@ -111,8 +111,11 @@ pub enum ConfigError {
     },
 }
 
-/// Checks an address and gives it without a slash at its end.
-pub(super) fn address(url: &str) -> Result<String, ConfigError> {
+/// Checks a server's address and gives it without a slash at its end.
+///
+/// # Errors
+/// [`ConfigError::Url`], which shows no credentials.
+pub fn address(url: &str) -> Result<String, ConfigError> {
     let wrong = |url: &str, what| Err(ConfigError::Url { url: url.to_owned(), what });
     let Some((scheme, rest)) = url.split_once("://") else {
         return wrong(url, "begin with http:// or https://");

@@ -13,7 +13,7 @@ mod templates;
 
 pub use answer::{Answer, AnswerError, AnswerSeries, parse_answer};
 pub use client::ClientError;
-pub use config::{ConfigError, PrometheusConfig, Query, QueryGroup};
+pub use config::{ConfigError, PrometheusConfig, Query, QueryGroup, address as prometheus_address};
 pub use secret::{Auth, SecretError, SecretFrom};
 
 use apportion_core::{Batch, Collector, Kind, Metric, Problem, Time, Window, Workload, WorkloadId, WorkloadKind};

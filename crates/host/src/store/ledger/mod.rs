@@ -33,13 +33,15 @@ pub struct Filter {
     pub workload: Option<WorkloadId>,
     /// Not before this time.
     pub since: Option<Time>,
+    /// Of decisions: with a smaller number than this, the next page.
+    pub before: Option<DecisionId>,
     /// At most so many.
     pub limit: usize,
 }
 
 impl Default for Filter {
     fn default() -> Self {
-        Self { workload: None, since: None, limit: 100 }
+        Self { workload: None, since: None, before: None, limit: 100 }
     }
 }
 
@@ -177,6 +179,7 @@ impl Store {
         let waiting = inner.pending.decisions.iter().rev().filter(|decision| {
             filter.workload.as_ref().is_none_or(|workload| decision.change.workload == *workload)
                 && filter.since.is_none_or(|since| decision.time >= since)
+                && filter.before.is_none_or(|before| decision.id < before)
         });
         let mut decisions: Vec<Decision> = waiting.take(filter.limit).cloned().collect();
         let columns = "id, version, json";
@@ -212,7 +215,9 @@ impl Store {
     pub fn harms(&self, filter: &Filter) -> std::result::Result<Vec<(Time, Harm)>, ReadError> {
         let columns = "time_ms, decision, workload, knob, signal, before, now, after_s";
         let inner = self.lock();
-        let harms = select(&inner.db.connection, "harm", columns, filter, |row| {
+        // Their rows have numbers of their own.
+        let filter = Filter { before: None, ..filter.clone() };
+        let harms = select(&inner.db.connection, "harm", columns, &filter, |row| {
             let harm = Harm {
                 of: decision_id(row.get(1)?),
                 workload: WorkloadId::new(row.get_ref(2)?.as_str()?),
@@ -237,12 +242,15 @@ fn select<T>(
     mut read: impl FnMut(&Row<'_>) -> Result<T>,
 ) -> Result<Vec<T>> {
     let of_workload = if filter.workload.is_some() { "workload = ?1" } else { "?1 IS NULL" };
-    let sql = format!("SELECT {columns} FROM {table} WHERE {of_workload} AND time_ms >= ?2 ORDER BY id DESC LIMIT ?3");
+    let sql = format!(
+        "SELECT {columns} FROM {table} WHERE {of_workload} AND time_ms >= ?2 AND id < ?4 ORDER BY id DESC LIMIT ?3"
+    );
     let since_ms = filter.since.map_or(i64::MIN, |since| since.0);
     let limit = i64::try_from(filter.limit).unwrap_or(i64::MAX);
+    let before = filter.before.map_or(i64::MAX, number);
     let mut statement = db.prepare_cached(&sql)?;
-    let rows =
-        statement.query_map((filter.workload.as_ref().map(WorkloadId::as_str), since_ms, limit), |row| read(row))?;
+    let workload = filter.workload.as_ref().map(WorkloadId::as_str);
+    let rows = statement.query_map((workload, since_ms, limit, before), |row| read(row))?;
     rows.collect()
 }
 
