@@ -242,7 +242,9 @@ impl Guard {
         self.check_ownership(change, state)?;
         if !change.is_undo() {
             check_standing(state, change.knob)?;
-            self.check_fresh(change.knob, state, snapshot.now)?;
+            if !change.reason.is_bound_alone() {
+                self.check_fresh(change.knob, state, snapshot.now)?;
+            }
         }
         let mut to = self.moderate(change, state, snapshot.now)?;
         let outside = state.standing.bounds.get(&change.knob).filter(|bounds| !bounds.allow(change.from));

@@ -129,6 +129,12 @@ impl Reason {
     pub const fn only(binding: Binding) -> Self {
         Self { used: None, expected: None, quantile: 0.0, margin: 1.0, binding, counterfactual: None, said: Vec::new() }
     }
+
+    /// True where it rests on the most that people allow and on nothing that was measured.
+    #[must_use]
+    pub const fn is_bound_alone(&self) -> bool {
+        matches!(self.binding, Binding::Ceiling) && self.used.is_none()
+    }
 }
 
 /// What a workload should have of one knob, before it is shared out.

@@ -54,20 +54,24 @@ fn share_out(
     wanted: &BTreeMap<WorkloadId, Assessment>,
     allotted: &mut Allotted,
 ) -> Option<(f64, f64)> {
-    let wants = || {
-        let of = |assessment: &'_ Assessment| assessment.wants.iter().find(|want| want.knob == knob).cloned();
-        wanted.iter().filter_map(move |(workload, made)| Some((workload, snapshot.workloads.get(workload)?, of(made)?)))
-    };
-    let total: f64 = wants().map(|(_, _, want)| want.value).sum();
+    let of = |assessment: &'_ Assessment| assessment.wants.iter().find(|want| want.knob == knob).cloned();
+    let all =
+        wanted.iter().filter_map(|(workload, made)| Some((workload, snapshot.workloads.get(workload)?, of(made)?)));
+    // What people allow at the most is no demand: it takes nothing from others, and nothing is taken from it.
+    let (bounded, wants): (Vec<_>, Vec<_>) = all.partition(|(_, _, want)| want.reason.is_bound_alone());
+    for (workload, _, want) in bounded {
+        allotted.entry(workload.clone()).or_default().insert(knob, want.value);
+    }
+    let total: f64 = wants.iter().map(|(_, _, want)| want.value).sum();
     let capacity = shared_capacity(knob, snapshot).filter(|capacity| total > *capacity);
     let given = match capacity {
         Some(capacity) => {
-            let claims: Vec<Claim> = wants().map(|(_, state, want)| claim(&state.standing, &want)).collect();
+            let claims: Vec<Claim> = wants.iter().map(|(_, state, want)| claim(&state.standing, want)).collect();
             share(capacity, &claims)
         }
-        None => wants().map(|(_, _, want)| want.value).collect(),
+        None => wants.iter().map(|(_, _, want)| want.value).collect(),
     };
-    for ((workload, _, _), value) in wants().zip(given) {
+    for ((workload, _, _), value) in wants.into_iter().zip(given) {
         allotted.entry(workload.clone()).or_default().insert(knob, value);
     }
     capacity.map(|capacity| (total, capacity))

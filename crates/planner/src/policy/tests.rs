@@ -73,6 +73,44 @@ fn what_is_short_is_shared_and_said_to_be() {
     assert_eq!(reason.binding, Binding::Share { wanted: 10.0, capacity: 8.0 });
 }
 
+#[test]
+fn a_bound_of_what_is_not_measured_is_kept_by_itself() {
+    let knob = Knob::NetworkSendMax;
+    let bounded = |id: &str, most: f64, setting: Setting, mode: Mode| {
+        let bounds = [(knob, apportion_core::knob::Bounds { min: 0.0, max: Some(most) })].into();
+        state(id, &[(knob, setting)], Standing { mode, bounds, ..Standing::default() })
+    };
+    let states = vec![
+        bounded("backup", 1e6, Setting::Unlimited, Mode::Apply),
+        bounded("widened", 4e6, Setting::Value(2e6), Mode::Apply),
+        bounded("told", 1e6, Setting::Unlimited, Mode::Recommend),
+        state("free", &[(knob, Setting::Unlimited)], Standing { mode: Mode::Apply, ..Standing::default() }),
+    ];
+    let mut snapshot = Snapshot { now: Time::from_s(1_000_000), ..snapshot(states, None) };
+    // Less than the bounds together: they are not shared out.
+    snapshot.capacity.amounts.insert(Resource::Network, 3e6);
+    let mut hand = Hand::default();
+    let (policy, forecaster) = (Sizing::default(), crate::forecaster("recent").unwrap());
+    let mut parts = Parts {
+        history: &World::new(Vec::new()),
+        forecaster: forecaster.as_ref(),
+        policy: &policy,
+        executor: &mut hand,
+        cadence: &Cadence::default(),
+        announced: &|_, _, _| apportion_core::Announced::default(),
+    };
+    let mut loop_state = LoopState::default();
+    let report = tick(&mut loop_state, &snapshot, &mut parts);
+    let set: Vec<(&str, Option<Setting>)> = report
+        .decisions
+        .iter()
+        .map(|made| (made.change.workload.as_str(), made.admitted_to().filter(|_| made.is_applied())))
+        .collect();
+    let expect = [("widened", Some(4e6)), ("backup", Some(1e6)), ("told", None)];
+    assert_eq!(set, expect.map(|(id, to)| (id, to.map(Setting::Value))));
+    assert!(loop_state.watch.is_empty(), "people asked for it");
+}
+
 /// A workload whose use is what it wants or its quota, whichever is less.
 struct World {
     wanted: Vec<f32>,

@@ -68,7 +68,8 @@ struct Sized {
 /// What one workload should have of every knob that can be set and whose demand is known.
 pub(crate) fn assess(tracks: &Tracks, input: &AssessInput<'_>) -> Assessment {
     let knobs = knob::ALL.into_iter().filter(|knob| is_worth_saying(input, *knob));
-    let mut wants: Vec<Want> = knobs.filter_map(|knob| want(tracks, input, knob)).collect();
+    let of = |knob| want(tracks, input, knob).or_else(|| bound_alone(input, knob));
+    let mut wants: Vec<Want> = knobs.filter_map(of).collect();
     keep_apart(&mut wants, input);
     Assessment { made: input.now, wants }
 }
@@ -134,6 +135,15 @@ fn want(tracks: &Tracks, input: &AssessInput<'_>, knob: Knob) -> Option<Want> {
     };
     let least = past.present().last().map_or(0.0, f64::from).min(value);
     Some(Want { knob, value, least, reason })
+}
+
+/// The most that people allow, where nothing is known of what is sent: the one knob that can be turned where its demand is not measured.
+fn bound_alone(input: &AssessInput<'_>, knob: Knob) -> Option<Want> {
+    let can_be_set = knob == Knob::NetworkSendMax && input.settings.contains_key(&knob);
+    let most = input.standing.bounds.get(&knob).filter(|_| can_be_set)?.max?;
+    let said = input.standing.said.get(&knob).cloned().unwrap_or_default();
+    let reason = Reason { said, ..Reason::only(Binding::Ceiling) };
+    Some(Want { knob, value: most.max(knob.smallest()), least: 0.0, reason })
 }
 
 /// The past without what was announced for it.
