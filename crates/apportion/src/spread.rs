@@ -1,6 +1,6 @@
 //! Forecasting on all cores.
 
-use apportion_core::{Forecast, Forecaster, traits::ForecastInput};
+use apportion_core::{Forecast, Forecaster, Metric, WorkloadId, traits::ForecastInput};
 use apportion_planner::forecasters::{Recent, Simple};
 use std::{
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
@@ -69,6 +69,10 @@ impl<F: AsRef<dyn Forecaster + Send + Sync> + Sync> Forecaster for Spread<F> {
 
     fn settled<'a>(&'a self, input: &ForecastInput, horizon: usize) -> Option<Box<dyn Forecaster + 'a>> {
         self.forecaster.as_ref().settled(input, horizon)
+    }
+
+    fn scores(&self, workload: &WorkloadId, metric: &Metric) -> Vec<(String, f32)> {
+        self.forecaster.as_ref().scores(workload, metric)
     }
 }
 

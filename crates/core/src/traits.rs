@@ -46,6 +46,12 @@ pub trait Forecaster {
         let _ = (input, horizon);
         None
     }
+    /// How each forecaster that it chose among did on this series' own past, by name: weighted quantile loss relative to seasonal
+    /// naive, below 1 is better. Empty where it chooses nothing or has tried nothing yet.
+    fn scores(&self, workload: &WorkloadId, metric: &Metric) -> Vec<(String, f32)> {
+        let _ = (workload, metric);
+        Vec::new()
+    }
 }
 
 /// Everything a policy may look at for one workload.

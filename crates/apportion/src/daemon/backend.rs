@@ -96,12 +96,21 @@ impl Backend for StoreBackend {
 
     fn scores(&self, workload: &WorkloadId) -> Vec<ForecasterScore> {
         let forecasts = self.forecasts.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = forecasts.get(workload).into_iter().flatten();
-        let score = |(metric, forecast): (&Metric, &Forecast)| {
-            let score = f64::from(forecast.score?);
-            Some(ForecasterScore { metric: metric.clone(), by: forecast.by.clone(), score, chosen: true })
+        let forecaster = Arc::clone(&self.why.lock().unwrap_or_else(PoisonError::into_inner).forecaster);
+        let of = |metric: &Metric, by: &str, score: f32, chosen: bool| {
+            (score.is_finite()).then(|| ForecasterScore {
+                metric: metric.clone(),
+                by: by.to_owned(),
+                score: score.into(),
+                chosen,
+            })
         };
-        known.filter_map(score).collect()
+        let all = |(metric, forecast): (&Metric, &Forecast)| {
+            let chosen = forecast.score.and_then(|score| of(metric, &forecast.by, score, true));
+            let tried = forecaster.scores(workload, metric).into_iter().filter(|(by, _)| *by != forecast.by);
+            chosen.into_iter().chain(tried.filter_map(|(by, score)| of(metric, &by, score, false))).collect::<Vec<_>>()
+        };
+        forecasts.get(workload).into_iter().flatten().flat_map(all).collect()
     }
 
     fn decisions(&self, query: &DecisionQuery) -> Vec<Decision> {

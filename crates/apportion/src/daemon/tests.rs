@@ -276,6 +276,26 @@ fn a_knob_that_this_run_cannot_reach_stays_open_for_one_that_can() {
 }
 
 #[test]
+fn the_page_is_told_how_every_forecaster_did() {
+    let World { folder, daemon } = World::new(&["web"]);
+    drop(daemon);
+    let auto = Settings { model: "auto", ..settings(folder.path()) };
+    let mut daemon = assemble(&Config::default(), auto).unwrap().daemon;
+    let (id, memory) = (WorkloadId::new("/web"), Metric::new(apportion_core::metric::name::MEMORY_WORKING_SET));
+    let mut past = Batch::default();
+    for minute in 0..300 {
+        let value = MIB * f64::from(10 + minute % 7);
+        past.push(&id, &memory, START.plus_s(i64::from(minute) * 60 - 18_000), value);
+    }
+    daemon.store.backfill(&past, START).unwrap();
+    (2..6).for_each(|tick| drop(daemon.turn(START.plus_s(10 * tick))));
+    let scores = crate::web::Backend::scores(daemon.backend.as_ref(), &id);
+    let of_memory: Vec<_> = scores.iter().filter(|score| score.metric == memory).collect();
+    assert_eq!(of_memory.iter().filter(|score| score.chosen).count(), 1, "{scores:?}");
+    assert!(of_memory.len() > 4 && of_memory.iter().any(|score| score.by == "seasonal-naive"), "{scores:?}");
+}
+
+#[test]
 fn a_loop_that_cannot_tell_its_own_group_sets_nothing() {
     let World { folder, daemon } = World::new(&["web"]);
     drop(daemon);
@@ -289,11 +309,10 @@ fn a_loop_that_cannot_tell_its_own_group_sets_nothing() {
 
 #[test]
 fn a_page_of_decisions_reads_no_others() {
-    let world = World::new(&["web"]);
+    let mut world = World::new(&["web"]);
     let file = rusqlite::Connection::open(world.daemon.store.path()).unwrap();
     let old = "INSERT INTO decision (id, time_ms, workload, knob, verdict, outcome, version, json)
-        VALUES (0, 0, '/web', 'cpu_quota_cores', 'refused', 'held', 1, 'damaged')";
-    let mut world = world;
+        VALUES (-1, 0, '/web', 'cpu_quota_cores', 'refused', 'held', 1, 'damaged')";
     let ids: Vec<_> = [0.5, 0.4, 0.3].map(|to| world.set("/web", Knob::CpuQuota, Value(to)).id).into();
     file.execute(old, ()).unwrap();
     let page = |before: Option<apportion_core::DecisionId>, limit: usize| -> Vec<_> {

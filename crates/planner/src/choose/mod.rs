@@ -311,6 +311,10 @@ impl Forecaster for Auto {
     fn settled<'a>(&'a self, input: &ForecastInput, horizon: usize) -> Option<Box<dyn Forecaster + 'a>> {
         Settled::new(self, input, horizon).map(|settled| Box::new(settled) as Box<dyn Forecaster>)
     }
+    fn scores(&self, workload: &WorkloadId, metric: &Metric) -> Vec<(String, f32)> {
+        let tried = self.choice(workload, metric).map(|choice| choice.scores).unwrap_or_default();
+        tried.into_iter().map(|score| (score.name, score.wql)).collect()
+    }
 }
 
 fn key(input: &ForecastInput) -> Key {
