@@ -1,7 +1,8 @@
 //! What the loop costs: real collectors, store, planner and guard on a made-up machine whose files change every tick.
 //!
-//!   cargo bench -p apportion --bench loop [-- WORKLOADS[,WORKLOADS...] [TICKS]]
+//!   cargo bench -p apportion --bench loop [-- WORKLOADS[,WORKLOADS...] [TICKS [DAYS]]]
 //!
+//! The store begins with DAYS of history (0), a reading a minute: after a week series are forecast from their longest past.
 //! Prints one row a size: CPU per tick as a share of one core at one tick in 10 s, with and without forecasting, the tick's
 //! median and 99th percentile, resident memory, and the store's size. Time is made up too: an hour runs in seconds.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::cast_precision_loss, reason = "a benchmark")]
@@ -11,7 +12,8 @@ use apportion::{
     config::Config,
     daemon::{Settings, assemble},
 };
-use apportion_core::Time;
+use apportion_core::{Batch, Metric, Time, Workload, WorkloadId, WorkloadKind, metric::name};
+use apportion_host::store::{Access, Options, Store};
 use std::{
     fmt::Write as _,
     fs,
@@ -27,14 +29,15 @@ fn main() {
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with("--")).collect();
     let sizes = args.first().map_or("10,100,200,1000", String::as_str);
     let ticks: usize = args.get(1).map_or(720, |ticks| ticks.parse().unwrap());
-    println!("{} ticks of {TICK_S} s; {}", ticks, machine());
+    let days: i64 = args.get(2).map_or(0, |days| days.parse().unwrap());
+    println!("{ticks} ticks of {TICK_S} s after {days} days of history; {}", machine());
     println!(
         "{:>9} {:>12} {:>12} {:>14} {:>9} {:>9} {:>9} {:>9}",
         "workloads", "all %core", "forecast %", "% per 100 wl", "p50 ms", "p99 ms", "RSS MiB", "store MiB"
     );
     for size in sizes.split(',').map(|size| size.parse::<usize>().unwrap()) {
-        let whole = run(size, ticks, "auto");
-        let without = run(size, ticks, "recent");
+        let whole = run(size, ticks, days, "auto");
+        let without = run(size, ticks, days, "recent");
         let per_hundred = whole.core_share * 100.0 / size as f64 * 100.0;
         println!(
             "{size:>9} {:>12.3} {:>12.3} {per_hundred:>14.3} {:>9.2} {:>9.2} {:>9.1} {:>9.2}",
@@ -64,17 +67,19 @@ impl Cost {
     }
 }
 
-fn run(size: usize, ticks: usize, model: &'static str) -> Cost {
+fn run(size: usize, ticks: usize, days: i64, model: &'static str) -> Cost {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().join("root");
     let mut machine = Machine::new(&root, size);
     let store = folder.path().join("store/apportion.db");
+    remember(&store, size, days);
     let settings = Settings { model, root, ..Settings::here(store.clone()) };
     let mut assembled = assemble(&Config::default(), settings).unwrap();
     let (mut cpu_s, mut ticks_ms) = (0.0, Vec::new());
     for tick in 0..ticks {
+        let tick = i64::try_from(tick).unwrap();
         machine.step(tick);
-        let now = START.plus_s(i64::try_from(tick).unwrap() * TICK_S);
+        let now = START.plus_s(tick * TICK_S);
         let (cpu, begin) = (cpu_time_s(), Instant::now());
         assembled.daemon.turn(now);
         cpu_s += cpu_time_s() - cpu;
@@ -83,6 +88,40 @@ fn run(size: usize, ticks: usize, model: &'static str) -> Cost {
     let core_share = cpu_s / (ticks as f64 * TICK_S as f64);
     let store_mib = fs::metadata(store).unwrap().len() as f64 / 1_048_576.0;
     Cost { core_share, ticks_ms, rss_mib: rss_mib(), store_mib }
+}
+
+/// Brings days of what the groups used before into a new store, as if they had been watched.
+fn remember(store: &Path, size: usize, days: i64) {
+    fs::create_dir_all(store.parent().unwrap()).unwrap();
+    let store = Store::open(store, Access::ReadWrite, Options::default()).unwrap();
+    for index in 0..size {
+        store.backfill(&history(index, days), START).unwrap();
+    }
+}
+
+/// A reading a minute of one group.
+fn history(index: usize, days: i64) -> Batch {
+    let path = format!("/service-{index}");
+    let id = WorkloadId::new(&path);
+    let workload = Workload { id: id.clone(), kind: WorkloadKind::Cgroup, path, labels: Default::default() };
+    let mut batch = Batch { workloads: vec![workload], ..Batch::default() };
+    let metrics = [name::CPU, name::MEMORY, name::MEMORY_WORKING_SET, name::IO_READ, name::IO_WRITE].map(Metric::new);
+    let mut used_s = 0.0;
+    for minute in -days * 1_440..0 {
+        let (cores, bytes) = load(index, minute * 60 / TICK_S);
+        used_s += cores * 60.0;
+        for (metric, value) in metrics.iter().zip([used_s, bytes, bytes, used_s * 1e6, used_s * 1e6]) {
+            batch.push(&id, metric, START.plus_s(minute * 60), value);
+        }
+    }
+    batch
+}
+
+/// Cores and bytes that a group uses at a tick: a daily wave and a phase of its own, and some noise.
+fn load(index: usize, tick: i64) -> (f64, f64) {
+    let wave = 1.0 + ((tick as f64 / 8_640.0 + index as f64 * 0.37) * std::f64::consts::TAU).sin();
+    let noise = (tick * 7_919 + i64::try_from(index).unwrap() * 104_729).rem_euclid(1_000) as f64 / 1_000.0;
+    (0.1 + 0.4 * wave + 0.1 * noise, (200.0 + 50.0 * wave + 5.0 * noise) * 1_048_576.0)
 }
 
 /// A folder that looks like a machine with cgroup v2 and `size` groups.
@@ -124,15 +163,14 @@ impl Machine {
         Self { usage_us: vec![0; groups.len()], groups }
     }
 
-    /// Ten seconds later: a daily wave and a phase of its own for each group.
+    /// Ten seconds later.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "made-up figures")]
-    fn step(&mut self, tick: usize) {
+    fn step(&mut self, tick: i64) {
         let mut text = String::new();
         for (index, group) in self.groups.iter().enumerate() {
-            let wave = 1.0 + ((tick as f64 / 8_640.0 + index as f64 * 0.37) * std::f64::consts::TAU).sin();
-            let noise = ((tick * 7_919 + index * 104_729) % 1_000) as f64 / 1_000.0;
-            self.usage_us[index] += ((0.1 + 0.4 * wave + 0.1 * noise) * TICK_S as f64 * 1e6) as u64;
-            let (used, bytes) = (self.usage_us[index], ((200.0 + 50.0 * wave + 5.0 * noise) * 1_048_576.0) as u64);
+            let (cores, bytes) = load(index, tick);
+            self.usage_us[index] += (cores * TICK_S as f64 * 1e6) as u64;
+            let (used, bytes) = (self.usage_us[index], bytes as u64);
             text.clear();
             write!(
                 text,
