@@ -70,12 +70,12 @@ fn what_run_would_refuse_check_refuses_with_its_line() {
     let folder = tempfile::tempdir().unwrap();
     let (file, secrets) = (folder.path().join("a.toml"), folder.path().join("secrets"));
     std::fs::create_dir(&secrets).unwrap();
-    let check = |text: &str, expect: &str| {
+    let check = |rules: &str, expect: &str| {
         let named = format!("secrets = {:?}", secrets.to_str().unwrap());
-        std::fs::write(&file, text.replace("SECRETS", &named)).unwrap();
+        std::fs::write(&file, rules.replace("SECRETS", &named)).unwrap();
         let output = apportion(folder.path(), &["check", "--config", file.to_str().unwrap()]);
         let said = text(&output.stderr);
-        assert_eq!((output.status.code(), said.contains(expect)), (Some(2), true), "{text}: {said}");
+        assert_eq!((output.status.code(), said.contains(expect)), (Some(2), true), "{rules}: {said}");
     };
     check(
         "guard = \"normal\"\nlisten = \"0.0.0.0:7070\"",
@@ -278,6 +278,20 @@ fn sentences_are_taken_when_confirmed_and_listed_without_a_loop() {
     check(&["tell", "undo the last change", "--yes"], 0, "instruction 1 is revoked");
     check(&["instructions", "revoke", "1"], 3, "no instruction 1 stands");
     check(&["instructions", "--all"], 0, "revoked");
+}
+
+#[test]
+fn the_demonstration_says_what_it_can_show() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = apportion(folder.path(), &["demo", "--seconds", "30", "--listen", "off"]);
+    let said = text(&output.stdout);
+    assert!(output.status.success(), "{said}{}", text(&output.stderr));
+    let is_grouped = !said.contains("without groups of their own");
+    assert_eq!(said.contains("begin with 1 core and 512 MiB each"), is_grouped, "{said}");
+    assert_eq!(said.contains("the three are one row of it"), !is_grouped, "{said}");
+    let row = |name: &str| said.lines().any(|line| line.starts_with(name) && line.contains("512 MiB"));
+    assert_eq!(["wave", "burst", "grower"].map(row), [is_grouped; 3], "{said}");
+    assert_eq!(said.contains("On the mean over the whole time"), is_grouped, "{said}");
 }
 
 #[test]

@@ -193,7 +193,7 @@ fn what_hurt_is_taken_back_as_soon_as_it_can_be() {
 fn looks(knob: Knob, before: &[(&str, f64)], after: &[Option<&[(&str, f64)]>]) -> Vec<Option<String>> {
     let mut rig = Rig::new(2.0);
     let id = WorkloadId::new("web");
-    let mut set = |rig: &mut Rig, readings: &[(&str, f64)]| {
+    let set = |rig: &mut Rig, readings: &[(&str, f64)]| {
         let (now, web) = (rig.snapshot.now, rig.snapshot.workloads.get_mut(&id).unwrap());
         readings.iter().for_each(|(metric, value)| read(web, metric, now, *value));
     };

@@ -11,12 +11,16 @@ const KNOBS: [(Knob, &str); 2] = [(Knob::CpuQuota, name::CPU), (Knob::MemoryMax,
 const EVERY_S: i64 = 5;
 
 pub(super) fn introduce(scene: &Scene, url: Option<&str>) {
-    say("Three workloads begin with 1 core and 512 MiB each, as somebody would set who does not know them:");
+    say(match &scene.without_groups {
+        None => "Three workloads begin with 1 core and 512 MiB each, as somebody would set who does not know them:",
+        Some(_) => "Three workloads run, without limits:",
+    });
     say("  wave    a daily wave of CPU; a day is a minute here");
     say("  burst   a burst of CPU under 2 % of the day");
     say("  grower  memory that grows");
     if let Some(why) = &scene.without_groups {
         say(&format!("They run without groups of their own, so nothing can be set: {why}"));
+        say("The table has all that runs here; the three are one row of it, or part of the row of what started them.");
     }
     if let Some(url) = url {
         say(&format!("Watch it at {url}"));
