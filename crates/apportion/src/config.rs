@@ -308,20 +308,15 @@ impl Check<'_> {
     }
 
     fn priority(&mut self, level: &Spanned<String>) -> u8 {
-        match level.get_ref().as_str() {
-            "low" => 0,
-            "normal" => 1,
-            "high" => 2,
-            "critical" => 3,
-            other => {
-                self.fault(
-                    level,
-                    format!("priority = {other:?} is not known"),
-                    "give \"low\", \"normal\", \"high\" or \"critical\"",
-                );
-                1
-            }
-        }
+        let known = PRIORITIES.iter().zip(0..).find(|(name, _)| *name == level.get_ref());
+        known.map_or_else(
+            || {
+                let what = format!("priority = {:?} is not known", level.get_ref());
+                self.fault(level, what, "give \"low\", \"normal\", \"high\" or \"critical\"");
+                Standing::default().priority
+            },
+            |(_, priority)| priority,
+        )
     }
 
     fn weight(&mut self, weight: &Spanned<f64>) -> f64 {
@@ -348,6 +343,14 @@ impl Check<'_> {
         }
         bounds.map(|bounds| (knob, bounds))
     }
+}
+
+/// What priorities are called, from 0 on.
+const PRIORITIES: [&str; 4] = ["low", "normal", "high", "critical"];
+
+/// What a priority is called; those above all that have names are called as the highest.
+pub(crate) fn priority_name(priority: u8) -> &'static str {
+    PRIORITIES[usize::from(priority).min(PRIORITIES.len() - 1)]
 }
 
 /// True for a name with wildcards.

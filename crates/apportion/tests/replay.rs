@@ -122,6 +122,37 @@ fn a_replay_keeps_its_trace_and_mixes_nothing_of_another() {
     assert!(unsure.contains("cpu_use: its name tells no unit"), "{unsure}");
 }
 
+/// Two workloads that use the same, on a node with too little for both.
+#[test]
+fn a_node_serves_by_the_priorities_and_weights_of_the_configuration() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("usage.csv"), csv(&rows())).unwrap();
+    let footprints = |rules: &str, policy: &str| {
+        fs::write(folder.path().join("node.toml"), rules).unwrap();
+        let node = ["--config", "node.toml", "--capacity", "cpu_cores=2.4", "--model", "recent", "--out", "made"];
+        let told = ok(folder.path(), &[&["usage.csv", "--policy", policy], &node[..]].concat());
+        let judged: serde_json::Value =
+            serde_json::from_slice(&fs::read(folder.path().join("made/judged.json")).unwrap()).unwrap();
+        let of = |workload: &str| {
+            let is_it = |one: &&serde_json::Value| one["workload"] == workload && one["metric"] == "cpu_cores";
+            judged["best"].as_array().unwrap().iter().find(is_it).unwrap()["footprint"].as_f64().unwrap()
+        };
+        (of("checkout"), of("search"), told)
+    };
+    let rule = |of: &str| format!("[[workloads]]\nmatch = \"search*\"\n{of}\n");
+    for policy in ["apportion", "vpa"] {
+        let (checkout, search, told) = footprints("", policy);
+        assert!((checkout / search - 1.0).abs() < 0.01 && !told.contains("one node"), "{policy}: {checkout} {search}");
+        let (checkout, search, told) = footprints(&rule("priority = \"critical\""), policy);
+        assert!(search > 1.3 * checkout && told.contains("search critical, weight 1"), "{policy}: {checkout} {search}");
+        let (checkout, search, _) = footprints(&rule("weight = 0.5"), policy);
+        assert!(checkout > 1.1 * search, "{policy}: {checkout} {search}");
+    }
+    fs::write(folder.path().join("node.toml"), rule("priority = \"urgent\"")).unwrap();
+    let refused = replay(folder.path(), &["usage.csv", "--config", "node.toml", "--capacity", "cpu_cores=2.4"]);
+    assert!(!refused.status.success() && said(&refused).contains("node.toml:3"), "{}", said(&refused));
+}
+
 #[test]
 fn the_same_bytes_on_one_thread_and_on_four() {
     let folder = tempfile::tempdir().unwrap();

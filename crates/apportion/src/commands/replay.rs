@@ -4,19 +4,22 @@ pub(crate) mod source;
 pub(crate) mod what_if;
 
 use super::say_aside;
-use crate::args::Global;
+use crate::{args::Global, config::priority_name};
 use anyhow::{Context as _, bail};
 use apportion_core::{Metric, WorkloadId};
 use apportion_host::trace;
 use apportion_planner::size::served_risk;
 use apportion_replay::{
     Decisions, Engine, JudgeOptions, Judged, Options, Player, Sweep, Trace, judge, peers, player, replicas, report,
-    run as play, share::Node, sweep,
+    run as play,
+    share::{Claim, Node},
+    sweep,
 };
 use clap::{ArgGroup, Args};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Zoned;
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     thread,
@@ -46,6 +49,7 @@ Examples:
   apportion replay usage.csv --policy all --sweep --out replayed
   apportion replay --from-store --last 14d --out replayed
   apportion replay --from-prometheus http://localhost:9090 --last 30d --out replayed
+  apportion replay usage.parquet --config apportion.toml --capacity cpu_cores=8 --capacity memory_bytes=17179869184
   apportion replay usage.parquet --judge replayed
   apportion replay --from-store --last 14d --what-if 'every day 20:00-22:00 expect 3x the usual requests on checkout'"
 )]
@@ -86,7 +90,8 @@ pub struct Replay {
     /// Forecaster of the policy `apportion`.
     #[arg(long, value_name = "NAME", default_value = "transformer")]
     pub model: String,
-    /// What one node shared by all workloads has of a metric, in the metric's unit; may be given several times.
+    /// What one node shared by all workloads has of a metric, in the metric's unit; may be given several times. Who is served first,
+    /// and equals' shares, are the priority and weight of the configuration's [[workloads]] rules (--config).
     #[arg(long, value_name = "METRIC=AMOUNT", value_parser = amount)]
     pub capacity: Vec<(String, f64)>,
     /// From asking for a replica until it serves, seconds (request rates).
@@ -132,7 +137,7 @@ pub fn run(global: &Global, args: &Replay) -> anyhow::Result<()> {
             "{metric}: its name tells no unit and its values are no shares, so the peers' constants are guessed; end it with _cores, _millicores, _pct, _bytes, _mib or the like"
         ));
     }
-    let options = options(args, &trace)?;
+    let options = options(global, args, &trace)?;
     if let Some(folder) = &args.judge {
         let (decisions, sweeps) = source::recorded(folder, &trace, &judging(args, &options))?;
         return print(folder, &judge(&trace, &decisions, &sweeps, &judging(args, &options)));
@@ -231,17 +236,40 @@ fn say_served(args: &Replay, players: &[Player<'_>]) {
     }
 }
 
-fn options(args: &Replay, trace: &Trace) -> anyhow::Result<Options> {
+fn options(global: &Global, args: &Replay, trace: &Trace) -> anyhow::Result<Options> {
     let metrics = trace.metrics();
     if let Some((metric, _)) = args.capacity.iter().find(|(metric, _)| !metrics.iter().any(|known| **known == **metric))
     {
         bail!("--capacity {metric}: the trace has no such metric; it has: {}", metrics.join(", "));
     }
-    let amounts = args.capacity.iter().cloned().collect();
-    let node = (!args.capacity.is_empty()).then(|| Node { amounts, ..Node::default() });
+    let node = if args.capacity.is_empty() {
+        None
+    } else {
+        Some(Node { amounts: args.capacity.iter().cloned().collect(), claims: claims(global, trace)? })
+    };
     let threads = args.threads.or_else(|| thread::available_parallelism().ok()).map_or(1, usize::from);
     let replica_start_s = args.replica_start;
     Ok(Options { violation: args.violation, seed: args.seed, threads, node, replica_start_s, ..Options::default() })
+}
+
+/// Who is served first on a node, and in which shares, by the configuration's rules; said where not all are equal.
+fn claims(global: &Global, trace: &Trace) -> anyhow::Result<BTreeMap<String, Claim>> {
+    let config = global.configuration()?;
+    let claim = |workload: &str| {
+        let standing = config.standing(&WorkloadId::new(workload), false);
+        Claim { priority: standing.priority, weight: standing.weight }
+    };
+    let workloads = trace.series().iter().map(|series| series.workload.to_string());
+    let claims: BTreeMap<String, Claim> = workloads.map(|name| (name.clone(), claim(&name))).collect();
+    let words = |(name, claim): (&String, &Claim)| {
+        let priority = priority_name(claim.priority);
+        (*claim != Claim::default()).then(|| format!("{name} {priority}, weight {}", claim.weight))
+    };
+    let said: Vec<String> = claims.iter().filter_map(words).collect();
+    if !said.is_empty() {
+        say_aside(&format!("one node for all, by the configuration: {}; others normal, weight 1", said.join("; ")));
+    }
+    Ok(claims)
 }
 
 /// Time, seconds, and allocation of each decision of a series.
