@@ -190,6 +190,8 @@ fn bad_traces_are_refused_or_mended_aloud() {
         csv(&rows)
     };
     check("whole", &csv(&good), false, "cpu_cores");
+    let two_steps = with(&|_, row| row.1 = row.1.min(129_600) + (row.1 - 129_600).max(0) / 10);
+    check("two steps", &two_steps, true, "comes every 600 s at first and every 60 s from time");
     check("truncated", csv(&good)[..5_000].rsplit_once(',').unwrap().0, true, "columns");
     check("empty", "workload,metric,time,value\n", true, "has no rows");
     check("another heading", &csv(&good).replacen("value", "used", 1), true, "there is no column value");
@@ -280,6 +282,7 @@ fn arguments_that_do_not_fit_are_explained() {
     check(&["usage.csv", "--last", "soon"], "e.g. 90m");
     check(&["usage.csv", "--model", "oracle"], "no forecaster is called");
     check(&["usage.csv", "--capacity", "gpu=2"], "the trace has no such metric");
+    check(&["usage.csv", "--oracle-changes", "0"], "no number of changes a day, 0.1 to 1440");
 }
 
 fn now() -> Time {

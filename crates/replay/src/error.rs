@@ -60,6 +60,22 @@ pub enum ReplayError {
         /// Which change of unit that would be.
         unit: &'static str,
     },
+    /// One series at two steps.
+    #[error(
+        "{workload} {metric} comes every {before_s} s at first and every {after_s} s from time {time_s} on: a replay counts samples, so bring both parts to one step (the longer), or replay one of them (--last)"
+    )]
+    StepChanges {
+        /// Whose.
+        workload: String,
+        /// Of what.
+        metric: String,
+        /// From when on, seconds.
+        time_s: i64,
+        /// The first step, seconds.
+        before_s: i64,
+        /// The later one, seconds.
+        after_s: i64,
+    },
     /// No such policy.
     #[error("no policy is called '{name}'; known: {known}")]
     UnknownPolicy {

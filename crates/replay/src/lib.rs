@@ -15,6 +15,7 @@ mod recommend;
 mod rng;
 mod run;
 mod seldom;
+mod steps;
 mod sweep;
 mod units;
 

@@ -261,10 +261,10 @@ impl TraceBuilder {
         }
     }
 
-    /// Sorts, drops duplicates and checks units.
+    /// Sorts, drops duplicates and checks units and steps.
     ///
     /// # Errors
-    /// [`ReplayError::Empty`], [`ReplayError::MixedUnits`].
+    /// [`ReplayError::Empty`], [`ReplayError::MixedUnits`], [`ReplayError::StepChanges`].
     pub fn finish(mut self) -> Result<Trace, ReplayError> {
         self.put_away();
         let mut repairs = Repairs { missing_rows: self.missing, ..Repairs::default() };
@@ -273,6 +273,7 @@ impl TraceBuilder {
             let (times, values) = in_order(rows, &mut repairs);
             let made = TraceSeries::new(workload, metric, times, values);
             crate::units::check(&made)?;
+            crate::steps::check(&made)?;
             series.push(made);
         }
         if series.is_empty() {

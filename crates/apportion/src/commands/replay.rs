@@ -31,6 +31,8 @@ const FORECAST_EVERY_S: i64 = 6 * 3_600;
 const LAST_S: i64 = 30 * 86_400;
 /// The least share that ours is sized for.
 const LEAST_VIOLATION: f64 = 1e-4;
+/// Changes a day of the perfect forecast.
+const DEFAULT_CHANGES: f64 = 4.0;
 /// The judged result, as data.
 const JUDGED: &str = "judged.json";
 
@@ -94,6 +96,10 @@ pub struct Replay {
     /// and equals' shares, are the priority and weight of the configuration's [[workloads]] rules (--config).
     #[arg(long, value_name = "METRIC=AMOUNT", value_parser = amount)]
     pub capacity: Vec<(String, f64)>,
+    /// Changes a day that `oracle` may make: give it another policy's own (changes in the report) to see what a perfect forecast would
+    /// do with as many.
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_CHANGES, value_parser = changes)]
+    pub oracle_changes: f64,
     /// From asking for a replica until it serves, seconds (request rates).
     #[arg(long, value_name = "SECONDS", default_value_t = replicas::START_S, value_parser = clap::value_parser!(i64).range(0..=86_400))]
     pub replica_start: i64,
@@ -119,6 +125,11 @@ fn amount(text: &str) -> Result<(String, f64), String> {
         return Err(wanted());
     }
     Ok((metric.to_owned(), amount))
+}
+
+fn changes(text: &str) -> Result<f64, String> {
+    let changes = text.parse().ok().filter(|changes| (0.1..=1_440.0).contains(changes));
+    changes.ok_or_else(|| format!("'{text}' is no number of changes a day, 0.1 to 1440"))
 }
 
 /// Plays, judges and writes; or judges again what was written before.
@@ -249,7 +260,8 @@ fn options(global: &Global, args: &Replay, trace: &Trace) -> anyhow::Result<Opti
     };
     let threads = args.threads.or_else(|| thread::available_parallelism().ok()).map_or(1, usize::from);
     let replica_start_s = args.replica_start;
-    Ok(Options { violation: args.violation, seed: args.seed, threads, node, replica_start_s, ..Options::default() })
+    let (violation, changes_per_day, seed) = (args.violation, args.oracle_changes, args.seed);
+    Ok(Options { violation, changes_per_day, seed, threads, node, replica_start_s })
 }
 
 /// Who is served first on a node, and in which shares, by the configuration's rules; said where not all are equal.
