@@ -112,6 +112,8 @@ export const checks = {
     await page.type('#tell', 'limit redis-server to 2 cores');
     await page.until(`${text('#reading')}.includes('redis-server.service')`);
     holds((await page.evaluate(text('#reading'))).includes('at most 2 cores'), 'what it means');
+    await page.until(`${text('#reading .effect')}.includes('Played on 1 workload')`, 30_000);
+    holds((await page.evaluate(text('#reading .effect'))).includes('changed nothing'), 'what it would have changed on the last days');
     equal(await page.evaluate('document.querySelectorAll(".said [data-id]").length'), 0, 'nothing taken yet');
     await keep(page, 'tell');
     await page.click('.tell .button-primary');
@@ -138,6 +140,14 @@ export const checks = {
     holds(answer.includes('1. ') && answer.includes('Rests on'), answer);
     equal(await page.evaluate('document.querySelectorAll(".said [data-id]").length'), 0, 'nothing taken');
     await keep(page, 'ask');
+  },
+
+  async 'what is not played says why, and can be taken all the same'({ open }) {
+    const page = await open('/#/tell');
+    await page.until('document.querySelector("#tell") !== null');
+    await page.type('#tell', 'no workload may use more than 8 cores');
+    await page.until(`${text('#reading .effect')}.includes('is not computed')`, 30_000);
+    equal(await page.evaluate('document.querySelector(".tell .button-primary").disabled'), false, 'the button can be pressed');
   },
 
   async 'a hold needs the token, says why, and ends'({ open, keep }) {

@@ -2,6 +2,8 @@
 //! API say and do the same through here. A sentence is read again when it is confirmed, at the time at which it was shown; where it would do
 //! something else by then (somebody else said something), nothing is done.
 
+pub mod effect;
+
 use crate::zone;
 use apportion_core::{
     Capacity, History, Instructed, Instruction, InstructionId, Objection, Standing, Time, WorkloadId,
@@ -73,12 +75,23 @@ pub struct Told {
     pub undoes: Option<i64>,
     /// Stands for what would be done, to be given with the confirmation: what is done is what was shown, or nothing.
     pub shown: String,
+    /// What it would have done on the last days, in words, or why that is not computed; none where it was not asked for, or where the
+    /// sentence has none that could be played.
+    pub effect: Option<String>,
     /// What is asked, where it is a question: as `apportion ask --json` gives it.
     #[schema(value_type = Option<Object>)]
     pub question: Option<serde_json::Value>,
     /// The reading as `apportion interpret` prints it.
     #[schema(value_type = Object)]
     pub reading: serde_json::Value,
+}
+
+impl Told {
+    /// The language that it was said in.
+    #[must_use]
+    pub fn language(&self) -> Language {
+        if self.language == "zh" { Language::Zh } else { Language::En }
+    }
 }
 
 /// What is to be done once confirmed.
@@ -95,7 +108,7 @@ pub enum Deed {
 pub fn read(reader: &Reader, text: &str, now: &Zoned, scene: &Scene, history: &dyn History) -> (Told, Option<Deed>) {
     let names = names(scene.configured.keys());
     let reading = reader.interpret(text, now, &names);
-    let at = Time::from_s(now.timestamp().as_second());
+    let at = at(now);
     let clock = Clock::new(reading.language, now.time_zone().clone(), at);
     let world = World {
         at_work: AtWork::new(&scene.said, at, &zone::offset_s),
@@ -121,6 +134,7 @@ pub fn read(reader: &Reader, text: &str, now: &Zoned, scene: &Scene, history: &d
         notes: objections.iter().map(|found| note(found, &clock)).collect(),
         undoes: undone.map(|said| said.id.0),
         shown: String::new(),
+        effect: None,
         question: (!reading.kind.acts()).then(|| reader.question(text, now, &names)).and_then(typed),
         reading: serde_json::to_value(&reading).unwrap_or_default(),
     };
@@ -197,6 +211,11 @@ pub fn describe(instruction: &Instruction, language: Language) -> String {
 pub fn zoned(at: Time, zone: Option<&str>) -> Zoned {
     let zone = zone.and_then(zone::named).unwrap_or_else(TimeZone::system);
     Timestamp::from_millisecond(at.0).unwrap_or_default().to_zoned(zone)
+}
+
+/// A time without its zone, to the second.
+fn at(now: &Zoned) -> Time {
+    Time::from_s(now.timestamp().as_second())
 }
 
 /// Names by which workloads may be called: whole, their last part, and that without the kind of unit.

@@ -12,7 +12,7 @@ use apportion_language::{
         explain, headline, unfounded,
     },
 };
-use apportion_replay::{Engine, Options, Player, Trace, TraceBuilder, run};
+use apportion_replay::{Engine, Options, Player, Trace, TraceBuilder, run, unwatched};
 use jiff::tz::TimeZone;
 use std::{path::Path, sync::Mutex};
 
@@ -63,7 +63,7 @@ fn decisions() -> Vec<Decision> {
     let heard = Mutex::new(Vec::new());
     let mut engine = Engine::apportion(&model, 3_600).unwrap();
     engine.heard = Some(Box::new(|decision: &Decision| heard.lock().unwrap().push(decision.clone())));
-    run(&trace, Player::Engine(&engine), &Options::default(), &|_, _| {}).unwrap();
+    run(&trace, Player::Engine(&engine), &Options::default(), &unwatched).unwrap();
     drop(engine);
     heard.into_inner().unwrap()
 }

@@ -329,9 +329,11 @@ fn tell_shows_what_a_sentence_would_have_done_before_it_asks() {
     let changed_s = (now().s() - 120_000) / 300 * 300;
     drop(recorded(other.path(), |at| if at.s() <= changed_s { 1e3 } else { 1e3 * 1_048_576.0 }));
     let output = said(&apportion(other.path(), &["tell", "limit the memory of web to 1.5 GB"]));
-    for words in ["Its effect is not shown", "change of unit", "Take it?"] {
+    for words in ["Its effect on the last days is not computed", "change of unit", "Take it?"] {
         assert!(output.contains(words), "{words}: what cannot be played keeps nobody from deciding: {output}");
     }
+    let json = said(&apportion(folder.path(), &["tell", "limit the memory of web to 1.5 GB", "--json"]));
+    assert!(json.contains(r#""effect":"Played on 1 workload(s)"#), "{json}");
     let unasked = apportion(folder.path(), &["tell", "limit the memory of web to 1.5 GB", "--yes"]);
     assert!(unasked.status.success() && !said(&unasked).contains("over all"), "{}", said(&unasked));
 }

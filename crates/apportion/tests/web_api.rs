@@ -68,6 +68,29 @@ fn every_documented_operation_answers_as_it_says() {
 }
 
 #[test]
+fn the_effect_of_a_sentence_is_shown_where_it_is_asked_for() {
+    let server = serve(None);
+    let read = |text: &str, more: &str| {
+        server.get(&format!("/api/v1/reading?text={text}&at_s={}&zone=UTC{more}", NOW.s())).json()
+    };
+    let limit = "limit+redis-server+to+2+GB+of+memory";
+    let plain = read(limit, "");
+    assert_eq!((&plain["can_confirm"], &plain["effect"]), (&json!(true), &Value::Null), "only where it is asked for");
+    let played = read(limit, "&effect=true");
+    let words = played["effect"].as_str().unwrap();
+    assert!(
+        words.contains("Played on 1 workload(s)") && words.contains("memory_working_set_bytes over all"),
+        "{words}"
+    );
+    assert_eq!(played["shown"], plain["shown"], "what is confirmed is the same");
+    let all = read("don%27t+touch+anything+until+tomorrow", "&effect=true");
+    let words = all["effect"].as_str().unwrap_or_else(|| panic!("{all}"));
+    assert!(words.contains("not computed") && words.contains("--what-if"), "{words}");
+    assert_eq!(read("redis-server+is+running+out+of+memory", "&effect=true")["effect"], Value::Null);
+    assert_eq!(read("why+was+redis-server+throttled", "&effect=true")["effect"], Value::Null);
+}
+
+#[test]
 fn what_is_not_documented_is_not_answered() {
     let server = serve(Some(TOKEN));
     let document = server.get("/api/openapi.json").json();

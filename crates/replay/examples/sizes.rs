@@ -12,7 +12,7 @@
 use apportion_planner::size::{RISKS, Track};
 use apportion_replay::{
     Decided, Decisions, Engine, JudgeOptions, Options, Player, Point, SeriesDecisions, Sweep, Trace, TraceBuilder,
-    TraceSeries, judge, peers::Peer, quantity::Kind, report, run, run_at,
+    TraceSeries, judge, peers::Peer, quantity::Kind, report, run, run_at, unwatched,
 };
 use std::{error::Error, fs, thread};
 
@@ -49,7 +49,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         margin_means: "asked share of samples over".to_owned(),
         points: RISKS.iter().zip(&made).map(point).collect(),
     };
-    let played = peers.into_iter().map(|peer| run(&trace, Player::Peer(peer), &options, &|_, _| {}));
+    let played = peers.into_iter().map(|peer| run(&trace, Player::Peer(peer), &options, &unwatched));
     let played: Vec<Decisions> = played.collect::<Result<_, _>>()?;
     let judged = judge(&trace, &played, &[sweep], &JudgeOptions { warmup_s, threads, ..JudgeOptions::default() });
     print!("{}", report::text(&judged));
@@ -67,7 +67,7 @@ fn read(path: &str) -> Result<Trace, Box<dyn Error>> {
 
 fn by_loop(trace: &Trace, model: &str, options: &Options) -> Result<Vec<Decisions>, Box<dyn Error>> {
     let engine = Engine::apportion(model, FORECAST_EVERY_S)?;
-    let played = RISKS.iter().map(|risk| run_at(trace, Player::Engine(&engine), *risk, options, &|_, _| {}));
+    let played = RISKS.iter().map(|risk| run_at(trace, Player::Engine(&engine), *risk, options, &unwatched));
     Ok(played.collect::<Result<_, _>>()?)
 }
 

@@ -6,7 +6,7 @@
 //! above a CPU quota shows as throttled periods, above a memory limit as a kill.
 
 use crate::{
-    Options, Trace, TraceSeries, horizontal,
+    Options, ReplayError, Trace, TraceSeries, horizontal,
     parallel::{self, Progress},
     quantity::Kind,
     seldom::Seldom,
@@ -112,27 +112,30 @@ struct Held<'a> {
 }
 
 /// Plays every workload of the trace; gives decisions in the order of its series.
+///
+/// # Errors
+/// [`ReplayError::BrokenOff`].
 pub(crate) fn play(
     trace: &Trace,
     engine: &Engine<'_>,
     violation: f64,
     options: &Options,
     progress: Progress<'_>,
-) -> Vec<Vec<Decided>> {
+) -> Result<Vec<Vec<Decided>>, ReplayError> {
     let is_scaled = |at: &usize| trace.series()[*at].quantity().kind == Kind::Requests;
     let (scaled, sized): (Vec<usize>, Vec<usize>) = (0..trace.series().len()).partition(is_scaled);
     let same = |a: &usize, b: &usize| trace.series()[*a].workload == trace.series()[*b].workload;
     let mut loops: Vec<&[usize]> = if options.node.is_some() { vec![&sized] } else { sized.chunk_by(same).collect() };
     loops.extend(scaled.chunks(1));
-    let made = parallel::map(loops.len(), options.threads, progress, |at| match loops[at] {
+    let made = parallel::watched(loops.len(), options.threads, progress, |at| match loops[at] {
         [one] if is_scaled(one) => [(*one, horizontal::play(&trace.series()[*one], engine, violation, options))].into(),
         members => Loop::new(trace, members, engine, violation, options).play(),
-    });
+    })?;
     let mut decided = vec![Vec::new(); trace.series().len()];
     for (at, decisions) in made.into_iter().flatten() {
         decided[at] = decisions;
     }
-    decided
+    Ok(decided)
 }
 
 /// The knob that sizes a metric and its units in one unit of the metric; `None` for request rates, which replicas serve.

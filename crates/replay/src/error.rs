@@ -92,6 +92,9 @@ pub enum ReplayError {
         /// Who is there.
         known: String,
     },
+    /// Whoever watched its progress said stop.
+    #[error("broken off before it was played to the end")]
+    BrokenOff,
     /// HPA without request rates.
     #[error(
         "hpa sizes request rates only, and no metric of this trace has 'request' or 'calls' in its name; it has: {metrics}"

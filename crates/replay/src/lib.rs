@@ -34,7 +34,7 @@ pub use decisions::{Decisions, SeriesDecisions};
 pub use engine::{Brain, Engine, Hear, Told, ZoneOffset};
 pub use error::ReplayError;
 pub use judge::{ClassRow, Conditions, Example, JudgeOptions, Judged, Matched, Reading, Row, ScalingRow, judge};
-pub use parallel::Progress;
+pub use parallel::{Progress, unwatched};
 pub use recommend::{Observation, Recommender};
 pub use run::{Options, Player, player, run, run_at};
 pub use sweep::{Point, Sweep, sweep};

@@ -104,7 +104,7 @@ pub fn player<'a>(name: &str, engines: &'a [Engine<'a>]) -> Result<Player<'a>, R
 /// Plays the trace to a player at its own margin (an engine: at the asked violation).
 ///
 /// # Errors
-/// [`ReplayError::NoRequests`] when the player cannot size anything of this trace.
+/// [`ReplayError::NoRequests`] when the player cannot size anything of this trace; [`ReplayError::BrokenOff`] where `progress` breaks.
 pub fn run(
     trace: &Trace,
     player: Player<'_>,
@@ -132,12 +132,12 @@ pub fn run_at(
     let decided = match player {
         Player::Peer(peer) => {
             player.check(trace)?;
-            parallel::map(trace.series().len(), options.threads, progress, |at| {
+            parallel::watched(trace.series().len(), options.threads, progress, |at| {
                 let series = &trace.series()[at];
                 if player.sizes(series) { play_peer(series, peer, margin, options) } else { Vec::new() }
-            })
+            })?
         }
-        Player::Engine(engine) => engine::play(trace, engine, margin, options, progress),
+        Player::Engine(engine) => engine::play(trace, engine, margin, options, progress)?,
     };
     let decided = if player.looks_ahead() { decided } else { started(trace, decided, options.replica_start_s) };
     let wanted = Decisions { policy: player.name().to_owned(), series: named(trace, decided) };

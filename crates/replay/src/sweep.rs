@@ -111,7 +111,7 @@ pub fn sweep(
 
 /// One tally per series of the trace.
 pub(crate) fn tallies(trace: &Trace, decisions: &Decisions, warmup_s: i64, threads: usize) -> Vec<Tally> {
-    parallel::map(trace.series().len(), threads, &|_, _| {}, |at| {
+    parallel::map(trace.series().len(), threads, |at| {
         tally(&trace.series()[at], &decisions.series[at].decided, warmup_s)
     })
 }

@@ -88,7 +88,7 @@ pub struct WhatIf {
 /// node all workloads are played, and those that it names are judged.
 ///
 /// # Errors
-/// [`ReplayError::NotNamed`] where it names no workload of the trace; and as [`crate::run()`].
+/// [`ReplayError::NotNamed`] where it names no workload of the trace; [`ReplayError::BrokenOff`] where `progress` breaks; and as [`crate::run()`].
 pub fn what_if(
     trace: &Trace,
     engine: &mut Engine<'_>,
@@ -112,22 +112,33 @@ pub fn what_if(
     with.said.push(said);
     let played = if options.node.is_some() { trace } else { &named };
     let worlds = worlds(played, &with, instruction);
-    let mut sides = Vec::new();
-    for (round, told) in [before.clone(), Some(with)].into_iter().enumerate() {
-        engine.told = told;
-        for (number, (_, world)) in worlds.iter().enumerate() {
-            let part = |at: usize, total: usize| {
-                progress((round * worlds.len() + number) * total + at, 2 * worlds.len() * total);
-            };
-            sides.push(run_at(world, Player::Engine(engine), options.violation, options, &part));
-        }
-    }
+    let sides = sides(engine, &worlds, [before.clone(), Some(with)], options, progress);
     engine.told = before;
-    let sides: Vec<Decisions> = sides.into_iter().collect::<Result<_, _>>()?;
+    let sides = sides?;
     for (number, (demand, world)) in worlds.iter().enumerate() {
         made.add(*demand, world, (&sides[number], &sides[worlds.len() + number]), warmup_s);
     }
     Ok(made)
+}
+
+/// Every world played with each of what is told.
+fn sides(
+    engine: &mut Engine<'_>,
+    worlds: &[(Demand, Trace)],
+    told: [Option<Told>; 2],
+    options: &Options,
+    progress: Progress<'_>,
+) -> Result<Vec<Decisions>, ReplayError> {
+    let mut sides = Vec::new();
+    for told in told {
+        engine.told = told;
+        for (_, world) in worlds {
+            let before = sides.len();
+            let part = |at: usize, total: usize| progress(before * total + at, 2 * worlds.len() * total);
+            sides.push(run_at(world, Player::Engine(engine), options.violation, options, &part)?);
+        }
+    }
+    Ok(sides)
 }
 
 /// Demand as recorded, and as announced where the instruction is an event.
@@ -240,7 +251,7 @@ fn mean(tallies: &[Tally], of: fn(&Tally) -> f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::TraceBuilder;
+    use crate::{TraceBuilder, unwatched};
     use apportion_core::instruction::{Effect, Repeat, Topic, Unit};
 
     /// Two workloads, ten days at five minutes: a wave of 1 core, and requests.
@@ -263,7 +274,7 @@ mod tests {
     fn play(instruction: &Instruction) -> Result<WhatIf, ReplayError> {
         let mut engine = Engine::apportion("recent", 6 * 3_600).unwrap();
         let options = Options { threads: 2, ..Options::default() };
-        let made = what_if(&trace(), &mut engine, (instruction, |_, _| 0), &options, DAY_S, &|_, _| {});
+        let made = what_if(&trace(), &mut engine, (instruction, |_, _| 0), &options, DAY_S, &unwatched);
         assert!(engine.told.is_none());
         made
     }
@@ -309,6 +320,15 @@ mod tests {
         assert!(whole.with.allotted <= 1.05 && whole.without.allotted > 1.3, "{whole:?}");
         assert!(whole.with.scores.over > 0.3 && whole.without.scores.over < 0.05);
         assert!(made.effects.iter().all(|effect| effect.demand == Demand::AsRecorded));
+    }
+
+    #[test]
+    fn what_is_broken_off_leaves_the_engine_as_it_was() {
+        let mut engine = Engine::apportion("recent", 6 * 3_600).unwrap();
+        let hold = asked(InstructionKind::Hold);
+        let stop = |_, _| std::ops::ControlFlow::Break(());
+        let made = what_if(&trace(), &mut engine, (&hold, |_, _| 0), &Options::default(), DAY_S, &stop);
+        assert_eq!((made, engine.told.is_none()), (Err(ReplayError::BrokenOff), true));
     }
 
     #[test]

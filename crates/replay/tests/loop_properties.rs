@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
-use apportion_replay::{Decided, Engine, Options, Player, Trace, TraceBuilder, run_at, world::in_force};
+use apportion_replay::{Decided, Engine, Options, Player, Trace, TraceBuilder, run_at, unwatched, world::in_force};
 use proptest::prelude::*;
 
 /// Half an hour: a series of some days is played in little time.
@@ -26,7 +26,7 @@ fn trace(cpu: &[f64], memory: &[f64]) -> Trace {
 /// The decisions of each series.
 fn played(trace: &Trace, risk: f64) -> Vec<Vec<Decided>> {
     let engine = Engine::apportion("recent", 6 * 3_600).unwrap();
-    let made = run_at(trace, Player::Engine(&engine), risk, &Options::default(), &|_, _| ()).unwrap();
+    let made = run_at(trace, Player::Engine(&engine), risk, &Options::default(), &unwatched).unwrap();
     made.series.into_iter().map(|series| series.decided).collect()
 }
 

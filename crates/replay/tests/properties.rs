@@ -5,13 +5,12 @@
 use apportion_replay::{
     Decided, Decisions, Engine, Options, Player, Trace, TraceBuilder, peers, run, run_at,
     share::{Claim, Node},
+    unwatched,
     world::in_force,
 };
 use proptest::prelude::*;
 
 const STEP_S: i64 = 300;
-
-fn quiet(_: usize, _: usize) {}
 
 /// A trace of CPU, memory and requests from a seed: a daily wave, noise and spikes, with a gap of three hours.
 fn trace(seed: u64, days: i64) -> Trace {
@@ -49,7 +48,7 @@ fn looks_ahead(player: Player<'_>) -> bool {
 }
 
 fn play(trace: &Trace, player: Player<'_>, threads: usize) -> Decisions {
-    run(trace, player, &Options { threads, ..Options::default() }, &quiet).unwrap()
+    run(trace, player, &Options { threads, ..Options::default() }, &unwatched).unwrap()
 }
 
 /// Mean allotment over the samples of all series of a metric.
@@ -129,7 +128,7 @@ fn more_margin_allots_more_and_more_risk_less() {
             .grid
             .iter()
             .map(|margin| {
-                let made = run_at(&trace, Player::Peer(peer), *margin, &Options::default(), &quiet).unwrap();
+                let made = run_at(&trace, Player::Peer(peer), *margin, &Options::default(), &unwatched).unwrap();
                 allotted(&trace, &made, metric)
             })
             .collect();
@@ -143,7 +142,7 @@ fn ours_allots_less_where_more_risk_is_allowed() {
     let trace = trace(5, 6);
     let engines = engines();
     let footprint = |risk: f64| {
-        let made = run_at(&trace, Player::Engine(&engines[0]), risk, &Options::default(), &quiet).unwrap();
+        let made = run_at(&trace, Player::Engine(&engines[0]), risk, &Options::default(), &unwatched).unwrap();
         allotted(&trace, &made, "cpu_cores")
     };
     assert!(footprint(0.001) > footprint(0.05));
@@ -173,7 +172,7 @@ fn a_node_gives_no_more_than_it_has_and_the_first_first() {
     let options = Options { node: Some(node), ..Options::default() };
     let engines = engines();
     for player in everyone(&engines).into_iter().filter(|player| player.name() != "hpa") {
-        let made = run(&trace, player, &options, &quiet).unwrap();
+        let made = run(&trace, player, &options, &unwatched).unwrap();
         let cpu = |workload: &str| &made.series[trace.find(workload, "cpu_cores").unwrap()].decided;
         let times = &trace.series()[0].times_s;
         let given = |workload: &str, time: &i64| in_force(cpu(workload), *time).unwrap_or(0.0);
@@ -197,7 +196,7 @@ fn a_daily_burst_through_the_loop_is_covered_with_two_to_three_changes_a_day() {
             builder.push("a", "cpu_cores", k * STEP_S, if busy { 2.0 } else { 0.2 }).unwrap();
         }
         let trace = builder.finish().unwrap();
-        let made = run_at(&trace, Player::Engine(&engine), 0.001, &Options::default(), &quiet).unwrap();
+        let made = run_at(&trace, Player::Engine(&engine), 0.001, &Options::default(), &unwatched).unwrap();
         let decided = &made.series[0].decided;
         let late = |time: &i64| *time > 3 * 86_400;
         let over = trace.series()[0].samples().filter(|(time, _)| late(time));

@@ -4,10 +4,8 @@
 
 use apportion_replay::{
     Decisions, JudgeOptions, Judged, Options, Player, ReplayError, Sweep, Trace, TraceBuilder, judge, peers::Peer,
-    player, report, run, sweep,
+    player, report, run, sweep, unwatched,
 };
-
-fn quiet(_: usize, _: usize) {}
 
 fn trace() -> Trace {
     let mut builder = TraceBuilder::default();
@@ -27,8 +25,8 @@ fn recorded(trace: &Trace) -> (Vec<Decisions>, Vec<Sweep>) {
         .map(|name| Player::Peer(Peer::named(name).unwrap()))
         .into();
     let options = Options::default();
-    let decisions = players.iter().map(|player| run(trace, *player, &options, &quiet).unwrap()).collect();
-    let sweeps = players.iter().map(|player| sweep(trace, *player, &options, 86_400, &quiet).unwrap()).collect();
+    let decisions = players.iter().map(|player| run(trace, *player, &options, &unwatched).unwrap()).collect();
+    let sweeps = players.iter().map(|player| sweep(trace, *player, &options, 86_400, &unwatched).unwrap()).collect();
     (decisions, sweeps)
 }
 
@@ -107,6 +105,6 @@ fn unknown_policies_and_metrics_are_named() {
     let error = player("kubernetes", &[]).err().unwrap().to_string();
     assert!(error.contains("'kubernetes'") && error.contains("vpa, vpa-recreate, hpa"), "{error}");
     let hpa = Player::Peer(Peer::named("hpa").unwrap());
-    let error = run(&trace(), hpa, &Options::default(), &quiet).unwrap_err().to_string();
+    let error = run(&trace(), hpa, &Options::default(), &unwatched).unwrap_err().to_string();
     assert!(error.contains("cpu_cores, memory_bytes"), "{error}");
 }

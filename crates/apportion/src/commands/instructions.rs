@@ -138,7 +138,8 @@ fn confirm(global: &Global, id: Option<u32>) -> anyhow::Result<()> {
     }
     let desk = Desk::open(global)?;
     let said = proposal.said();
-    let told = desk.read(&said)?;
+    let mut told = desk.read(&said)?;
+    told.effect = ask::effect(global, &said, &told);
     say(&ask::shown(&told));
     if !told.can_confirm || !ask::ask(&told) {
         return Err(NotTaken("not confirmed; nothing was taken".to_owned()).into());

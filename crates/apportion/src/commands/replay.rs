@@ -21,6 +21,7 @@ use jiff::Zoned;
 use std::{
     collections::BTreeMap,
     fs,
+    ops::ControlFlow,
     path::{Path, PathBuf},
     thread,
 };
@@ -314,9 +315,10 @@ fn progress(what: &str) -> anyhow::Result<ProgressBar> {
     Ok(ProgressBar::new(1).with_style(style).with_message(what.to_owned()))
 }
 
-fn show(bar: &ProgressBar, done: usize, total: usize) {
+fn show(bar: &ProgressBar, done: usize, total: usize) -> ControlFlow<()> {
     bar.set_length(total as u64);
     bar.set_position(done as u64);
+    ControlFlow::Continue(())
 }
 
 fn print(folder: &Path, judged: &Judged) -> anyhow::Result<()> {

@@ -1,13 +1,17 @@
 //! `apportion tell`: what was understood, then a question, then it is done. Beside a running loop through its API, else in the store.
 
-mod effect;
-
 use super::{
     NotTaken,
     desk::{Desk, Said},
     interpret, say,
 };
-use crate::{args, args::Global, tell::Told, text_model};
+use crate::{
+    args,
+    args::Global,
+    tell::{Told, effect},
+    text_model,
+};
+use apportion_language::Language;
 use jiff::Zoned;
 use std::io::{BufRead as _, Write as _};
 
@@ -25,27 +29,31 @@ pub fn run(global: &Global, args: &args::Tell) -> anyhow::Result<()> {
         None => None,
     };
     let unasked = args.yes && !second.is_some_and(|second| second.asks());
-    let effect = if unasked { None } else { effect::of(global, &said, &told) };
-    settle(args, &told, effect.as_deref(), unasked, || desk.take(&said, &told.shown))
+    if !unasked {
+        told.effect = effect(global, &said, &told);
+    }
+    settle(args, &told, unasked, || desk.take(&said, &told.shown))
+}
+
+/// What it would have done, played in this process.
+pub(super) fn effect(global: &Global, said: &Said, told: &Told) -> Option<String> {
+    effect::of(told, &said.now, || global.open_to_read())
 }
 
 /// Shows, asks unless it may be taken unasked, does.
 fn settle(
     args: &args::Tell,
     told: &Told,
-    effect: Option<&str>,
     unasked: bool,
     take: impl FnOnce() -> anyhow::Result<String>,
 ) -> anyhow::Result<()> {
     if !args.json {
         say(&shown(told));
-        effect.into_iter().for_each(say);
     }
     let confirmed = told.can_confirm && (unasked || (!args.json && ask(told)));
     let done = if confirmed { Some(take()?) } else { None };
     if args.json {
         let mut answer = serde_json::to_value(told)?;
-        answer["effect"] = effect.into();
         answer["taken"] = confirmed.into();
         answer["done"] = done.clone().into();
         say(&answer.to_string());
@@ -61,7 +69,7 @@ fn settle(
 
 /// What was understood, as a person confirms it.
 pub(super) fn shown(told: &Told) -> String {
-    let zh = told.language == "zh";
+    let zh = told.language() == Language::Zh;
     let mut lines = vec![told.words.clone()];
     if !told.workloads.is_empty() {
         let names = told.workloads.join(", ");
@@ -77,11 +85,12 @@ pub(super) fn shown(told: &Told) -> String {
         };
         format!("{head}: {}", note.words)
     }));
+    lines.extend(told.effect.clone());
     lines.join("\n")
 }
 
 pub(super) fn ask(told: &Told) -> bool {
-    let question = if told.language == "zh" { "确认执行？[y/N] " } else { "Take it? [y/N] " };
+    let question = if told.language() == Language::Zh { "确认执行？[y/N] " } else { "Take it? [y/N] " };
     let mut out = std::io::stdout().lock();
     let _ = write!(out, "{question}");
     let _ = out.flush();

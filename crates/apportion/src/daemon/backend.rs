@@ -9,7 +9,7 @@ use apportion_core::{
     Decision, DecisionId, Forecast, Forecaster, History as _, Instructed, LoopState, Metric, Rationale, Series,
     Standing, Time, Window, WorkloadId,
 };
-use apportion_host::store::{Filter, Store};
+use apportion_host::store::{Access, Filter, Options, Store};
 use apportion_language::{reading::Reader, wording};
 use jiff::{Zoned, tz::TimeZone};
 use std::{
@@ -136,6 +136,13 @@ impl Backend for StoreBackend {
         self.read_here(text, &tell::zoned(at, zone), also).0
     }
 
+    /// From a reader of the store of its own, so that no turn waits for a lock.
+    fn effect(&self, told: &Told, zone: Option<&str>) -> Option<String> {
+        let now = tell::zoned(Time::from_s(told.at_s), zone);
+        let open = || Ok(Store::open(self.store.path(), Access::ReadOnly, Options::default())?);
+        aside(|| tell::effect::of(told, &now, open)).flatten()
+    }
+
     fn ask(&self, text: &str, at: Time, zone: Option<&str>, view: &View) -> Answered {
         let forecast = |workload: &WorkloadId, metric: &Metric| self.forecast(workload, metric);
         let sources = StoreSources { store: Arc::clone(&self.store), forecast };
@@ -167,6 +174,18 @@ impl Backend for StoreBackend {
         requests.send(Request::Act(action, answer)).map_err(|_| gone("the loop has ended"))?;
         answered.recv_timeout(ANSWER_WITHIN).unwrap_or_else(|_| Err(gone("the loop did not answer in time")))
     }
+}
+
+/// Does it on a thread of its own at the lowest priority, so that the next turn has the processor when it wants it; `None` where it
+/// panicked.
+fn aside<T: Send>(work: impl FnOnce() -> T + Send) -> Option<T> {
+    let idly = || {
+        if let Err(error) = rustix::process::nice(19) {
+            tracing::warn!("an effect is computed at the loop's own priority: {error}");
+        }
+        work()
+    };
+    std::thread::scope(|scope| scope.spawn(idly).join().ok())
 }
 
 /// The language of the page as the language of words.

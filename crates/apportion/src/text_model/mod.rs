@@ -85,8 +85,7 @@ pub fn second(model: &dyn TextModel, text: &str, reading: &Value, names: &[Strin
 /// As [`second`].
 pub fn weigh(model: &dyn TextModel, told: &mut Told, names: &[String]) -> anyhow::Result<Option<Second>> {
     let second = second(model, &told.text, &told.reading, names)?;
-    let language = if told.language == "zh" { Language::Zh } else { Language::En };
-    told.notes.extend(second.as_ref().and_then(|second| second.note(language)));
+    told.notes.extend(second.as_ref().and_then(|second| second.note(told.language())));
     Ok(second)
 }
 

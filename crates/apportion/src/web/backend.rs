@@ -113,6 +113,9 @@ pub trait Backend: Send + Sync {
     fn explain(&self, decision: &Decision, language: Language) -> String;
     /// What a sentence would do, read at a time in a zone (the machine's where none); `also` are workloads that will exist.
     fn read(&self, text: &str, at: Time, zone: Option<&str>, also: &[String]) -> Told;
+    /// What a sentence that was read in a zone would have done on the last days, or why that is not computed; `None` where it has no
+    /// effect that could be played. Takes up to [`crate::tell::effect::WITHIN`]; holds up no turn of the loop.
+    fn effect(&self, told: &Told, zone: Option<&str>) -> Option<String>;
     /// An answer to a question, asked at a time in a zone, about what `view` shows and what is recorded. Changes nothing.
     fn ask(&self, text: &str, at: Time, zone: Option<&str>, view: &super::View) -> Answered;
     /// Every instruction that is kept, newest first, those that are past or revoked among them.

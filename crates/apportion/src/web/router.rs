@@ -52,7 +52,8 @@ pub(super) fn router(
 ) -> Router {
     let gate = Arc::new(gate);
     let streams = Arc::new(Semaphore::new(events::STREAMS_MOST));
-    let shared = Shared { views, backend, gate: Arc::clone(&gate), stopping, streams };
+    let effects = Arc::new(Semaphore::new(1));
+    let shared = Shared { views, backend, gate: Arc::clone(&gate), stopping, streams, effects };
     let routes = api::routes().into_iter().fold(Router::new(), |router, (path, method)| router.route(path, method));
     routes
         .with_state(shared)

@@ -331,6 +331,12 @@ impl Backend for WorldBackend {
         self.0.lock().unwrap().read(text, at, zone).0
     }
 
+    fn effect(&self, told: &Told, zone: Option<&str>) -> Option<String> {
+        let now = apportion::tell::zoned(Time::from_s(told.at_s), zone);
+        let recorded = self.0.lock().unwrap().recorded(&told.workloads);
+        apportion::tell::effect::of(told, &now, || Ok(recorded))
+    }
+
     fn ask(&self, text: &str, at: Time, zone: Option<&str>, view: &View) -> Answered {
         let reader = Reader::embedded().unwrap();
         Answered::new(text, &ask(&reader, text, &apportion::tell::zoned(at, zone), view, self))

@@ -6,7 +6,8 @@ use apportion::{
     web::{ActionError, ActionErrorKind},
 };
 use apportion_core::{
-    Capacity, History, Instructed, InstructionId, Metric, Resource, Series, Time, Window, WorkloadId,
+    Batch, Capacity, History, Instructed, InstructionId, Metric, Resource, Series, Time, Window, WorkloadId,
+    metric::name,
 };
 use apportion_host::store::{Options, Store};
 use apportion_language::reading::Reader;
@@ -24,6 +25,23 @@ impl History for Unmeasured {
 }
 
 impl World {
+    /// What these workloads used in the last eight days.
+    pub(super) fn recorded(&self, workloads: &[String]) -> Store {
+        let store = none();
+        for spec in self.specs.values().filter(|spec| workloads.iter().any(|name| name == spec.workload.id.as_str())) {
+            let mut batch = Batch { workloads: vec![spec.workload.clone()], ..Batch::default() };
+            for metric in [name::CPU, name::MEMORY_WORKING_SET].map(Metric::new) {
+                let series = spec.load.series(&metric, Window::last(self.now, 300, 8 * 288)).unwrap();
+                for (at, value) in series.values.iter().enumerate() {
+                    let time = Time::from_s(series.time_s(at));
+                    batch.push(&spec.workload.id, &metric, time, f64::from(*value));
+                }
+            }
+            store.backfill(&batch, self.now).unwrap();
+        }
+        store
+    }
+
     pub(super) fn read(&self, text: &str, at: Time, zone: Option<&str>) -> (Told, Option<Deed>) {
         let configured = self.specs.iter().map(|(id, spec)| (id.clone(), spec.standing.clone())).collect();
         let machine = Capacity { amounts: [(Resource::Cpu, 32.0), (Resource::Memory, 128e9)].into_iter().collect() };

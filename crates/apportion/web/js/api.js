@@ -47,6 +47,7 @@ export const api = {
   rollBackWorkload: (id) => ask('POST', `${workload(id)}/rollback`),
   rollBackDecision: (id) => ask('POST', `/api/v1/decisions/${id}/rollback`),
   reading: (text, zone, signal) => ask('GET', `/api/v1/reading?${query({ text, zone })}`, undefined, signal),
+  effect: (told, zone, signal) => ask('GET', `/api/v1/reading?${query({ text: told.text, at_s: told.at_s, zone, effect: true })}`, undefined, signal),
   answer: (text, zone) => ask('GET', `/api/v1/answer?${query({ text, zone })}`),
   instruct: (told, zone) => ask('POST', '/api/v1/instructions', { text: told.text, at_s: told.at_s, shown: told.shown, zone }),
   instructions: (all, signal) => ask('GET', `/api/v1/instructions?${query({ all, language: language() })}`, undefined, signal),

@@ -82,7 +82,7 @@ export const EN = {
   'ask.about.other_demand': 'other demand',
   'ask.resource.cpu': 'CPU', 'ask.resource.memory': 'memory', 'ask.resource.storage': 'disk', 'ask.resource.network': 'network',
   'tell.placeholder': 'Tonight 20:00-22:00 flash sale, expect 3x traffic on checkout',
-  'tell.help': 'What is understood is shown here as you type. Nothing is taken before you confirm it; a question changes nothing.', 'tell.for': 'For {count} now:',
+  'tell.help': 'What is understood is shown here as you type. Nothing is taken before you confirm it; a question changes nothing.', 'tell.for': 'For {count} now:', 'tell.effect': 'Playing it on the last days …',
   'said.title': 'What people said', 'said.past': 'past and revoked too', 'said.none': 'Nothing stands.',
   'said.revoke': 'Revoke', 'said.revoke.title': 'Revoke instruction {id}?',
   'said.kind.event': 'event', 'said.kind.rule': 'rule', 'said.kind.hold': 'hold', 'said.kind.priority': 'priority', 'said.kind.report': 'report',

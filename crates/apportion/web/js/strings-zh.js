@@ -82,7 +82,7 @@ export const ZH = {
   'ask.about.other_demand': '其他需求',
   'ask.resource.cpu': 'CPU', 'ask.resource.memory': '内存', 'ask.resource.storage': '磁盘', 'ask.resource.network': '网络',
   'tell.placeholder': '今晚8点到10点秒杀，checkout 流量预计3倍',
-  'tell.help': '边输入边显示理解的内容。确认之前什么都不会执行；提问不做改动。', 'tell.for': '目前涉及 {count} 个：',
+  'tell.help': '边输入边显示理解的内容。确认之前什么都不会执行；提问不做改动。', 'tell.for': '目前涉及 {count} 个：', 'tell.effect': '正在最近几天的记录上重放……',
   'said.title': '已告知的内容', 'said.past': '包括过期和撤销的', 'said.none': '没有生效的内容。',
   'said.revoke': '撤销', 'said.revoke.title': '撤销指令 {id}？',
   'said.kind.event': '事件', 'said.kind.rule': '规则', 'said.kind.hold': '冻结', 'said.kind.priority': '优先级', 'said.kind.report': '反映',

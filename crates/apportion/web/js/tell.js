@@ -7,8 +7,9 @@ import { amount, fullTime } from './format.js';
 import { t, word } from './i18n.js';
 import { ask, withToken } from './session.js';
 
-/** A pause in typing after which the sentence is read. */
+/** A pause in typing after which the sentence is read, and one after which its effect is computed. */
 const PAUSE_MS = 250;
+const EFFECT_PAUSE_MS = 600;
 
 /** The box, the reading beside it, and the list. */
 export function tellView(app) {
@@ -32,6 +33,7 @@ export function tellView(app) {
 
   function typed() {
     clearTimeout(waiting);
+    asking?.abort();
     told = null;
     go.disabled = true;
     if (!box.value.trim()) replace(reading, h('p', { class: 'muted' }, t('tell.help')));
@@ -48,8 +50,22 @@ export function tellView(app) {
       replace(reading, shown(told));
       go.textContent = t(told.question ? 'ask.go' : 'tell.go');
       allow();
+      if (told.can_confirm) waiting = setTimeout(() => play(told, mine.signal), EFFECT_PAUSE_MS);
     } catch (problem) {
       if (!mine.signal.aborted) replace(reading, h('p', { class: 'form-error', role: 'alert' }, problem.message));
+    }
+  }
+
+  /** What it would have done on the last days, below what it means; it can be taken meanwhile. */
+  async function play(sentence, signal) {
+    const place = h('p', { class: 'effect muted' }, t('tell.effect'));
+    reading.append(place);
+    try {
+      const { effect } = await api.effect(sentence, zone, signal);
+      if (effect) replace(place, effect);
+      else place.remove();
+    } catch (problem) {
+      if (!signal.aborted) replace(place, problem.message);
     }
   }
 

@@ -8,7 +8,7 @@ use crate::{
         desk::{Desk, Said},
         explain, history, instructions,
         proposals::{Proposal, Proposals},
-        status,
+        status, tell,
     },
     daemon,
 };
@@ -118,7 +118,7 @@ pub(super) const TOOLS: &[Described] = &[
     },
     Described {
         name: "tell",
-        about: "Proposes what an operator said. Answers with its reading and a number; nothing is done until a person confirms that number at a terminal.",
+        about: "Proposes what an operator said. Answers with its reading, what it would have done on the last days (`effect`) and a number; nothing is done until a person confirms that number at a terminal.",
         reads_only: false,
         parameters: &[SENTENCE],
         call: propose,
@@ -204,7 +204,8 @@ fn read(global: &Global, given: JsonObject) -> anyhow::Result<(Said, crate::tell
 }
 
 fn propose(global: &Global, given: JsonObject) -> anyhow::Result<String> {
-    let (said, told) = read(global, given)?;
+    let (said, mut told) = read(global, given)?;
+    told.effect = tell::effect(global, &said, &told);
     let mut answer = json!({ "told": told, "done": false, "proposal": null });
     answer["next"] = if told.can_confirm {
         let id = Proposals::beside(&global.store_path()).keep(&Proposal::new(&said, &told), daemon::now())?;

@@ -9,16 +9,22 @@ use super::{
 use crate::{
     ask::Answered,
     commands::instructions::Listed,
-    tell::Told,
-    web::{backend::Action, problem::Problem},
+    tell::{Told, effect},
+    web::{
+        backend::{Action, Backend},
+        problem::Problem,
+    },
 };
 use apportion_core::{InstructionId, Time};
 use axum::{Json, extract::State};
 use serde::Deserialize;
+use std::{sync::Arc, time::Duration};
 use utoipa::{IntoParams, ToSchema};
 
 /// Longer ones are no sentences; the reader gives up earlier.
 const TEXT_MOST_BYTES: usize = 4_096;
+/// The effect of one sentence waits no longer for that of another: with the play itself it stays within what any answer may take.
+const EFFECT_TURN_WITHIN: Duration = Duration::from_secs(4);
 
 /// A sentence to be read.
 #[derive(Deserialize, IntoParams)]
@@ -33,6 +39,9 @@ pub(super) struct ToRead {
     zone: Option<String>,
     /// Workloads that will exist, separated by commas.
     also: Option<String>,
+    /// True for what it would have done on the last days as well, which takes some seconds.
+    #[serde(default)]
+    effect: bool,
 }
 
 /// What a sentence would do. Nothing is done.
@@ -44,8 +53,27 @@ pub(super) async fn read(State(shared): State<Shared>, Asked(asked): Asked<ToRea
     let at = asked.at_s.map_or_else(crate::daemon::now, Time::from_s);
     let also: Vec<String> =
         asked.also.unwrap_or_default().split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect();
-    let read = move |backend: &dyn crate::web::Backend| backend.read(&asked.text, at, asked.zone.as_deref(), &also);
-    shared.ask(read).await.map(Json)
+    let (text, zone) = (asked.text, asked.zone.clone());
+    let mut told = shared.ask(move |backend| backend.read(&text, at, zone.as_deref(), &also)).await?;
+    if asked.effect {
+        told.effect = effect(&shared, &told, asked.zone).await?;
+    }
+    Ok(Json(told))
+}
+
+/// One effect at a time is computed, so that whoever asks for many takes no more of the machine.
+async fn effect(shared: &Shared, told: &Told, zone: Option<String>) -> Result<Option<String>, Problem> {
+    let turn = Arc::clone(&shared.effects).acquire_owned();
+    let Ok(Ok(turn)) = tokio::time::timeout(EFFECT_TURN_WITHIN, turn).await else {
+        return Ok(Some(effect::busy(told)));
+    };
+    let told = told.clone();
+    let play = move |backend: &dyn Backend| {
+        // Until it ends, also where whoever asked has gone.
+        let _turn = turn;
+        backend.effect(&told, zone.as_deref())
+    };
+    shared.ask(play).await
 }
 
 /// An answer to a question, with the records that it rests on. Nothing is done.

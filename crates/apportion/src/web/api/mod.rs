@@ -45,6 +45,8 @@ pub(super) struct Shared {
     pub(super) stopping: watch::Receiver<bool>,
     /// One permit per open event stream.
     pub(super) streams: Arc<Semaphore>,
+    /// The one permit to compute what a sentence would have done.
+    pub(super) effects: Arc<Semaphore>,
 }
 
 impl Shared {
