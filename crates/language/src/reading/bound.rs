@@ -1,6 +1,6 @@
 //! Words right beside an amount that say whether it is the least or the most: exact, and stronger than what is learnt.
 
-use super::{amount::Amount, fields::Effect, text::Text};
+use super::{amount::Amount, fields::Effect, negating, text::Text};
 
 const LEAST_BEFORE: &[&str] = &[
     "at least",
@@ -145,33 +145,6 @@ const OVER: &[&str] = &[
     "高过",
     "超",
 ];
-const NOT: &[&str] = &[
-    "not",
-    "no",
-    "never",
-    "don't",
-    "dont",
-    "doesn't",
-    "mustn't",
-    "shouldn't",
-    "can't",
-    "cannot",
-    "won't",
-    "nobody",
-    "nothing",
-    "none",
-    "without",
-    "别",
-    "不",
-    "勿",
-    "莫",
-    "禁止",
-    "nor",
-    "isn't",
-    "no-one",
-    "neither",
-];
-
 /// Without one they mean what they say ("keep it below").
 const BELOW: &[&str] = &["below", "under", "beneath", "低于", "小于"];
 /// Behind an amount these turn a sentence round ("below 4 GB is a no-go").
@@ -197,7 +170,7 @@ pub(super) fn bound(text: &Text, amount: &Amount) -> Option<Effect> {
         })
     };
     let ahead = |words: &[&str]| words.iter().any(|word| ends_with(&before, word));
-    let negated = NOT.iter().any(|word| holds(&before, word));
+    let negated = negating::english(&before).chain(negating::chinese(&before)).next().is_some();
     if ahead(LEAST_BEFORE) || (negated && ahead(UNDER)) {
         return Some(Effect::AtLeast);
     }
@@ -283,5 +256,8 @@ mod tests {
         check("web 要低于25Mbps", most);
         check("web below 4 GB memory is a no-go", None);
         check("keep web at 16 GB memory or higher", least);
+        check("avoid web going below 2 cores", least);
+        check("严禁 web 超过4核", most);
+        check("未来一周 web 要低于4核", most);
     }
 }

@@ -4,41 +4,10 @@
 use super::{
     Kind, Reading,
     fields::{Direction, Level},
-    inert::{holds, places},
+    inert::holds,
+    negating::{self, Negating},
 };
 
-const NOT: &[&str] = &[
-    "not",
-    "no",
-    "never",
-    "don't",
-    "dont",
-    "doesn't",
-    "didn't",
-    "mustn't",
-    "shouldn't",
-    "needn't",
-    "won't",
-    "wouldn't",
-    "wasn't",
-    "weren't",
-    "wrong",
-    "cannot",
-    "can't",
-    "isn't",
-    "aren't",
-    "nobody",
-    "no-one",
-    "none",
-    "nothing",
-    "neither",
-    "nor",
-    "without",
-    "avoid",
-    "stop",
-    "against",
-    "under no circumstances",
-];
 /// Behind a negation these take it back: "no matter what", "don't forget to".
 const TAKEN_BACK: &[&str] = &[
     "only",
@@ -55,12 +24,6 @@ const TAKEN_BACK: &[&str] = &[
     "idea",
     "allocate memory",
 ];
-const CHINESE_NOT: &[&str] =
-    &["不", "别", "勿", "没", "未", "甭", "禁止", "严禁", "避免", "反对", "拒绝", "无需", "无须"];
-/// What stands before or behind a character that is no negation there: 特别, 分别, 未来, 不够.
-const NOT_BEFORE: &str = "级特分区类个识性差辨再要";
-const NOT_BEHIND: &str = "的人处来了住够足上下起完到及行稳急仅光只但过如妨管论错然同断知久止分忘惜";
-
 /// Words that make a negation a bound.
 const BOUND: &[&str] = &[
     "above",
@@ -260,9 +223,8 @@ type Verbs = (&'static [&'static str], usize);
 /// The negation in front of what the reading does, where one stands there. `words` has stand-ins.
 pub(super) fn negation(words: &str, reading: &Reading) -> Option<String> {
     let lists = negated_by(reading);
-    let english = NOT.iter().filter_map(|not| negates(words, not, &lists));
-    let chinese = CHINESE_NOT.iter().filter_map(|not| negates_chinese(words, not, &lists));
-    english.chain(chinese).next()
+    let mut english = negating::english(words).filter_map(|not| negates(words, not, &lists));
+    english.next().or_else(|| negating::chinese(words).find_map(|not| negates_chinese(words, not, &lists)))
 }
 
 /// What a negation turns round in a reading of this kind.
@@ -279,42 +241,33 @@ fn negated_by(reading: &Reading) -> Vec<Verbs> {
     }
 }
 
-fn negates(words: &str, not: &str, lists: &[Verbs]) -> Option<String> {
-    places(words, not).find_map(|place| {
-        let clause = clause(&words[place + not.len()..]);
-        let ahead = |count: usize| clause.split_whitespace().take(count).collect::<Vec<_>>().join(" ");
-        let asks = words[..place].trim_end().ends_with("why");
-        let bound = BOUND.iter().any(|word| holds(clause, word));
-        let back = TAKEN_BACK.iter().any(|word| holds(&ahead(2), word));
-        let near = |verbs: &[&'static str], count: usize| {
-            let ahead = ahead(count);
-            verbs.iter().find(|verb| verb.is_ascii() && holds(&ahead, verb)).copied()
-        };
-        let verb = lists.iter().find_map(|(verbs, count)| near(verbs, *count));
-        verb.filter(|_| !asks && !bound && !back).map(|verb| format!("{not} … {verb}"))
-    })
+fn negates(words: &str, not: Negating, lists: &[Verbs]) -> Option<String> {
+    let clause = clause(&words[not.end..]);
+    let ahead = |count: usize| clause.split_whitespace().take(count).collect::<Vec<_>>().join(" ");
+    let asks = words[..not.start].trim_end().ends_with("why");
+    let bound = BOUND.iter().any(|word| holds(clause, word));
+    let back = TAKEN_BACK.iter().any(|word| holds(&ahead(2), word));
+    let near = |verbs: &[&'static str], count: usize| {
+        let ahead = ahead(count);
+        verbs.iter().find(|verb| verb.is_ascii() && holds(&ahead, verb)).copied()
+    };
+    let verb = lists.iter().find_map(|(verbs, count)| near(verbs, *count));
+    verb.filter(|_| !asks && !bound && !back).map(|verb| format!("{} … {verb}", not.word))
 }
 
-fn negates_chinese(words: &str, not: &str, lists: &[Verbs]) -> Option<String> {
-    words.match_indices(not).find_map(|(place, _)| {
-        let (before, after) = (&words[..place], &words[place + not.len()..]);
-        let (last, next) = (before.chars().next_back(), after.chars().next());
-        let other = last.is_some_and(|c| NOT_BEFORE.contains(c)) || next.is_some_and(|c| NOT_BEHIND.contains(c));
-        // 能不能, 要不要, 有没有 ask; 不要忘 and 别忘 do not take back.
-        let asks = last.is_some() && last != Some(' ') && last == next || (not == "没" && last == Some('有'));
-        let clause = clause(after);
-        let bound = BOUND.iter().any(|word| holds(clause, word));
-        let near = |count: usize| {
-            clause.replace("<name>", "@").chars().filter(|c| *c != ' ').take(2 * count).collect::<String>()
-        };
-        let verb = || {
-            lists
-                .iter()
-                .find_map(|(verbs, count)| verbs.iter().find(|verb| !verb.is_ascii() && near(*count).contains(**verb)))
-        };
-        let back = near(2).contains('忘');
-        verb().filter(|_| !other && !asks && !bound && !back).map(|verb| format!("{not}…{verb}"))
-    })
+fn negates_chinese(words: &str, not: Negating, lists: &[Verbs]) -> Option<String> {
+    let (before, after) = (&words[..not.start], &words[not.end..]);
+    let (last, next) = (before.chars().next_back(), after.chars().next());
+    // 能不能, 要不要, 有没有 ask; 不要忘 and 别忘 do not take back.
+    let asks = last.is_some() && last != Some(' ') && last == next || (not.word == "没" && last == Some('有'));
+    let clause = clause(after);
+    let bound = BOUND.iter().any(|word| holds(clause, word));
+    let near =
+        |count: usize| clause.replace("<name>", "@").chars().filter(|c| *c != ' ').take(2 * count).collect::<String>();
+    let turned = |(verbs, count): &Verbs| verbs.iter().find(|verb| !verb.is_ascii() && near(*count).contains(**verb));
+    let verb = || lists.iter().find_map(turned);
+    let back = near(2).contains('忘');
+    verb().filter(|_| !asks && !bound && !back).map(|verb| format!("{}…{verb}", not.word))
 }
 
 /// The words up to the next mark or conjunction.

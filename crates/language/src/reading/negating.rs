@@ -1,0 +1,87 @@
+//! Words that turn round what stands behind them, in one list: for bounds ("never below 2 cores") and for orders ("don't limit web").
+
+use super::inert::places;
+
+const ENGLISH: &[&str] = &[
+    "not",
+    "no",
+    "never",
+    "don't",
+    "dont",
+    "doesn't",
+    "didn't",
+    "mustn't",
+    "shouldn't",
+    "needn't",
+    "won't",
+    "wouldn't",
+    "wasn't",
+    "weren't",
+    "wrong",
+    "cannot",
+    "can't",
+    "isn't",
+    "aren't",
+    "nobody",
+    "no-one",
+    "none",
+    "nothing",
+    "neither",
+    "nor",
+    "without",
+    "avoid",
+    "stop",
+    "against",
+    "under no circumstances",
+];
+const CHINESE: &[&str] =
+    &["不", "别", "勿", "莫", "没", "未", "甭", "禁止", "严禁", "避免", "反对", "拒绝", "无需", "无须"];
+/// What stands before or behind a character that is no negation there: 特别, 分别, 未来, 不够.
+const NOT_BEFORE: &str = "级特分区类个识性差辨再要";
+const NOT_BEHIND: &str = "的人处来了住够足上下起完到及行稳急仅光只但过如妨管论错然同断知久止分忘惜";
+
+/// A negating word in a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Negating {
+    /// Where it begins, and where what it turns round does, bytes.
+    pub(super) start: usize,
+    pub(super) end: usize,
+    pub(super) word: &'static str,
+}
+
+/// Every English one, as a whole word.
+pub(super) fn english(words: &str) -> impl Iterator<Item = Negating> {
+    let of =
+        |word: &'static str| places(words, word).map(move |start| Negating { start, end: start + word.len(), word });
+    ENGLISH.iter().flat_map(move |word| of(word))
+}
+
+/// Every Chinese one that is not part of another word.
+pub(super) fn chinese(words: &str) -> impl Iterator<Item = Negating> {
+    let alone = |(place, word): (usize, &str)| {
+        let (before, after) = (words[..place].chars().next_back(), words[place + word.len()..].chars().next());
+        !before.is_some_and(|c| NOT_BEFORE.contains(c)) && !after.is_some_and(|c| NOT_BEHIND.contains(c))
+    };
+    let of = move |word: &'static str| words.match_indices(word).filter(move |at| alone(*at));
+    CHINESE
+        .iter()
+        .flat_map(move |word| of(word).map(move |(start, _)| Negating { start, end: start + word.len(), word }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn negating_words_are_whole_words() {
+        let check = |words: &str, expected: &[&str]| {
+            let found: Vec<&str> = english(words).chain(chinese(words)).map(|found| found.word).collect();
+            assert_eq!(found, expected, "{words}");
+        };
+        check("never go below, nor above", &["never", "nor"]);
+        check("no-go area, the notebook", &[]);
+        check("特别是 web, 分别不超过4核", &["不"]);
+        check("未来两小时不够用", &[]);
+        check("切莫超过", &["莫"]);
+    }
+}
