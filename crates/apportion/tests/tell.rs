@@ -27,12 +27,16 @@ fn at() -> Time {
 }
 
 fn told(sentence: &str, store: &Store) -> (Told, Option<Deed>) {
+    told_at(sentence, store, &now())
+}
+
+fn told_at(sentence: &str, store: &Store, now: &Zoned) -> (Told, Option<Deed>) {
     thread_local!(static READER: Reader = Reader::embedded().unwrap());
     let names = ["checkout.service", "/system.slice/nginx.service", "web", "crawler", "mysql-main", "payment"];
     let configured = names.map(|name| (WorkloadId::new(name), Standing::default())).into();
     let machine = Capacity { amounts: [(Resource::Cpu, 16.0), (Resource::Memory, 64e9)].into_iter().collect() };
     let scene = Scene { configured, machine, said: store.instructions(at()).unwrap() };
-    READER.with(|reader| read(reader, sentence, &now(), &scene, &Unmeasured))
+    READER.with(|reader| read(reader, sentence, now, &scene, &Unmeasured))
 }
 
 fn memory() -> Store {
@@ -68,6 +72,21 @@ fn what_cannot_be_done_is_refused_with_the_nearest_that_can() {
     check("cap crawler at a few cores", "Not sure");
     check("why was nginx throttled last night?", "nothing changes");
     check("make me a coffee", "nothing changes");
+}
+
+#[test]
+fn a_window_that_is_over_is_said_to_be() {
+    let late: Zoned = "2026-11-23T23:00:00+08:00[Asia/Shanghai]".parse().unwrap();
+    let check = |sentence: &str, says: &[&str]| {
+        let (told, deed) = told_at(sentence, &memory(), &late);
+        let note = &told.notes[0];
+        assert!(deed.is_none() && !told.can_confirm && note.blocks, "{sentence}: {told:?}");
+        assert!(says.iter().all(|words| note.words.contains(words)), "{sentence}: {}", note.words);
+    };
+    let english = "Tonight 20:00-22:00 flash sale, expect 3x traffic on checkout";
+    check(english, &["The window is over: it ended", "22:00", "Say a time to come"]);
+    check("今晚20点到22点大促，checkout 流量预计3倍", &["时间窗口已过", "22:00", "请给出将来的时间"]);
+    check("limit crawler to 2 cores until 18:00 today", &["The window is over: it ended", "18:00"]);
 }
 
 #[test]

@@ -113,6 +113,27 @@ fn what_is_over_is_no_event() {
 }
 
 #[test]
+fn a_window_that_is_over_is_read_as_such() {
+    let late: Zoned = "2026-11-23T23:00:00+08:00[Asia/Shanghai]".parse().unwrap();
+    let read = |sentence: &str| Reader::embedded().unwrap().interpret(sentence, &late, &[]);
+    let check = |sentence: &str, start: &str, end: &str| {
+        let reading = read(sentence);
+        let at = |time: &Option<Zoned>| time.as_ref().map(|time| time.strftime("%m-%d %H:%M").to_string());
+        assert!(reading.sure && reading.unread.is_empty(), "{sentence}: {reading:?}");
+        assert_eq!(
+            (at(&reading.start), at(&reading.end)),
+            (Some(start.to_owned()), Some(end.to_owned())),
+            "{sentence}"
+        );
+    };
+    check("Tonight 20:00-22:00 flash sale, expect 3x traffic on checkout", "11-23 20:00", "11-23 22:00");
+    check("今晚20点到22点大促，checkout 流量预计3倍", "11-23 20:00", "11-23 22:00");
+    // Of what is so now there is no window to be over: the words are asked about, as they mean something else.
+    let report = read("checkout is short of cpu until 22:00 today");
+    assert!(report.kind != Kind::Report || (!report.sure && report.end.is_none()), "{report:?}");
+}
+
+#[test]
 fn an_end_that_cannot_be_read_is_asked_back() {
     doubted("freeze web until 2026-11-31", "2026-11-31");
     doubted("freeze web until 31 November", "31 november");

@@ -194,7 +194,7 @@ impl<'a> Seen<'a> {
     }
 
     fn report(&self, reading: &mut Reading) {
-        if self.time.says_end {
+        if self.time.says_end && self.time.over.is_empty() {
             reading.end = self.time.window.end.clone();
         }
         let asked = self.asked_for();

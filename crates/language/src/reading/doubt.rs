@@ -253,6 +253,10 @@ pub(super) fn doubts(seen: &Seen<'_>, reading: &Reading) -> Vec<Doubt> {
     for unread in &seen.time.unread {
         doubt(unread.clone(), 0.5);
     }
+    // Of what lasts it is said that its window is over, when it is held against what is there.
+    for over in seen.time.over.iter().filter(|_| !is_lasting(reading.kind)) {
+        doubt(over.clone(), 0.5);
+    }
     for idle in seen.time.idle.iter().filter(|_| is_lasting(reading.kind)) {
         doubt(idle.clone(), 0.5);
     }

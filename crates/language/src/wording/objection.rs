@@ -15,15 +15,13 @@ pub fn objection(objection: &Objection, clock: &Clock) -> String {
 
 fn english(objection: &Objection, clock: &Clock) -> String {
     match objection {
-        Objection::NoSuchWorkload { name, nearest } if nearest.is_empty() => {
-            format!(
-                "No workload is called {name}; `apportion status` lists them, and --workload {name} says that there will be one."
-            )
-        }
+        Objection::NoSuchWorkload { name, nearest } if nearest.is_empty() => format!(
+            "No workload is called {name}; `apportion status` lists them, and --workload {name} says that there will be one."
+        ),
         Objection::NoSuchWorkload { name, nearest } => {
             format!("No workload is called {name}; did you mean {}?", nearest.join(" or "))
         }
-        Objection::Past { end } => format!("The window is over: it ends {}. Say a time to come.", clock.full(*end)),
+        Objection::Past { end } => format!("The window is over: it ended {}. Say a time to come.", clock.full(*end)),
         Objection::NothingToSet => {
             "Nothing that can be set here counts in that. What can be: cores, memory, disk and network throughput."
                 .to_owned()
@@ -32,17 +30,12 @@ fn english(objection: &Objection, clock: &Clock) -> String {
             "Requests of {workload} are not measured, so that many more cannot be sized. Say a factor, such as \"expect 2x traffic\"."
         ),
         Objection::MoreThanMachine { resource, asked, has } => {
-            let told = |value| resource_amount(*resource, value, En);
-            format!("The machine has {} and not {}. {} at the most works.", told(*has), told(*asked), told(*has))
+            let [asked, has] = [asked, has].map(|value| resource_amount(*resource, *value, En));
+            format!("The machine has {has} and not {asked}. {has} at the most works.")
         }
         Objection::FloorAboveCeiling { workload, knob, floor, ceiling, by } => {
             let (floor, ceiling) = (amount(*knob, *floor, En), amount(*knob, *ceiling, En));
-            let who =
-                by.map_or_else(|| "the configuration".to_owned(), |InstructionId(id)| format!("instruction {id}"));
-            let remedy = by.map_or_else(
-                || "Change the configuration".to_owned(),
-                |InstructionId(id)| format!("`apportion instructions revoke {id}` first"),
-            );
+            let (who, remedy) = bound_giver(*by);
             format!(
                 "{workload} would have at least {floor} and at most {ceiling}; the other bound is from {who}. {remedy}, or stay within it."
             )
@@ -56,13 +49,8 @@ fn english(objection: &Objection, clock: &Clock) -> String {
             format!("{workload} uses {used} now, more than {asked}{more}.")
         }
         Objection::FloorsTogether { resource, sum, has, left } => {
-            let told = |value| resource_amount(*resource, value, En);
-            format!(
-                "All floors together would be {} and the machine has {}. At least {} each works.",
-                told(*sum),
-                told(*has),
-                told(*left)
-            )
+            let [sum, has, left] = [sum, has, left].map(|value| resource_amount(*resource, *value, En));
+            format!("All floors together would be {sum} and the machine has {has}. At least {left} each works.")
         }
         Objection::SaidAlready { by: InstructionId(id) } => format!("Instruction {id} says the same and stands."),
         Objection::NothingToUndo => {
@@ -84,6 +72,14 @@ fn english(objection: &Objection, clock: &Clock) -> String {
         Objection::NoEnd => "It has no end: it stands until it is revoked.".to_owned(),
         Objection::NoSize { factor } => format!("No size was said; {} times usual is taken.", figure(*factor)),
     }
+}
+
+/// Who gave a bound, and what a person who wants another does first.
+fn bound_giver(by: Option<InstructionId>) -> (String, String) {
+    by.map_or_else(
+        || ("the configuration".to_owned(), "Change the configuration".to_owned()),
+        |InstructionId(id)| (format!("instruction {id}"), format!("`apportion instructions revoke {id}` first")),
+    )
 }
 
 fn chinese(objection: &Objection, clock: &Clock) -> String {

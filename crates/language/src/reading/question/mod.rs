@@ -232,7 +232,8 @@ impl<'a> Seen<'a> {
         let time = |at: &Zoned| Time(at.timestamp().as_millisecond());
         let past = || time::past(self.text, now, &self.taken).map(|past| (past.from, past.to));
         let ahead = || {
-            let window = time::read(self.text, now, &self.taken).window;
+            let read = time::read(self.text, now, &self.taken);
+            let window = Some(read.window).filter(|_| read.over.is_empty()).unwrap_or_default();
             let from = window.start.clone().unwrap_or_else(|| now.clone());
             let hour = || window.start.as_ref().and_then(|start| around(start, now));
             window.end.as_ref().map(|end| (from, end.clone())).or_else(hour)

@@ -31,6 +31,8 @@ pub(crate) struct TimeReading {
     pub(crate) says_end: bool,
     /// Words of a time that could not be made one ("31 February", an end before the start).
     pub(crate) unread: Vec<String>,
+    /// Words of a window that was over before now ("tonight 20:00-22:00", said at 23:00).
+    pub(crate) over: Vec<String>,
     /// Words of times beside the window that it does not hold ("from 8 to 10 and again from 18 to 20").
     pub(crate) spare: Vec<String>,
     /// Words that bound no window: times that are over ("yesterday"), an end with no time ("until the deploy").
@@ -54,11 +56,13 @@ pub(crate) fn read(text: &Text, now: &Zoned, taken: &[(usize, usize)]) -> TimeRe
     };
     let mut idle = words(|atom| matches!(atom.kind, Kind::Past));
     idle.extend(open::ends_without_time(text, &atoms));
+    let is_over = |window: &Window| window.end.as_ref().is_some_and(|end| end <= now);
     let (window, unread, spare) = match reader.window() {
         Some(window) => (window, words(|atom| matches!(atom.kind, Kind::Unread)), reader.spare()),
         None => (Window::default(), words(Atom::is_time), Vec::new()),
     };
-    TimeReading { window, places, says_end, unread, spare, idle }
+    let over = if is_over(&window) { words(Atom::is_time) } else { Vec::new() };
+    TimeReading { window, places, says_end, unread, over, spare, idle }
 }
 
 /// True for the zone that the operator's clock shows.
@@ -177,12 +181,11 @@ impl Reader<'_> {
             start = start.map(|start| start.tomorrow()).transpose().ok()?;
             end = end.map(|end| end.tomorrow()).transpose().ok()?;
         }
-        if end.as_ref().is_some_and(|end| end <= self.now)
-            || start.as_ref().zip(end.as_ref()).is_some_and(|(start, end)| end <= start)
-        {
+        if start.as_ref().zip(end.as_ref()).is_some_and(|(start, end)| end <= start) {
             return None;
         }
-        Some(Window { start: start.filter(|start| start > self.now), end, repeat: None })
+        let is_over = end.as_ref().is_some_and(|end| end <= self.now);
+        Some(Window { start: start.filter(|start| is_over || start > self.now), end, repeat: None })
     }
 
     /// "... from then on": what begins has no end.
