@@ -174,7 +174,8 @@ pub(super) fn every(words: &str) -> Option<&'static str> {
     EVERY.iter().find(|word| named && holds(words, word)).copied()
 }
 
-fn is_list(between: &str) -> bool {
+/// Whether the words between two names make one list of them.
+pub(super) fn is_list(between: &str) -> bool {
     between.split_whitespace().all(|word| {
         let mut rest = word;
         while let Some(shorter) = CHINESE_LISTS.iter().find_map(|part| rest.strip_prefix(part)) {

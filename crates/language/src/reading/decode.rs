@@ -10,7 +10,7 @@ use super::{
     fields::{Direction, Effect, Level, Topic},
     hint, inert, lexicon,
     model::{DIRECTIONS, EFFECTS, KINDS, LEVELS, Scores, TOPICS},
-    orders,
+    names, orders,
     text::Text,
     time::{self, TimeReading},
     token::{Token, tokens},
@@ -31,8 +31,6 @@ const MUCH: f64 = 1e12;
 const NOT_ASKED: f32 = 0.25;
 /// How likely doing nothing is against what the scores say, where a plain order stands in the sentence and nothing speaks of talk.
 const PLAIN: f32 = 0.5;
-/// A word this likely to be a name is one where the sentence has no likelier one.
-const LIKELY_NAME: f32 = 0.2;
 
 pub(super) fn decode(
     classifier: &Classifier,
@@ -44,10 +42,13 @@ pub(super) fn decode(
     if veto::is_abuse(text) {
         return Reading::nothing(language, "asks for what no instruction may do");
     }
-    let seen = Seen::new(classifier, text, now, catalogue);
+    let mut seen = Seen::new(classifier, text, now, catalogue);
     let (kind, belief) = kind(&seen.scores, seen.inert, acts);
     let mut reading =
         Reading { kind, language, confidence: belief, unread: Vec::new(), ..Reading::nothing(language, "") };
+    if kind.acts() {
+        names::insist_on_one_in_what_acts(&mut seen.named, &seen.tokens);
+    }
     if kind != Kind::None {
         reading.workloads = seen.workloads();
     }
@@ -126,10 +127,11 @@ impl<'a> Seen<'a> {
                 *share = 1.0;
             }
         }
+        names::drop_strays(&mut named, &tokens);
         let inert = inert::weight(text, named.iter().any(|share| *share > 0.5));
         let plain = inert <= 1.0 && orders::is_plain(&with_stand_ins(&tokens, &named));
         let inert = if plain { PLAIN } else { inert };
-        insist_on_one(&mut named, &tokens);
+        names::insist_on_one(&mut named, &tokens);
         let is_name: Vec<bool> = named.iter().map(|share| *share > 0.5).collect();
         let scores = classifier.model.scores(&tokens, &is_name, &added);
         let words: Vec<&str> =
@@ -385,16 +387,6 @@ impl<'a> Seen<'a> {
             reading.confidence *= doubt.factor;
         }
         reading.confidence *= self.named.iter().map(|share| share.max(1.0 - share)).product::<f32>();
-    }
-}
-
-/// Most sentences name a workload: where none is likely enough and nothing speaks of all of them, the likeliest word is one.
-fn insist_on_one(named: &mut [f32], tokens: &[Token]) {
-    let words: Vec<&str> = tokens.iter().map(|token| token.text.as_str()).collect();
-    let all = lexicon::classes(&words).contains(&"all names");
-    let best = (0..named.len()).max_by(|a, b| named[*a].total_cmp(&named[*b]));
-    if let Some(best) = best.filter(|best| !all && (LIKELY_NAME..=0.5).contains(&named[*best])) {
-        named[best] = 0.51;
     }
 }
 

@@ -19,6 +19,7 @@ mod inert;
 pub mod learn;
 mod lexicon;
 mod model;
+mod names;
 mod negating;
 mod negation;
 mod number;
