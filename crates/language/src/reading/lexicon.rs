@@ -4,12 +4,15 @@
 use std::sync::LazyLock;
 
 /// A class and its words.
-type Class = (&'static str, Vec<&'static str>);
+pub(super) type Class = (&'static str, Vec<&'static str>);
 
-static CLASSES: LazyLock<Vec<Class>> = LazyLock::new(|| {
-    let lines = include_str!("lexicon.txt").lines().filter(|line| !line.starts_with('#'));
+static CLASSES: LazyLock<Vec<Class>> = LazyLock::new(|| parsed(include_str!("lexicon.txt")));
+
+/// Lists of words, one a line: its name, a colon, the words with commas between; lines with a # are for people.
+pub(super) fn parsed(text: &'static str) -> Vec<Class> {
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
     lines.filter_map(|line| line.split_once(": ")).map(|(class, words)| (class, words.split(", ").collect())).collect()
-});
+}
 
 /// The classes that a sentence's words are of, in order of the words; a class once per word that is of it.
 pub(crate) fn classes(words: &[&str]) -> Vec<&'static str> {
