@@ -2,7 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::cast_precision_loss, reason = "a test")]
 
 use apportion_core::{Batch, Metric, Time, Workload, WorkloadId, WorkloadKind, metric::name};
-use apportion_host::store::{Access, Options, Store};
+use apportion_host::{
+    store::{Access, Options, Store},
+    trace::read_decisions,
+};
 use std::{
     collections::BTreeMap,
     fmt::Write as _,
@@ -69,23 +72,41 @@ fn a_trace_is_played_judged_and_judged_again() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("usage.csv"), csv(&rows())).unwrap();
     let policies = "apportion,vpa,hpa,static,oracle";
-    let first =
-        ok(folder.path(), &["usage.csv", "--policy", policies, "--sweep", "--out", "made", "--model", "recent"]);
+    let as_asked = ["--warmup", "10800", "--seed", "5", "--replica-start", "120", "--violation", "0.02"];
+    let played = ["usage.csv", "--policy", policies, "--sweep", "--out", "made", "--model", "recent"];
+    let first = ok(folder.path(), &[&played[..], &as_asked].concat());
     for words in ["cpu_cores (2 workloads)", "as often over as vpa", "replica-hours", "made/report.html"] {
         assert!(first.contains(words), "{words}: {first}");
     }
     let read = |name: &str| fs::read(folder.path().join("made").join(name)).unwrap();
     let (judged, page) = (read("judged.json"), read("report.html"));
+    let conditions = |name: &str| -> serde_json::Value {
+        let all: serde_json::Value = serde_json::from_slice(&fs::read(folder.path().join(name)).unwrap()).unwrap();
+        serde_json::json!([
+            all["conditions"]["warmup_s"],
+            all["conditions"]["played"],
+            all["sweeps"].as_array().map(Vec::len)
+        ])
+    };
+    let how = serde_json::json!({ "violation": 0.02, "model": "recent", "capacity": {} });
+    assert_eq!(conditions("made/judged.json"), serde_json::json!([10_800, how, 5]));
+    // Judged again as it was judged before, without saying how.
     let again = ok(folder.path(), &["usage.csv", "--judge", "made"]);
     assert!(again.contains("cpu_cores (2 workloads)"), "{again}");
     assert_eq!((read("judged.json") == judged, read("report.html") == page), (true, true));
-    // Other conditions: the lines of the sweep no longer apply.
-    ok(folder.path(), &["usage.csv", "--judge", "made", "--warmup", "3600"]);
-    let other: serde_json::Value = serde_json::from_slice(&read("judged.json")).unwrap();
-    assert_eq!(
-        (other["conditions"]["warmup_s"].as_i64(), other["sweeps"].as_array().map(Vec::len)),
-        (Some(3_600), Some(0))
-    );
+    let told = ok(folder.path(), &["usage.csv", "--judge", "made", "--saving", "5%"]);
+    assert!(told.contains("cpu_cores: 5.00 % less than every workload's own peak: violation = 0."), "{told}");
+    let told = ok(folder.path(), &["usage.csv", "--judge", "made", "--saving", "0.95"]);
+    assert!(told.contains("memory_bytes: 95.0 % less than every workload's own peak: not to be had"), "{told}");
+    // Judged otherwise, the lines of the sweep no longer apply: they are not lost for that.
+    for other in [["--warmup", "3600"], ["--seed", "6"], ["--replica-start", "60"]] {
+        let refused = replay(folder.path(), &[&["usage.csv", "--judge", "made"], &other[..]].concat());
+        assert!(!refused.status.success() && said(&refused).contains("would be lost"), "{other:?}: {}", said(&refused));
+        assert!(read("judged.json") == judged, "{other:?}");
+    }
+    ok(folder.path(), &["usage.csv", "--judge", "made", "--warmup", "3600", "--out", "other"]);
+    assert_eq!(conditions("other/judged.json"), serde_json::json!([3_600, how, 0]));
+    assert!(read("judged.json") == judged);
 }
 
 #[test]
@@ -109,12 +130,16 @@ fn a_replay_keeps_its_trace_and_mixes_nothing_of_another() {
     ok(folder.path(), &["usage.csv", "--policy", "static,static", "--out", "made"]);
     let again = ok(folder.path(), &["usage.csv", "--judge", "made"]);
     assert!(again.contains("static") && !again.contains("krr"), "{again}");
-    // Nor are lines of a sweep kept that were played on other usage.
-    ok(folder.path(), &["usage.csv", "--policy", "static", "--sweep", "--out", "made"]);
-    ok(folder.path(), &["usage.csv", "--last", "2d", "--judge", "made"]);
-    let judged: serde_json::Value =
-        serde_json::from_slice(&fs::read(folder.path().join("made/judged.json")).unwrap()).unwrap();
-    assert_eq!(judged["sweeps"].as_array().map(Vec::len), Some(0));
+    // Nor are decisions judged by usage that they were not made on, though the names are the same.
+    fs::write(
+        folder.path().join("more.csv"),
+        csv(&cpu(rows()).into_iter().map(|(name, time, value)| (name, time, 2.0 * value)).collect::<Vec<_>>()),
+    )
+    .unwrap();
+    for other in [&["more.csv"][..], &["usage.csv", "--last", "2d"], &["usage.csv", "--until", "200000"]] {
+        let refused = replay(folder.path(), &[other, &["--judge", "made"]].concat());
+        assert!(!refused.status.success() && said(&refused).contains("made on other usage"), "{}", said(&refused));
+    }
     let unsure = ok(folder.path(), &["usage.csv", "--policy", "apportion", "--violation", "0.03", "--model", "recent"]);
     assert!(unsure.contains("sized for 2 % over, the next safer share to 3 %"), "{unsure}");
     fs::write(folder.path().join("odd.csv"), usage.replace("cpu_cores", "cpu_use")).unwrap();
@@ -193,6 +218,8 @@ fn bad_traces_are_refused_or_mended_aloud() {
     let two_steps = with(&|_, row| row.1 = row.1.min(129_600) + (row.1 - 129_600).max(0) / 10);
     check("two steps", &two_steps, true, "comes every 600 s at first and every 60 s from time");
     check("truncated", csv(&good)[..5_000].rsplit_once(',').unwrap().0, true, "columns");
+    let cut = csv(&good).trim_end().strip_suffix(|_| true).unwrap().to_owned();
+    check("cut off inside the last value", &cut, false, "the last row has no line end");
     check("empty", "workload,metric,time,value\n", true, "has no rows");
     check("another heading", &csv(&good).replacen("value", "used", 1), true, "there is no column value");
     check(
@@ -283,6 +310,58 @@ fn arguments_that_do_not_fit_are_explained() {
     check(&["usage.csv", "--model", "oracle"], "no forecaster is called");
     check(&["usage.csv", "--capacity", "gpu=2"], "the trace has no such metric");
     check(&["usage.csv", "--oracle-changes", "0"], "no number of changes a day, 0.1 to 1440");
+    check(&["usage.csv", "--saving", "3"], "is no share");
+    check(&["usage.csv", "--policy", "static", "--saving", "30%"], "--saving needs what --sweep measures");
+    check(&["usage.csv", "--until", "noon"], "is no time");
+    check(&["usage.csv", "--until", "-5"], "no usage samples");
+}
+
+#[test]
+fn a_node_gives_no_more_than_its_capacity() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("usage.csv"), csv(&rows())).unwrap();
+    let args = ["usage.csv", "--policy", "apportion,vpa", "--model", "recent", "--out", "made"];
+    ok(folder.path(), &[&args[..], &["--capacity", "cpu_cores=2", "--capacity", "memory_bytes=5000000000"]].concat());
+    for policy in ["apportion", "vpa"] {
+        let decided = read_decisions(&folder.path().join("made").join(format!("{policy}.parquet"))).unwrap();
+        let most = |metric: &str| {
+            let (mut given, mut most) = (BTreeMap::new(), 0.0_f64);
+            let mut own: Vec<_> = decided.iter().filter(|row| row.metric.as_str() == metric).collect();
+            own.sort_by_key(|row| row.time_s);
+            for moment in own.chunk_by(|a, b| a.time_s == b.time_s) {
+                given.extend(moment.iter().map(|row| (row.workload.clone(), row.allocation)));
+                most = most.max(given.values().sum());
+            }
+            most
+        };
+        // Both are wanted more of than there is, and all that there is is given.
+        assert!((most("cpu_cores") - 2.0).abs() < 1e-6, "{policy}: {}", most("cpu_cores"));
+        assert!(most("requests_per_s") > 100.0, "{policy}: what has no capacity is not shared out");
+    }
+    let judged: serde_json::Value =
+        serde_json::from_slice(&fs::read(folder.path().join("made/judged.json")).unwrap()).unwrap();
+    assert_eq!(
+        judged["conditions"]["played"]["capacity"],
+        serde_json::json!({ "cpu_cores": 2.0, "memory_bytes": 5e9 })
+    );
+    let page = fs::read_to_string(folder.path().join("made/report.html")).unwrap();
+    assert!(page.contains("cpu_cores=2, memory_bytes=5000000000"));
+}
+
+/// A trace cut at a time is what was known then: decisions up to it are the same.
+#[test]
+fn a_trace_cut_at_a_time_is_decided_alike_until_then() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("usage.csv"), csv(&rows())).unwrap();
+    let cut_s = 200_100;
+    let args = ["usage.csv", "--policy", "apportion,vpa,crane-dsp", "--model", "recent", "--out"];
+    ok(folder.path(), &[&args[..], &["whole"]].concat());
+    ok(folder.path(), &[&args[..], &["cut", "--until", "1970-01-03T07:35:00Z"]].concat());
+    for policy in ["apportion", "vpa", "crane-dsp"] {
+        let read = |out: &str| read_decisions(&folder.path().join(out).join(format!("{policy}.parquet"))).unwrap();
+        let before = |out| read(out).into_iter().filter(|row| row.time_s <= cut_s).collect::<Vec<_>>();
+        assert!(!before("whole").is_empty() && before("whole") == before("cut"), "{policy}");
+    }
 }
 
 fn now() -> Time {
@@ -379,6 +458,12 @@ fn a_prometheus_range_is_replayed() {
     let row = judged["rows"].as_array().unwrap().iter().find(|row| row["metric"] == "cpu_cores").unwrap();
     let footprint = row["scores"]["footprint"].as_f64().unwrap();
     assert!((footprint - 1.5).abs() < 0.01, "static is 50 % above a constant: {footprint}");
+    ok(folder.path(), &[&args[..], &["--until", "2026-11-20T00:00:00Z"]].concat());
+    let judged: serde_json::Value =
+        serde_json::from_slice(&fs::read(folder.path().join("made/judged.json")).unwrap()).unwrap();
+    let ends_s = "2026-11-20T00:00:00Z".parse::<jiff::Timestamp>().unwrap().as_second();
+    let last_s = judged["conditions"]["last_s"].as_i64().unwrap();
+    assert!((ends_s - 600..=ends_s).contains(&last_s), "{last_s} for {ends_s}");
 }
 
 fn answer(target: &str) -> Vec<u8> {

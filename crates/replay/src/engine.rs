@@ -2,26 +2,32 @@
 //! do as they are told.
 //!
 //! Each workload has a loop of its own, so that loops can run on all cores; the guard's blast radius then holds nothing back.
-//! On a shared node all workloads are in one loop, and the policy shares out itself. The policy sees recorded usage; usage
+//! On a shared node all workloads are in one loop, with one metric of each resource (a further metric of it, as writes beside
+//! reads, has its own amount, and so a loop of its own), and the policy shares out itself. The policy sees recorded usage; usage
 //! above a CPU quota shows as throttled periods, above a memory limit as a kill.
 
 use crate::{
     Options, ReplayError, Trace, TraceSeries, horizontal,
     parallel::{self, Progress},
+    past::{Past, Recorded},
     quantity::Kind,
     seldom::Seldom,
-    world::{Decided, is_over},
+    world::{Decided, is_gone, is_over},
 };
 use apportion_core::{
-    Admitted, Announced, Capacity, Decision, Executor, Forecaster, Guard, GuardLimits, History, Instructed, Knob,
-    Latest, LoopState, Metric, Mode, Outcome, Policy, Resource, Series, Setting, Snapshot, Standing, Time, Window,
-    Workload, WorkloadId, WorkloadKind, WorkloadState,
+    Admitted, Announced, Capacity, Decision, Executor, Forecaster, Guard, GuardLimits, Instructed, Knob, Latest,
+    LoopState, Metric, Mode, Outcome, Policy, Resource, Setting, Snapshot, Standing, Time, Workload, WorkloadId,
+    WorkloadKind, WorkloadState,
     metric::name,
     tick,
     tick::{Cadence, Parts},
 };
 use apportion_planner::{AtWork, Sizing, UnknownForecaster};
-use std::{cell::Cell, collections::BTreeMap, sync::Arc};
+use std::{
+    cell::Cell,
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// Asked shares of a sweep: those that are sized for as they are.
 pub(crate) const GRID: &[f64] = &[0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1];
@@ -125,9 +131,12 @@ pub(crate) fn play(
     let is_scaled = |at: &usize| trace.series()[*at].quantity().kind == Kind::Requests;
     let (scaled, sized): (Vec<usize>, Vec<usize>) = (0..trace.series().len()).partition(is_scaled);
     let same = |a: &usize, b: &usize| trace.series()[*a].workload == trace.series()[*b].workload;
-    let mut loops: Vec<&[usize]> = if options.node.is_some() { vec![&sized] } else { sized.chunk_by(same).collect() };
-    loops.extend(scaled.chunks(1));
-    let made = parallel::watched(loops.len(), options.threads, progress, |at| match loops[at] {
+    let mut loops: Vec<Vec<usize>> = match options.node {
+        Some(_) => on_node(trace, &sized),
+        None => sized.chunk_by(same).map(<[usize]>::to_vec).collect(),
+    };
+    loops.extend(scaled.chunks(1).map(<[usize]>::to_vec));
+    let made = parallel::watched(loops.len(), options.threads, progress, |at| match loops[at].as_slice() {
         [one] if is_scaled(one) => [(*one, horizontal::play(&trace.series()[*one], engine, violation, options))].into(),
         members => Loop::new(trace, members, engine, violation, options).play(),
     })?;
@@ -136,6 +145,23 @@ pub(crate) fn play(
         decided[at] = decisions;
     }
     Ok(decided)
+}
+
+/// Loops over all workloads of a node, each with one metric of every resource: what there is of a resource is what there is of that
+/// metric.
+fn on_node(trace: &Trace, sized: &[usize]) -> Vec<Vec<usize>> {
+    let mut metrics: BTreeMap<Resource, BTreeSet<&str>> = BTreeMap::new();
+    let resource = |at: usize| knob_of(&trace.series()[at]).map(|(knob, _)| knob.resource());
+    for at in sized {
+        let Some(resource) = resource(*at) else { continue };
+        metrics.entry(resource).or_default().insert(&trace.series()[*at].metric);
+    }
+    let place = |at: &usize| {
+        let all = metrics.get(&resource(*at)?)?;
+        all.iter().position(|metric| **metric == *trace.series()[*at].metric)
+    };
+    let count = metrics.values().map(BTreeSet::len).max().unwrap_or(0);
+    (0..count).map(|number| sized.iter().copied().filter(|at| place(at) == Some(number)).collect()).collect()
 }
 
 /// The knob that sizes a metric and its units in one unit of the metric; `None` for request rates, which replicas serve.
@@ -152,6 +178,14 @@ pub(crate) fn knob_of(series: &TraceSeries) -> Option<(Knob, f64)> {
     Some((knob, quantity.unit * BYTES_PER_MB))
 }
 
+impl Held<'_> {
+    /// Its last sample is not long ago.
+    fn is_here(&self, now_s: i64) -> bool {
+        let last = self.seen.checked_sub(1).and_then(|last| self.series.times_s.get(last));
+        last.is_some_and(|last_s| !is_gone(self.series, *last_s, now_s))
+    }
+}
+
 /// Puts each series behind a knob. A second series for the same knob of a workload gets a workload of its own beside it.
 fn held<'a>(trace: &'a Trace, members: &[usize]) -> Vec<Held<'a>> {
     let mut held: Vec<Held<'a>> = Vec::new();
@@ -164,87 +198,6 @@ fn held<'a>(trace: &'a Trace, members: &[usize]) -> Vec<Held<'a>> {
         held.push(Held { at, series, workload, knob, unit, seen: 0, greatest: 0.0 });
     }
     held
-}
-
-/// One series of the past, in knob units.
-struct Recorded<'a> {
-    series: &'a TraceSeries,
-    unit: f64,
-    /// All steps of its own grid, gaps as NaN, where its times lie on one: what is asked for at that step is a copy.
-    grid: Option<Series>,
-}
-
-/// A grid of so many times the samples is not worth its room.
-const SPARSE: usize = 4;
-
-#[allow(clippy::cast_possible_truncation, reason = "usage as f32")]
-impl<'a> Recorded<'a> {
-    fn new(series: &'a TraceSeries, unit: f64) -> Self {
-        let (first_s, step_s) = (series.first_s(), series.step_s);
-        let place = |time_s: i64| usize::try_from((time_s - first_s) / step_s).unwrap_or(usize::MAX);
-        let steps = place(series.last_s()).saturating_add(1);
-        let on_grid = first_s % step_s == 0 && series.times_s.iter().all(|time| (time - first_s) % step_s == 0);
-        let grid = (on_grid && steps <= SPARSE * series.len()).then(|| {
-            let mut values = vec![f32::NAN; steps];
-            series.samples().for_each(|(time_s, value)| values[place(time_s)] = (value * unit) as f32);
-            Series { start_s: first_s, step_s: u32::try_from(step_s).unwrap_or(u32::MAX), values }
-        });
-        Self { series, unit, grid }
-    }
-
-    /// The window up to now out of the grid, where the window is on it.
-    fn copied(&self, window: Window, now_s: i64) -> Option<Series> {
-        let grid = self.grid.as_ref().filter(|grid| grid.step_s == window.step_s)?;
-        let step_s = i64::from(grid.step_s);
-        let ahead = window.from_s - grid.start_s;
-        if ahead % step_s != 0 {
-            return None;
-        }
-        let mut past = Series::gap(window);
-        let skipped = usize::try_from(-ahead / step_s).unwrap_or(0).min(past.values.len());
-        let from = usize::try_from(ahead / step_s).unwrap_or(0).min(grid.values.len());
-        let known = usize::try_from((now_s - grid.start_s).div_euclid(step_s) + 1).unwrap_or(0);
-        let to = known.min(grid.values.len()).min(from + past.values.len() - skipped).max(from);
-        past.values[skipped..skipped + to - from].copy_from_slice(&grid.values[from..to]);
-        Some(past)
-    }
-
-    /// Means over the steps of any window up to now.
-    fn gathered(&self, window: Window, now_s: i64) -> Option<Series> {
-        let (series, step_s) = (self.series, i64::from(window.step_s));
-        let known = series.times_s.partition_point(|time| *time <= now_s);
-        let mut at = series.times_s[..known].partition_point(|time| *time <= window.from_s - step_s);
-        let mut past = Series::gap(window);
-        for (index, value) in past.values.iter_mut().enumerate() {
-            let end_s = window.from_s + step_s * i64::try_from(index).ok()?;
-            let from = at;
-            while at < known && series.times_s[at] <= end_s {
-                at += 1;
-            }
-            if at > from {
-                let sum: f64 = series.values[from..at].iter().sum();
-                *value = (sum * self.unit / (at - from) as f64) as f32;
-            }
-        }
-        Some(past)
-    }
-}
-
-/// The past of a trace up to now, in knob units under the knobs' own metrics.
-struct Past<'a> {
-    series: BTreeMap<(WorkloadId, Metric), Recorded<'a>>,
-    now_s: Cell<i64>,
-}
-
-impl History for Past<'_> {
-    fn series(&self, workload: &WorkloadId, metric: &Metric, window: Window) -> Option<Series> {
-        let recorded = self.series.get(&(workload.clone(), metric.clone()))?;
-        let now_s = self.now_s.get();
-        if recorded.series.first_s() > now_s {
-            return None;
-        }
-        recorded.copied(window, now_s).or_else(|| recorded.gathered(window, now_s))
-    }
 }
 
 /// Settings that are as they were told to be, and what was told.
@@ -286,6 +239,8 @@ struct Loop<'a> {
     machine: Capacity,
     state: LoopState,
     snapshot: Snapshot,
+    /// Workloads that have not come yet, or have gone.
+    away: BTreeMap<WorkloadId, WorkloadState>,
     past: Past<'a>,
     executor: Simulated,
     decided: BTreeMap<usize, Vec<Decided>>,
@@ -300,14 +255,17 @@ impl<'a> Loop<'a> {
         let limits = GuardLimits { stale_after_s: engine.limits.stale_after_s.max(1.5 * step_s), ..engine.limits };
         let mut state = LoopState::default();
         state.guard = Guard::new(limits);
-        let snapshot = first_snapshot(&held, violation, options);
+        let away = first_states(&held, violation, options);
+        let snapshot =
+            Snapshot { now: Time::default(), capacity: capacity(&held, options), workloads: BTreeMap::new() };
         let standing = |(workload, state): (&WorkloadId, &WorkloadState)| (workload.clone(), state.standing.clone());
         Self {
             told: engine.told.as_ref(),
             heard: engine.heard.as_ref(),
             machine: snapshot.capacity.clone(),
-            plain: snapshot.workloads.iter().map(standing).collect(),
+            plain: away.iter().map(standing).collect(),
             snapshot,
+            away,
             past: Past { series: past, now_s: Cell::new(i64::MIN) },
             held,
             brain: (engine.make)(options.seed),
@@ -324,6 +282,7 @@ impl<'a> Loop<'a> {
         times.dedup();
         for now_s in times {
             self.take_samples(now_s);
+            self.let_go(now_s);
             self.tick(now_s);
         }
         self.decided
@@ -337,6 +296,9 @@ impl<'a> Loop<'a> {
             let usage = held.series.values[held.seen] * held.unit;
             held.seen += 1;
             held.greatest = held.greatest.max(usage);
+            if let Some((workload, state)) = self.away.remove_entry(&held.workload) {
+                self.snapshot.workloads.insert(workload, state);
+            }
             let Some(state) = self.snapshot.workloads.get_mut(&held.workload) else { continue };
             let short = matches!(state.settings.get(&held.knob), Some(Setting::Value(given)) if is_over(usage, *given));
             let mut put = |metric: &str, value: f64| {
@@ -352,6 +314,14 @@ impl<'a> Loop<'a> {
                 Resource::Storage | Resource::Network => {}
             }
         }
+    }
+
+    /// Workloads of which nothing is heard any more are put away, and what they were allotted is free.
+    fn let_go(&mut self, now_s: i64) {
+        let here: BTreeSet<&WorkloadId> =
+            self.held.iter().filter(|held| held.is_here(now_s)).map(|held| &held.workload).collect();
+        let gone = self.snapshot.workloads.extract_if(.., |workload, _| !here.contains(workload));
+        self.away.extend(gone);
     }
 
     fn tick(&mut self, now_s: i64) {
@@ -401,7 +371,7 @@ impl<'a> Loop<'a> {
 }
 
 /// All workloads without limits, and nothing known of them yet.
-fn first_snapshot(held: &[Held<'_>], violation: f64, options: &Options) -> Snapshot {
+fn first_states(held: &[Held<'_>], violation: f64, options: &Options) -> BTreeMap<WorkloadId, WorkloadState> {
     let mut workloads: BTreeMap<WorkloadId, WorkloadState> = BTreeMap::new();
     for held in held {
         let state = workloads.entry(held.workload.clone()).or_insert_with(|| {
@@ -430,7 +400,7 @@ fn first_snapshot(held: &[Held<'_>], violation: f64, options: &Options) -> Snaps
         });
         state.settings.insert(held.knob, Setting::Unlimited);
     }
-    Snapshot { now: Time::default(), capacity: capacity(held, options), workloads }
+    workloads
 }
 
 fn capacity(held: &[Held<'_>], options: &Options) -> Capacity {
@@ -442,31 +412,4 @@ fn capacity(held: &[Held<'_>], options: &Options) -> Capacity {
         }
     }
     Capacity { amounts }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::peers::testing;
-
-    /// On the grid of the trace, copying gives what gathering gives, before, within and beyond it, and nothing later than now.
-    #[test]
-    fn copied_is_gathered() {
-        let mut series = testing::series("cpu_cores", 300, &(0..40).map(f64::from).collect::<Vec<_>>());
-        (series.times_s, series.values) = series.samples().filter(|(time, _)| !(3_000..4_000).contains(time)).unzip();
-        let recorded = Recorded::new(&series, 0.5);
-        for from_s in [-3_000, 0, 300, 2_700, 9_000, 30_000] {
-            for now_s in [300, 2_800, 3_600, 11_999, 99_999] {
-                let window = Window { from_s, to_s: from_s + 20 * 300, step_s: 300 };
-                let values =
-                    |past: Option<Series>| past.unwrap().values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
-                let (copied, gathered) = (recorded.copied(window, now_s), recorded.gathered(window, now_s));
-                assert_eq!(values(copied), values(gathered), "{from_s} {now_s}");
-            }
-        }
-        let off = Window { from_s: 100, to_s: 900, step_s: 300 };
-        assert!(
-            recorded.copied(off, 9_000).is_none() && recorded.copied(Window { step_s: 60, ..off }, 9_000).is_none()
-        );
-    }
 }

@@ -5,7 +5,7 @@ use crate::{
     quantity::{Kind, Quantity},
     replicas,
     score::{
-        bootstrap::{Intervals, intervals},
+        bootstrap::{Interval, Intervals, intervals, middle},
         class::{self, Class},
         scaling::{Scaling, scaling},
         tally::Tally,
@@ -16,6 +16,7 @@ use crate::{
     world::in_force,
 };
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// How decisions are judged.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,12 +31,32 @@ pub struct JudgeOptions {
     pub threads: usize,
     /// From asking for a replica until it serves, seconds.
     pub replica_start_s: i64,
+    /// How what is judged was played, where that is known.
+    pub played: Option<Played>,
 }
 
 impl Default for JudgeOptions {
     fn default() -> Self {
-        Self { warmup_s: 86_400, ours: "apportion".to_owned(), seed: 0, threads: 1, replica_start_s: replicas::START_S }
+        Self {
+            warmup_s: 86_400,
+            ours: "apportion".to_owned(),
+            seed: 0,
+            threads: 1,
+            replica_start_s: replicas::START_S,
+            played: None,
+        }
     }
+}
+
+/// What decisions rest on beside the trace.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Played {
+    /// Share of samples that might be over, for policies that aim at one, 0..1.
+    pub violation: f64,
+    /// Forecaster of our policy.
+    pub model: String,
+    /// What the shared node had of each metric, in its own unit; empty where there was none.
+    pub capacity: BTreeMap<String, f64>,
 }
 
 /// How a metric was read.
@@ -47,6 +68,9 @@ pub struct Reading {
     pub quantity: Quantity,
     /// Series.
     pub workloads: usize,
+    /// Usual distance of two samples, seconds.
+    #[serde(default)]
+    pub step_s: i64,
 }
 
 /// What a report must say to be repeated.
@@ -73,6 +97,9 @@ pub struct Conditions {
     /// From asking for a replica until it serves, seconds.
     #[serde(default)]
     pub replica_start_s: i64,
+    /// How policies were played, where that is known.
+    #[serde(default)]
+    pub played: Option<Played>,
 }
 
 /// One policy on one metric.
@@ -90,6 +117,9 @@ pub struct Row {
     pub regret_best_static: Option<f64>,
     /// Footprint over that of the perfect forecast at the same share over, less 1; where that was swept so far.
     pub regret_oracle: Option<f64>,
+    /// Intervals of these two over workloads, 95 %: the bound's line held as it is, in draws whose share over it reaches.
+    #[serde(default)]
+    pub regret_intervals: [Option<Interval>; 2],
     /// Allotment saved against `static`, as a share of it; where `static` was judged too.
     pub saving: Option<f64>,
 }
@@ -105,6 +135,9 @@ pub struct ClassRow {
     pub class: Class,
     /// Its scores.
     pub scores: Scores,
+    /// Intervals over workloads, 95 %.
+    #[serde(default)]
+    pub intervals: Intervals,
 }
 
 /// One policy's replicas for one metric of requests.
@@ -231,10 +264,10 @@ fn scaled<'a>(
 }
 
 fn conditions(trace: &Trace, options: &JudgeOptions) -> Conditions {
-    let reading = |metric: &str| Reading {
-        metric: metric.to_owned(),
-        quantity: Quantity::of(metric),
-        workloads: trace.series().iter().filter(|series| *series.metric == *metric).count(),
+    let reading = |metric: &str| {
+        let own = || trace.series().iter().filter(|series| *series.metric == *metric);
+        let step_s = own().next().map_or(0, |series| series.step_s);
+        Reading { metric: metric.to_owned(), quantity: Quantity::of(metric), workloads: own().count(), step_s }
     };
     Conditions {
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -247,6 +280,7 @@ fn conditions(trace: &Trace, options: &JudgeOptions) -> Conditions {
         warmup_s: options.warmup_s,
         seed: options.seed,
         replica_start_s: options.replica_start_s,
+        played: options.played.clone(),
     }
 }
 
@@ -260,29 +294,36 @@ impl Judged {
         if members.is_empty() || total.bare >= 1.0 {
             return;
         }
-        let regret = |bound: &str| self.regret(bound, metric, &total);
+        let (wide, draws) = intervals(&own, seed, metric);
+        let regret = |bound: &str| self.regret(bound, metric, (total.footprint, total.over));
+        let regrets = |bound: &str| {
+            let mut all: Vec<f64> = draws.iter().filter_map(|draw| self.regret(bound, metric, *draw)).collect();
+            (!all.is_empty()).then(|| middle(&mut all))
+        };
         self.rows.push(Row {
             policy: made.policy.clone(),
             metric: metric.to_owned(),
             regret_best_static: regret("best-static"),
             regret_oracle: regret("oracle"),
+            regret_intervals: ["best-static", "oracle"].map(regrets),
             saving: None,
-            intervals: intervals(&own, seed, metric),
+            intervals: wide,
             scores: total,
         });
         for class in Class::ALL {
             let kind: Vec<&Tally> =
                 members.iter().filter(|at| classes[**at] == class).map(|at| &tallies[*at]).collect();
             if !kind.is_empty() {
+                let (wide, _) = intervals(&kind, seed, metric);
                 let (policy, metric) = (made.policy.clone(), metric.to_owned());
-                self.classes.push(ClassRow { policy, metric, class, scores: scores(kind) });
+                self.classes.push(ClassRow { policy, metric, class, scores: scores(kind), intervals: wide });
             }
         }
     }
 
-    fn regret(&self, bound: &str, metric: &str, scores: &Scores) -> Option<f64> {
+    fn regret(&self, bound: &str, metric: &str, (footprint, over): (f64, f64)) -> Option<f64> {
         let sweep = self.sweeps.iter().find(|sweep| sweep.policy == bound)?;
-        sweep.footprint_at(metric, None, scores.over).map(|least| scores.footprint / least - 1.0)
+        sweep.footprint_at(metric, None, over).map(|least| footprint / least - 1.0)
     }
 
     /// Ours against each peer at its own share over, over all workloads and over those of each kind.

@@ -10,6 +10,7 @@ mod histogram;
 mod horizontal;
 mod judge;
 mod parallel;
+mod past;
 mod quantile;
 mod recommend;
 mod rng;
@@ -33,7 +34,9 @@ pub mod world;
 pub use decisions::{Decisions, SeriesDecisions};
 pub use engine::{Brain, Engine, Hear, Told, ZoneOffset};
 pub use error::ReplayError;
-pub use judge::{ClassRow, Conditions, Example, JudgeOptions, Judged, Matched, Reading, Row, ScalingRow, judge};
+pub use judge::{
+    ClassRow, Conditions, Example, JudgeOptions, Judged, Matched, Played, Reading, Row, ScalingRow, judge,
+};
 pub use parallel::{Progress, unwatched};
 pub use recommend::{Observation, Recommender};
 pub use run::{Options, Player, player, run, run_at};

@@ -1,7 +1,11 @@
 //! What a node gives when its workloads want more than it has: higher priorities are served first, and equals share by
 //! weighted max-min fairness (nobody gets more than it wants, and what one leaves the others share by weight).
 
-use crate::{Decided, Decisions, Trace, decisions::SeriesDecisions};
+use crate::{
+    Decided, Decisions, Trace, TraceSeries,
+    decisions::SeriesDecisions,
+    world::{gone_s, in_force},
+};
 use std::collections::BTreeMap;
 
 /// A workload's claim on a node.
@@ -60,38 +64,67 @@ pub(crate) fn on_node(trace: &Trace, wanted: Decisions, node: &Node) -> Decision
     let mut series = wanted.series;
     for (metric, amount) in &node.amounts {
         let members: Vec<usize> = (0..series.len()).filter(|at| *series[*at].metric == **metric).collect();
-        let shared = share_metric(&series, &members, *amount, node);
+        let shared = share_metric(trace, &series, &members, *amount, node);
         for (at, decided) in members.iter().zip(shared) {
             series[*at].decided = decided;
         }
     }
-    debug_assert!(series.len() == trace.series().len());
     Decisions { policy: wanted.policy, series }
 }
 
-fn share_metric(series: &[SeriesDecisions], members: &[usize], amount: f64, node: &Node) -> Vec<Vec<Decided>> {
+fn share_metric(
+    trace: &Trace,
+    series: &[SeriesDecisions],
+    members: &[usize],
+    amount: f64,
+    node: &Node,
+) -> Vec<Vec<Decided>> {
     let claim = |at: &usize| node.claims.get(&*series[*at].workload).copied().unwrap_or_default();
-    let mut wants: Vec<(f64, Claim)> = members.iter().map(|at| (0.0, claim(at))).collect();
-    let mut events: Vec<(i64, usize, f64)> = Vec::new();
+    let claims: Vec<Claim> = members.iter().map(claim).collect();
+    let mut wants: Vec<Option<f64>> = vec![None; members.len()];
+    let mut events: Vec<(i64, usize, Option<f64>)> = Vec::new();
     for (place, at) in members.iter().enumerate() {
-        events.extend(series[*at].decided.iter().map(|decided| (decided.time_s, place, decided.allocation)));
+        let wanted = wants_of(&trace.series()[*at], &series[*at].decided, trace.last_s());
+        events.extend(wanted.into_iter().map(|(time_s, want)| (time_s, place, want)));
     }
     events.sort_by_key(|event| (event.0, event.1));
     let mut shared: Vec<Vec<Decided>> = vec![Vec::new(); members.len()];
-    let mut begun = vec![false; members.len()];
     for moment in events.chunk_by(|a, b| a.0 == b.0) {
         for (_, place, want) in moment {
-            wants[*place].0 = *want;
-            begun[*place] = true;
+            wants[*place] = *want;
         }
-        let given = share_out(amount, &wants);
-        for (place, allocation) in given.into_iter().enumerate().filter(|(place, _)| begun[*place]) {
+        let claimed: Vec<(f64, Claim)> = wants.iter().map(|want| want.unwrap_or(0.0)).zip(claims.clone()).collect();
+        let given = share_out(amount, &claimed);
+        for (place, allocation) in given.into_iter().enumerate().filter(|(place, _)| wants[*place].is_some()) {
             if shared[place].last().is_none_or(|last| last.allocation != allocation) {
                 shared[place].push(Decided { time_s: moment[0].0, allocation });
             }
         }
     }
     shared
+}
+
+/// What is wanted for a series from when on: what was decided, and nothing (`None`) while its workload is gone.
+fn wants_of(series: &TraceSeries, decided: &[Decided], end_s: i64) -> Vec<(i64, Option<f64>)> {
+    let away = times_away(series, end_s);
+    let is_away = |time_s: i64| {
+        let last = away.partition_point(|(gone_s, _)| *gone_s <= time_s).checked_sub(1);
+        last.is_some_and(|last| away[last].1.is_none_or(|back_s| time_s < back_s))
+    };
+    let gone = away.iter().map(|(gone_s, _)| (*gone_s, None));
+    let back = away.iter().filter_map(|(_, back_s)| Some(((*back_s)?, Some(in_force(decided, (*back_s)?)?))));
+    let made = decided.iter().filter(|made| !is_away(made.time_s)).map(|made| (made.time_s, Some(made.allocation)));
+    // What is decided with the sample that comes back is after what was decided before.
+    let mut wants: Vec<(i64, Option<f64>)> = gone.chain(back).chain(made).collect();
+    wants.sort_by_key(|(time_s, _)| *time_s);
+    wants
+}
+
+/// From when until when a workload is gone; without an end where it never comes back.
+fn times_away(series: &TraceSeries, end_s: i64) -> Vec<(i64, Option<i64>)> {
+    let next = series.times_s.iter().skip(1).map(|time_s| Some(*time_s)).chain([None]);
+    let away = series.times_s.iter().zip(next).map(|(last_s, next_s)| (gone_s(series, *last_s), next_s));
+    away.filter(|(gone_s, next_s)| *gone_s < next_s.unwrap_or(end_s)).collect()
 }
 
 #[cfg(test)]

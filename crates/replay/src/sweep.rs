@@ -117,6 +117,18 @@ pub(crate) fn tallies(trace: &Trace, decisions: &Decisions, warmup_s: i64, threa
 }
 
 impl Sweep {
+    /// The point with the least risk that saves so much of a metric against holding each workload at its own peak, or the one that saves
+    /// most where none does; `None` without any.
+    #[must_use]
+    pub fn saving(&self, metric: &str, wanted: f64) -> Option<&Point> {
+        let saved = |point: &Point| point.scores.get(metric).map(Scores::below_peak);
+        let mut by_risk: Vec<(&Point, f64)> =
+            self.points.iter().filter_map(|point| Some((point, saved(point)?))).collect();
+        by_risk.sort_by(|a, b| a.0.margin.total_cmp(&b.0.margin));
+        let enough = by_risk.iter().find(|(_, saved)| *saved >= wanted);
+        let most = || by_risk.iter().max_by(|a, b| a.1.total_cmp(&b.1));
+        enough.or_else(most).map(|(point, _)| *point)
+    }
     /// The footprint at which the policy has a share `over` of samples over on a metric, of all workloads or of a kind: between
     /// two margins on a line in logarithms. `None` beyond the ends, where nothing was measured.
     #[must_use]
@@ -175,6 +187,26 @@ mod tests {
         check(0.0005, None);
         assert_eq!(sweep.footprint_at("mem_mib", None, 0.01), None);
         assert_eq!(sweep.footprint_at("cpu_cores", Some(Class::Flat), 0.01), None);
+    }
+
+    #[test]
+    fn a_saving_is_had_at_the_least_risk_that_gives_it() {
+        let point = |margin: f64, footprint: f64| {
+            let scores = Scores { workloads: 1, footprint, peak_footprint: 4.0, ..Scores::default() };
+            let scores = BTreeMap::from([("cpu_cores".to_owned(), scores)]);
+            Point { margin, scores, kinds: BTreeMap::new(), met: BTreeMap::new() }
+        };
+        let points = vec![point(0.1, 1.0), point(0.001, 3.0), point(0.01, 2.0)];
+        let sweep = Sweep { policy: "a".into(), margin_means: String::new(), points };
+        let check = |wanted: f64, margin: f64| {
+            assert_eq!(sweep.saving("cpu_cores", wanted).map(|point| point.margin), Some(margin), "{wanted}");
+        };
+        check(0.0, 0.001);
+        check(0.25, 0.001);
+        check(0.3, 0.01);
+        check(0.75, 0.1);
+        check(0.9, 0.1);
+        assert_eq!(sweep.saving("memory_bytes", 0.1), None);
     }
 
     #[test]

@@ -3,7 +3,12 @@
 use crate::{ReplayError, quantity::Quantity};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::{collections::BTreeMap, fmt::Write, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write,
+    ops::Range,
+    sync::Arc,
+};
 
 /// What one workload used of one metric; each value is the mean over the interval that ends at its time.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,19 +21,40 @@ pub struct TraceSeries {
     pub times_s: Vec<i64>,
     /// In the metric's own unit; finite, not negative.
     pub values: Vec<f64>,
-    /// Usual distance of two samples, seconds: the median over the first ones, so that it does not depend on what follows.
+    /// Usual distance of two samples, seconds. How often a metric is read is not usage: it is the same for all series of the metric,
+    /// so that what a policy is told of a new workload does not depend on what follows.
     pub step_s: i64,
 }
 
-/// How many distances decide the step.
+/// How many distances of a series tell its step.
 const STEP_FROM: usize = 64;
+
+/// The step of most of the series, the least of several; `None` where none has two samples.
+fn usual_step_s<'a>(series: impl Iterator<Item = &'a TraceSeries>) -> Option<i64> {
+    let mut votes: BTreeMap<i64, usize> = BTreeMap::new();
+    for step_s in series.filter_map(TraceSeries::own_step_s) {
+        *votes.entry(step_s).or_default() += 1;
+    }
+    votes.into_iter().rev().max_by_key(|(_, count)| *count).map(|(step_s, _)| step_s)
+}
 
 impl TraceSeries {
     pub(crate) fn new(workload: Arc<str>, metric: Arc<str>, times_s: Vec<i64>, values: Vec<f64>) -> Self {
-        let mut gaps: Vec<i64> = times_s.windows(2).take(STEP_FROM).map(|pair| pair[1] - pair[0]).collect();
+        let mut made = Self { workload, metric, times_s, values, step_s: 1 };
+        made.step_s = made.own_step_s().unwrap_or(1);
+        made
+    }
+    /// The median of its first distances.
+    fn own_step_s(&self) -> Option<i64> {
+        let mut gaps: Vec<i64> = self.times_s.windows(2).take(STEP_FROM).map(|pair| pair[1] - pair[0]).collect();
         gaps.sort_unstable();
-        let step_s = gaps.get(gaps.len() / 2).copied().unwrap_or(1).max(1);
-        Self { workload, metric, times_s, values, step_s }
+        gaps.get(gaps.len() / 2).map(|gap| (*gap).max(1))
+    }
+    /// Those of its samples at some of its places; `None` for none.
+    fn part(&self, places: Range<usize>) -> Option<Self> {
+        let (times_s, values) = (self.times_s[places.clone()].to_vec(), self.values[places].to_vec());
+        let (workload, metric) = (self.workload.clone(), self.metric.clone());
+        (!times_s.is_empty()).then_some(Self { workload, metric, times_s, values, step_s: self.step_s })
     }
     /// Number of samples; at least one.
     #[must_use]
@@ -75,6 +101,9 @@ pub struct Repairs {
     pub duplicate_rows: usize,
     /// Rows whose value is not a number: a gap.
     pub missing_rows: usize,
+    /// The last row had no line end; it was kept, and may have been cut off inside its value.
+    #[serde(default)]
+    pub is_cut_off: bool,
 }
 
 /// A trace: series in order of workload and metric.
@@ -147,26 +176,21 @@ impl Trace {
         self.series.iter().map(TraceSeries::last_s).max().unwrap_or_default()
     }
     /// The part up to `end_s`, as if the trace had ended there.
-    #[must_use]
-    pub fn until(&self, end_s: i64) -> Self {
-        let cut = |series: &TraceSeries| {
-            let kept = series.times_s.partition_point(|time| *time <= end_s);
-            let (times, values) = (series.times_s[..kept].to_vec(), series.values[..kept].to_vec());
-            (kept > 0).then(|| TraceSeries::new(series.workload.clone(), series.metric.clone(), times, values))
-        };
-        Self { series: self.series.iter().filter_map(cut).collect(), repairs: self.repairs.clone() }
+    ///
+    /// # Errors
+    /// [`ReplayError::Empty`] where nothing is.
+    pub fn until(&self, end_s: i64) -> Result<Self, ReplayError> {
+        self.parts(|series| series.part(0..series.times_s.partition_point(|time| *time <= end_s)))
     }
     /// The part after `from_s`.
     ///
     /// # Errors
     /// [`ReplayError::Empty`] where nothing is.
     pub fn since(&self, from_s: i64) -> Result<Self, ReplayError> {
-        let cut = |series: &TraceSeries| {
-            let gone = series.times_s.partition_point(|time| *time <= from_s);
-            let (times, values) = (series.times_s[gone..].to_vec(), series.values[gone..].to_vec());
-            (!times.is_empty()).then(|| TraceSeries::new(series.workload.clone(), series.metric.clone(), times, values))
-        };
-        let series: Vec<TraceSeries> = self.series.iter().filter_map(cut).collect();
+        self.parts(|series| series.part(series.times_s.partition_point(|time| *time <= from_s)..series.len()))
+    }
+    fn parts(&self, part: impl Fn(&TraceSeries) -> Option<TraceSeries>) -> Result<Self, ReplayError> {
+        let series: Vec<TraceSeries> = self.series.iter().filter_map(part).collect();
         if series.is_empty() {
             return Err(ReplayError::Empty);
         }
@@ -279,7 +303,21 @@ impl TraceBuilder {
         if series.is_empty() {
             return Err(ReplayError::Empty);
         }
+        one_step_a_metric(&mut series);
         Ok(Trace { series, repairs })
+    }
+}
+
+/// Gives all series of a metric the step of most of them; those of a metric of which none has two samples, that of most of all.
+fn one_step_a_metric(series: &mut [TraceSeries]) {
+    let usual_s = usual_step_s(series.iter()).unwrap_or(1);
+    let mut steps: BTreeMap<Arc<str>, i64> = BTreeMap::new();
+    for metric in series.iter().map(|series| series.metric.clone()).collect::<BTreeSet<_>>() {
+        let own = usual_step_s(series.iter().filter(|series| series.metric == metric));
+        steps.insert(metric, own.unwrap_or(usual_s));
+    }
+    for series in series {
+        series.step_s = steps.get(&series.metric).copied().unwrap_or(usual_s);
     }
 }
 
@@ -324,7 +362,10 @@ mod tests {
             ("a", "cpu_cores", 60, 2.0),
         ])
         .unwrap();
-        assert_eq!(*made.repairs(), Repairs { reordered_series: 1, duplicate_rows: 1, missing_rows: 1 });
+        assert_eq!(
+            *made.repairs(),
+            Repairs { reordered_series: 1, duplicate_rows: 1, missing_rows: 1, is_cut_off: false }
+        );
         assert_eq!(made.series()[0].times_s, [60, 120]);
         assert_eq!(made.series()[0].values, [2.0, 3.0]);
         assert_eq!((made.find("b", "cpu_cores"), made.find("b", "mem_mib")), (Some(1), None));
@@ -354,10 +395,34 @@ mod tests {
     fn a_cut_trace_keeps_what_came_before() {
         let made =
             trace(&[("a", "cpu_cores", 0, 1.0), ("a", "cpu_cores", 60, 2.0), ("b", "cpu_cores", 60, 2.0)]).unwrap();
-        let cut = made.until(30);
+        let cut = made.until(30).unwrap();
         assert_eq!((cut.series().len(), cut.samples()), (1, 1));
         let late = made.since(0).unwrap();
         assert_eq!((late.series().len(), late.samples(), late.first_s()), (2, 2, 60));
         assert_eq!(made.since(60), Err(ReplayError::Empty));
+        assert_eq!(made.until(-1), Err(ReplayError::Empty));
+    }
+
+    /// A workload seen once, and one that is read unevenly at first, have the step of the others of their metric.
+    #[test]
+    fn the_step_is_that_of_most_series_of_the_metric() {
+        let rows = |workload: &'static str, metric, times: &[i64]| -> Vec<(&'static str, &'static str, i64, f64)> {
+            times.iter().map(|time| (workload, metric, *time, 1.0)).collect()
+        };
+        let usual: Vec<i64> = (0..40).map(|k| k * 300).collect();
+        let uneven: Vec<i64> = (0..20).map(|k| k * 7).chain((1..100).map(|k| k * 300)).collect();
+        let all = [
+            rows("a", "cpu_cores", &usual),
+            rows("b", "cpu_cores", &usual),
+            rows("c", "cpu_cores", &uneven[..30]),
+            rows("d", "cpu_cores", &[9_000]),
+            rows("a", "requests_per_s", &[0, 60, 120]),
+            rows("d", "memory_bytes", &[9_000]),
+        ];
+        let made = trace(&all.concat()).unwrap();
+        let steps: Vec<i64> = made.series().iter().map(|series| series.step_s).collect();
+        // By workload and metric: a cpu_cores, a requests_per_s, b, c, d cpu_cores, d memory_bytes.
+        assert_eq!(steps, [300, 60, 300, 300, 300, 300]);
+        assert_eq!(trace(&rows("a", "cpu_cores", &[5])).unwrap().series()[0].step_s, 1);
     }
 }

@@ -25,6 +25,19 @@ pub fn is_over(usage: f64, allotted: f64) -> bool {
     usage - allotted > 1e-9 * usage.abs()
 }
 
+/// Steps without a sample after which a workload is taken to be gone until its next one.
+const GONE_STEPS: i64 = 2;
+
+/// When a series whose last sample is of `last_s` counts as gone, should nothing more come: no later than what is known then tells.
+pub(crate) fn gone_s(series: &TraceSeries, last_s: i64) -> i64 {
+    last_s + GONE_STEPS * series.step_s
+}
+
+/// Nothing of a series has come for so long that its workload is gone.
+pub(crate) fn is_gone(series: &TraceSeries, last_s: i64, now_s: i64) -> bool {
+    now_s > gone_s(series, last_s)
+}
+
 /// The allotment for usage stamped `time_s`; `None` before the first decision.
 #[must_use]
 pub fn in_force(decided: &[Decided], time_s: i64) -> Option<f64> {

@@ -9,6 +9,7 @@ use apportion_replay::{
     world::in_force,
 };
 use proptest::prelude::*;
+use std::collections::BTreeMap;
 
 const STEP_S: i64 = 300;
 
@@ -57,20 +58,56 @@ fn allotted(trace: &Trace, made: &Decisions, metric: &str) -> f64 {
     mine.flat_map(|(series, own)| series.times_s.iter().filter_map(|time| in_force(&own.decided, *time))).sum()
 }
 
+/// A trace from rows, as if its file ended at a time.
+fn cut(whole: &Trace, end_s: i64) -> Trace {
+    let mut builder = TraceBuilder::default();
+    for series in whole.series() {
+        for (time, value) in series.samples().filter(|(time, _)| *time <= end_s) {
+            builder.push(&series.workload, &series.metric, time, value).unwrap();
+        }
+    }
+    builder.finish().unwrap()
+}
+
+fn until(decided: &[Decided], end_s: i64) -> Vec<Decided> {
+    decided.iter().copied().filter(|made| made.time_s <= end_s).collect()
+}
+
+/// What each series of a cut trace is allotted is what it was allotted until then on the whole.
+fn assert_same_until(end_s: i64, (all, whole): (&Decisions, &Trace), (again, cut): (&Decisions, &Trace)) {
+    for (series, own) in cut.series().iter().zip(&again.series) {
+        let at = whole.find(&series.workload, &series.metric).unwrap();
+        // Replicas asked for before the end serve after it.
+        let is_same = until(&all.series[at].decided, end_s) == until(&own.decided, end_s);
+        assert!(is_same, "{} {} cut at {end_s}", all.policy, series.name());
+    }
+}
+
+/// Cut in the middle of things, and just after the first sample of a workload that comes later.
 #[test]
 fn nobody_but_the_bounds_looks_ahead() {
-    let whole = trace(1, 5);
+    let mut builder = TraceBuilder::default();
+    for series in trace(1, 5).series() {
+        for (time, value) in series.samples() {
+            builder.push(&series.workload, &series.metric, time, value).unwrap();
+        }
+    }
+    for time in (150_000..230_000).step_by(300) {
+        builder.push("late", "cpu_cores", time, 1.0 + (time % 7_000) as f64 / 7_000.0).unwrap();
+    }
+    let whole = builder.finish().unwrap();
     let engines = engines();
+    let node = Node { amounts: [("cpu_cores".to_owned(), 3.0)].into(), claims: BTreeMap::new() };
     for player in everyone(&engines).into_iter().filter(|player| !looks_ahead(*player)) {
         let all = play(&whole, player, 1);
-        for cut_s in [100_000, 30 * 3_600 + 60, 250_000, 399_900] {
-            let again = play(&whole.until(cut_s), player, 1);
-            for (one, other) in all.series.iter().zip(&again.series) {
-                let until = |decided: &[Decided]| decided.iter().copied().filter(|made| made.time_s <= cut_s).collect();
-                let (one, other): (Vec<Decided>, Vec<Decided>) = (until(&one.decided), until(&other.decided));
-                assert_eq!(one, other, "{} cut at {cut_s}", player.name());
-            }
+        for cut_s in [30 * 3_600 + 60, 150_000, 250_000, 399_900] {
+            let trace = cut(&whole, cut_s);
+            assert_same_until(cut_s, (&all, &whole), (&play(&trace, player, 1), &trace));
         }
+        let options = Options { node: Some(node.clone()), ..Options::default() };
+        let (trace, end_s) = (cut(&whole, 232_500), 232_500);
+        let made = |trace: &Trace| run(trace, player, &options, &unwatched).unwrap();
+        assert_same_until(end_s, (&made(&whole), &whole), (&made(&trace), &trace));
     }
 }
 
@@ -81,12 +118,9 @@ fn nor_does_ours_with_the_telemetry_model() {
     let engine = Engine::apportion("transformer", 6 * 3_600).unwrap();
     let all = play(&whole, Player::Engine(&engine), 1);
     assert_eq!(all, play(&whole, Player::Engine(&engine), 3));
-    let cut_s = 2 * 86_400 + 7_500;
-    let again = play(&whole.until(cut_s), Player::Engine(&engine), 2);
-    for (one, other) in all.series.iter().zip(&again.series) {
-        let until = one.decided.iter().copied().filter(|made| made.time_s <= cut_s).collect::<Vec<_>>();
-        assert_eq!(until, other.decided, "{} {}", one.workload, one.metric);
-    }
+    let end_s = 2 * 86_400 + 7_500;
+    let trace = cut(&whole, end_s);
+    assert_same_until(end_s, (&all, &whole), (&play(&trace, Player::Engine(&engine), 2), &trace));
 }
 
 #[test]
@@ -185,25 +219,82 @@ fn a_node_gives_no_more_than_it_has_and_the_first_first() {
     }
 }
 
+/// 8 of 10 cores each: alone it gets all that it wants, also after the other has ended; when that one comes back they share.
+#[test]
+fn what_a_workload_that_is_gone_had_is_free() {
+    let mut builder = TraceBuilder::default();
+    let mut put = |workload: &str, days: std::ops::Range<f64>| {
+        for time in ((days.start * 86_400.0) as i64..(days.end * 86_400.0) as i64).step_by(300) {
+            builder.push(workload, "cpu_cores", time, 8.0).unwrap();
+        }
+    };
+    put("ends", 0.0..1.0);
+    put("ends", 4.0..5.0);
+    put("begins", 1.5..5.0);
+    let trace = builder.finish().unwrap();
+    let node = Node { amounts: [("cpu_cores".to_owned(), 10.0)].into(), claims: BTreeMap::new() };
+    let options = Options { node: Some(node), ..Options::default() };
+    let engines = engines();
+    for player in everyone(&engines).into_iter().filter(|player| player.name() != "hpa") {
+        let made = run(&trace, player, &options, &unwatched).unwrap();
+        let given = |workload: &str, days: f64| {
+            let decided = &made.series[trace.find(workload, "cpu_cores").unwrap()].decided;
+            in_force(decided, (days * 86_400.0) as i64).unwrap_or(0.0)
+        };
+        assert!(given("begins", 3.5) > 7.9, "{}: {} alone", player.name(), given("begins", 3.5));
+        let both = [given("ends", 4.9), given("begins", 4.9)];
+        assert!(both.iter().all(|given| (4.5..5.5).contains(given)), "{}: {both:?}", player.name());
+    }
+}
+
+/// Reads and writes, and what is received and sent, each have their own amount or none.
+#[test]
+fn a_capacity_is_of_its_own_metric_only() {
+    let usage = [("disk_read_kbps", 5e4), ("disk_write_kbps", 2e5), ("net_rx_kbps", 6e4), ("net_tx_kbps", 3e5)];
+    let mut builder = TraceBuilder::default();
+    for time in (300..=2 * 86_400).step_by(300) {
+        for (workload, (metric, value)) in ["alpha", "beta"].into_iter().flat_map(|name| usage.map(|of| (name, of))) {
+            builder.push(workload, metric, time, value).unwrap();
+        }
+    }
+    let trace = builder.finish().unwrap();
+    let engines = engines();
+    let given = |amounts: &[(&str, f64)]| {
+        let amounts = amounts.iter().map(|(metric, amount)| ((*metric).to_owned(), *amount)).collect();
+        let node = Some(Node { amounts, claims: BTreeMap::new() });
+        let made = run(&trace, Player::Engine(&engines[0]), &Options { node, ..Options::default() }, &unwatched).unwrap();
+        usage.map(|(metric, _)| {
+            let last = |name: &str| made.series[trace.find(name, metric).unwrap()].decided.last().unwrap().allocation;
+            last("alpha") + last("beta")
+        })
+    };
+    let [read, write, received, sent] = given(&[("disk_read_kbps", 8e4), ("net_rx_kbps", 9e4)]);
+    assert!((read - 8e4).abs() < 1.0 && (received - 9e4).abs() < 1.0, "{read} {received}");
+    assert!(write >= 4e5 && sent >= 6e5, "what has no amount is not shared out: {write} {sent}");
+    let [read, write, ..] = given(&[("disk_read_kbps", 8e4), ("disk_write_kbps", 3e5)]);
+    assert!((read - 8e4).abs() < 1.0 && (write - 3e5).abs() < 1.0, "{read} {write}");
+}
+
 /// Bursts of the same hour of each day, with a forecaster that after each burst says that there will be another.
 #[test]
-fn a_daily_burst_through_the_loop_is_covered_with_two_to_three_changes_a_day() {
+fn a_daily_burst_through_the_loop_is_covered_as_asked() {
     let engine = Engine::apportion("recent", 6 * 3_600).unwrap();
-    for burst_steps in [6, 12, 24, 48] {
+    for (burst_steps, risk) in [6, 12, 24, 48].into_iter().flat_map(|steps| [(steps, 0.001), (steps, 0.01)]) {
         let mut builder = TraceBuilder::default();
         for k in 1..=7 * 288_i64 {
             let busy = (108..108 + burst_steps).contains(&((k - 1) % 288));
             builder.push("a", "cpu_cores", k * STEP_S, if busy { 2.0 } else { 0.2 }).unwrap();
         }
         let trace = builder.finish().unwrap();
-        let made = run_at(&trace, Player::Engine(&engine), 0.001, &Options::default(), &unwatched).unwrap();
+        let made = run_at(&trace, Player::Engine(&engine), risk, &Options::default(), &unwatched).unwrap();
         let decided = &made.series[0].decided;
         let late = |time: &i64| *time > 3 * 86_400;
         let over = trace.series()[0].samples().filter(|(time, _)| late(time));
         let over = over.filter(|(time, used)| in_force(decided, *time).unwrap() < *used).count();
         let changes = decided.iter().filter(|made| late(&made.time_s)).count();
-        // Two a day, and what margins narrow by as the rhythm is learnt.
-        assert!(over == 0 && changes <= 2 * 4 + 4, "{burst_steps} steps: {over} over, {changes} changes in four days");
+        // Two changes a day, and one more as margins narrow. What may be over is spent on bursts: one in a hundred of 1,152 steps.
+        let (most_over, most_changes) = if risk < 0.01 { (0, 3 * 4) } else { (11, 4 * 4) };
+        assert!(over <= most_over && changes <= most_changes, "{burst_steps} steps, {risk}: {over} over, {changes}");
     }
 }
 

@@ -46,6 +46,9 @@ fn everything_asked_for_is_there() {
     assert!(row("best-static").regret_best_static.is_some_and(|regret| regret.abs() < 1e-9));
     let wide = row("krr").intervals.footprint;
     assert!(wide.low <= row("krr").scores.footprint && row("krr").scores.footprint <= wide.high, "{wide:?}");
+    let (regret, wide) = (row("static").regret_oracle.unwrap(), row("static").regret_intervals[1].unwrap());
+    assert!(wide.low < regret && regret < wide.high, "{regret} {wide:?}");
+    assert!(judged.classes.iter().all(|row| row.intervals.footprint.low <= row.scores.footprint));
     assert_eq!((judged.best.len(), judged.worst.len()), (6, 6));
     assert!(judged.best[0].cost <= judged.worst[0].cost && judged.best[0].policy == "krr");
     let at_static =

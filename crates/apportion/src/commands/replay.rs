@@ -10,8 +10,8 @@ use apportion_core::{Metric, WorkloadId};
 use apportion_host::trace;
 use apportion_planner::size::served_risk;
 use apportion_replay::{
-    Decisions, Engine, JudgeOptions, Judged, Options, Player, Sweep, Trace, judge, peers, player, replicas, report,
-    run as play,
+    Conditions, Decisions, Engine, JudgeOptions, Judged, Options, Played, Player, Sweep, Trace, judge, peers, player,
+    report, run as play,
     share::{Claim, Node},
     sweep,
 };
@@ -34,6 +34,9 @@ const LAST_S: i64 = 30 * 86_400;
 const LEAST_VIOLATION: f64 = 1e-4;
 /// Changes a day of the perfect forecast.
 const DEFAULT_CHANGES: f64 = 4.0;
+/// A saving is read off measured points.
+const NO_SWEEP: &str =
+    "--saving needs what --sweep measures of apportion: --sweep --policy apportion, or --judge such a replay";
 /// The judged result, as data.
 const JUDGED: &str = "judged.json";
 
@@ -53,6 +56,7 @@ Examples:
   apportion replay --from-store --last 14d --out replayed
   apportion replay --from-prometheus http://localhost:9090 --last 30d --out replayed
   apportion replay usage.parquet --config apportion.toml --capacity cpu_cores=8 --capacity memory_bytes=17179869184
+  apportion replay --from-prometheus http://localhost:9090 --last 7d --until 2026-11-20T00:00:00Z --out replayed
   apportion replay usage.parquet --judge replayed
   apportion replay --from-store --last 14d --what-if 'every day 20:00-22:00 expect 3x the usual requests on checkout'"
 )]
@@ -69,12 +73,15 @@ pub struct Replay {
     /// Only the last part, e.g. 14d or 12h; 30d of a store or a server unless said otherwise.
     #[arg(long, value_name = "SPAN", value_parser = super::hold::duration_s)]
     pub last: Option<i64>,
+    /// Only what was before: a date and time (RFC 3339), or seconds as in the trace. A live source ends now unless said otherwise.
+    #[arg(long, value_name = "TIME", value_parser = time_s)]
+    pub until: Option<i64>,
     /// Seconds from sample to sample, of a store or a server.
     #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..=86_400))]
     pub step: u32,
-    /// Judge the decisions of an earlier replay in DIR again instead of playing anything; report.html and judged.json are
-    /// written anew.
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["policy", "sweep", "out"])]
+    /// Judge the decisions of an earlier replay in DIR again instead of playing anything, as they were judged before where nothing else is
+    /// said; report.html and judged.json are written anew, there or to --out.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["policy", "sweep"])]
     pub judge: Option<PathBuf>,
     /// An instruction in plain words (English or Chinese): what it would have done, with and without it, before it is accepted.
     /// Its result is what_if.json.
@@ -90,6 +97,10 @@ pub struct Replay {
     /// Play each policy at all its margins too, for the lines of footprint against violation.
     #[arg(long)]
     pub sweep: bool,
+    /// A saving that is wanted, e.g. 30%: says what `violation` to configure for it, metric by metric, from the sweep of `apportion`. It
+    /// is against holding each workload at its own peak: a trace does not tell the limits of today.
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    pub saving: Option<f64>,
     /// Forecaster of the policy `apportion`.
     #[arg(long, value_name = "NAME", default_value = "transformer")]
     pub model: String,
@@ -101,21 +112,35 @@ pub struct Replay {
     /// do with as many.
     #[arg(long, value_name = "N", default_value_t = DEFAULT_CHANGES, value_parser = changes)]
     pub oracle_changes: f64,
-    /// From asking for a replica until it serves, seconds (request rates).
-    #[arg(long, value_name = "SECONDS", default_value_t = replicas::START_S, value_parser = clap::value_parser!(i64).range(0..=86_400))]
-    pub replica_start: i64,
-    /// Usage counts from so many seconds after a workload's first sample.
-    #[arg(long, value_name = "SECONDS", default_value_t = 86_400, value_parser = clap::value_parser!(i64).range(0..))]
-    pub warmup: i64,
+    /// From asking for a replica until it serves, seconds (request rates); 60 unless said otherwise.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(i64).range(0..=86_400))]
+    pub replica_start: Option<i64>,
+    /// Usage counts from so many seconds after a workload's first sample; a day unless said otherwise.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(i64).range(0..))]
+    pub warmup: Option<i64>,
     /// Threads to use, all processors unless said otherwise; changes nothing in the results.
     #[arg(long, value_name = "N")]
     pub threads: Option<std::num::NonZeroUsize>,
-    /// Seed of everything random.
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub seed: u64,
-    /// Where to write; made where it does not exist.
-    #[arg(long, value_name = "DIR", default_value = "replayed")]
-    pub out: PathBuf,
+    /// Seed of everything random; 0 unless said otherwise.
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Where to write, `replayed` unless said otherwise; made where it does not exist.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
+
+/// A share between nothing and all, `30%` or `0.3`.
+fn share(text: &str) -> Result<f64, String> {
+    let number = |text: &str| text.trim().parse::<f64>().ok();
+    let share = text.strip_suffix('%').map_or_else(|| number(text), |part| number(part).map(|part| part / 100.0));
+    share.filter(|share| *share > 0.0 && *share < 1.0).ok_or_else(|| format!("'{text}' is no share, e.g. 30% or 0.3"))
+}
+
+/// A date and time, or seconds, as seconds.
+fn time_s(text: &str) -> Result<i64, String> {
+    let timestamp = || text.parse::<jiff::Timestamp>().map(jiff::Timestamp::as_second);
+    let wanted = |_| format!("'{text}' is no time, e.g. 2026-11-20T00:00:00Z, or seconds since 1970");
+    text.parse().or_else(|_| timestamp()).map_err(wanted)
 }
 
 fn amount(text: &str) -> Result<(String, f64), String> {
@@ -143,32 +168,68 @@ pub fn run(global: &Global, args: &Replay) -> anyhow::Result<()> {
     }
     let mut engines = [Engine::apportion(&args.model, FORECAST_EVERY_S)?];
     let trace = source::read(global, args)?;
-    trace.check_warmup(args.warmup)?;
     for metric in trace.without_unit() {
         say_aside(&format!(
             "{metric}: its name tells no unit and its values are no shares, so the peers' constants are guessed; end it with _cores, _millicores, _pct, _bytes, _mib or the like"
         ));
     }
-    let options = options(global, args, &trace)?;
     if let Some(folder) = &args.judge {
-        let (decisions, sweeps) = source::recorded(folder, &trace, &judging(args, &options))?;
-        return print(folder, &judge(&trace, &decisions, &sweeps, &judging(args, &options)));
+        return judge_again(args, folder, &trace);
     }
+    let judging = judging(args, None);
+    trace.check_warmup(judging.warmup_s)?;
+    let options = options(global, args, &judging, &trace)?;
     if let Some(sentence) = &args.what_if {
-        return ask(global, args, sentence, &trace, &mut engines[0], &options);
+        return ask(global, args, sentence, &trace, &mut engines[0], (&options, judging.warmup_s));
     }
     let players = players(args, &engines, &trace)?;
     keep_trace(args, &players)?;
+    if args.saving.is_some() && !(args.sweep && players.iter().any(is_ours)) {
+        bail!(NO_SWEEP);
+    }
     say_served(args, &players);
-    fs::create_dir_all(&args.out).with_context(|| format!("{}", args.out.display()))?;
+    let out = out(args);
+    fs::create_dir_all(out).with_context(|| format!("{}", out.display()))?;
     let (mut decisions, mut sweeps) = (Vec::new(), Vec::new());
     for player in players {
-        decisions.push(record(args, &trace, player, &options)?);
+        decisions.push(record(out, &trace, player, &options)?);
         if args.sweep {
-            sweeps.push(swept(args, &trace, player, &options)?);
+            sweeps.push(swept(&trace, player, &options, judging.warmup_s)?);
         }
     }
-    print(&args.out, &judge(&trace, &decisions, &sweeps, &judging(args, &options)))
+    print(args, out, &judge(&trace, &decisions, &sweeps, &judging))
+}
+
+/// Judges what an earlier replay decided. What its sweep measured is never lost: judged otherwise, it is written elsewhere.
+fn judge_again(args: &Replay, folder: &Path, trace: &Trace) -> anyhow::Result<()> {
+    let before = source::judged_before(folder, trace)?;
+    let decisions = source::recorded(folder, before.as_ref(), trace)?;
+    let judging = judging(args, before.as_ref().map(|judged| &judged.conditions));
+    trace.check_warmup(judging.warmup_s)?;
+    let out = args.out.as_deref().unwrap_or(folder);
+    let mut sweeps = Vec::new();
+    if let Some(before) = before {
+        let is_alike = is_judged_alike(&before.conditions, &judging);
+        let is_there = || fs::canonicalize(out).ok() == fs::canonicalize(folder).ok();
+        if !is_alike && !before.sweeps.is_empty() && is_there() {
+            let made = &before.conditions;
+            bail!(
+                "{}: its sweep was judged with --warmup {} --seed {} --replica-start {} and would be lost: leave these out, or give another folder for what is judged otherwise, --out DIR",
+                folder.display(),
+                made.warmup_s,
+                made.seed,
+                made.replica_start_s
+            );
+        }
+        sweeps = if is_alike { before.sweeps } else { sweeps };
+    }
+    fs::create_dir_all(out).with_context(|| format!("{}", out.display()))?;
+    print(args, out, &judge(trace, &decisions, &sweeps, &judging))
+}
+
+/// What a sweep measured holds under these conditions too.
+fn is_judged_alike(made: &Conditions, judging: &JudgeOptions) -> bool {
+    (made.warmup_s, made.replica_start_s, made.seed) == (judging.warmup_s, judging.replica_start_s, judging.seed)
 }
 
 /// What a sentence would have done.
@@ -178,27 +239,46 @@ fn ask(
     sentence: &str,
     trace: &Trace,
     engine: &mut Engine<'_>,
-    options: &Options,
+    (options, warmup_s): (&Options, i64),
 ) -> anyhow::Result<()> {
     let (read, instruction) = what_if::read(sentence, &Zoned::now(), trace)?;
     let bar = progress("with and without it")?;
-    let made =
-        what_if::play(trace, engine, &instruction, options, args.warmup, &|done, total| show(&bar, done, total))?;
+    let made = what_if::play(trace, engine, &instruction, options, warmup_s, &|done, total| show(&bar, done, total))?;
     bar.finish_and_clear();
-    fs::create_dir_all(&args.out).with_context(|| format!("{}", args.out.display()))?;
-    let path = args.out.join("what_if.json");
+    let out = out(args);
+    fs::create_dir_all(out).with_context(|| format!("{}", out.display()))?;
+    let path = out.join("what_if.json");
     fs::write(&path, serde_json::to_string_pretty(&made)?).with_context(|| format!("{}", path.display()))?;
     super::say(format!("{read}\n{}", what_if::words(&made, global.words())).trim_end());
     Ok(())
 }
 
-fn judging(args: &Replay, options: &Options) -> JudgeOptions {
+/// Where a replay is written.
+fn out(args: &Replay) -> &Path {
+    args.out.as_deref().unwrap_or(Path::new("replayed"))
+}
+
+/// How decisions are judged: as was said, else as they were before, else as usual.
+fn judging(args: &Replay, before: Option<&Conditions>) -> JudgeOptions {
+    let usual = JudgeOptions::default();
+    let (warmup_s, seed, replica_start_s) = before
+        .map_or((usual.warmup_s, usual.seed, usual.replica_start_s), |made| {
+            (made.warmup_s, made.seed, made.replica_start_s)
+        });
+    let asked = || Played {
+        violation: args.violation,
+        model: args.model.clone(),
+        capacity: args.capacity.iter().cloned().collect(),
+    };
+    let threads = args.threads.or_else(|| thread::available_parallelism().ok()).map_or(1, usize::from);
     JudgeOptions {
-        warmup_s: args.warmup,
-        seed: args.seed,
-        threads: options.threads,
-        replica_start_s: args.replica_start,
-        ..JudgeOptions::default()
+        warmup_s: args.warmup.unwrap_or(warmup_s),
+        seed: args.seed.unwrap_or(seed),
+        replica_start_s: args.replica_start.unwrap_or(replica_start_s),
+        threads,
+        // Folders of earlier versions, and decisions made elsewhere, do not say.
+        played: if args.judge.is_some() { before.and_then(|made| made.played.clone()) } else { Some(asked()) },
+        ..usual
     }
 }
 
@@ -223,7 +303,7 @@ fn players<'a>(args: &Replay, engines: &'a [Engine<'a>], trace: &Trace) -> anyho
 fn keep_trace(args: &Replay, players: &[Player<'_>]) -> anyhow::Result<()> {
     let Some(Ok(trace)) = args.trace.as_ref().map(fs::canonicalize) else { return Ok(()) };
     let is_trace = |path: &PathBuf| fs::canonicalize(path).is_ok_and(|path| path == trace);
-    match players.iter().map(|player| decisions_path(&args.out, player.name())).find(is_trace) {
+    match players.iter().map(|player| decisions_path(out(args), player.name())).find(is_trace) {
         Some(path) => {
             bail!("{} is the trace, and would be overwritten: give another folder, --out DIR", path.display())
         }
@@ -235,11 +315,14 @@ fn decisions_path(folder: &Path, policy: &str) -> PathBuf {
     folder.join(format!("{policy}.parquet"))
 }
 
+fn is_ours(player: &Player<'_>) -> bool {
+    matches!(player, Player::Engine(_))
+}
+
 /// What is asked is rounded down to what is sized for; people are told.
 fn say_served(args: &Replay, players: &[Player<'_>]) {
     let served = served_risk(args.violation);
-    let ours = players.iter().any(|player| matches!(player, Player::Engine(_)));
-    if ours && args.violation - served > 1e-9 {
+    if players.iter().any(is_ours) && args.violation - served > 1e-9 {
         say_aside(&format!(
             "apportion: sized for {} % over, the next safer share to {} %",
             served * 100.0,
@@ -248,7 +331,7 @@ fn say_served(args: &Replay, players: &[Player<'_>]) {
     }
 }
 
-fn options(global: &Global, args: &Replay, trace: &Trace) -> anyhow::Result<Options> {
+fn options(global: &Global, args: &Replay, judging: &JudgeOptions, trace: &Trace) -> anyhow::Result<Options> {
     let metrics = trace.metrics();
     if let Some((metric, _)) = args.capacity.iter().find(|(metric, _)| !metrics.iter().any(|known| **known == **metric))
     {
@@ -259,9 +342,8 @@ fn options(global: &Global, args: &Replay, trace: &Trace) -> anyhow::Result<Opti
     } else {
         Some(Node { amounts: args.capacity.iter().cloned().collect(), claims: claims(global, trace)? })
     };
-    let threads = args.threads.or_else(|| thread::available_parallelism().ok()).map_or(1, usize::from);
-    let replica_start_s = args.replica_start;
-    let (violation, changes_per_day, seed) = (args.violation, args.oracle_changes, args.seed);
+    let JudgeOptions { seed, threads, replica_start_s, .. } = *judging;
+    let (violation, changes_per_day) = (args.violation, args.oracle_changes);
     Ok(Options { violation, changes_per_day, seed, threads, node, replica_start_s })
 }
 
@@ -289,11 +371,11 @@ fn claims(global: &Global, trace: &Trace) -> anyhow::Result<BTreeMap<String, Cla
 type Rows = (WorkloadId, Metric, Vec<(i64, f64)>);
 
 /// Plays a policy and writes what it decided.
-fn record(args: &Replay, trace: &Trace, player: Player<'_>, options: &Options) -> anyhow::Result<Decisions> {
+fn record(out: &Path, trace: &Trace, player: Player<'_>, options: &Options) -> anyhow::Result<Decisions> {
     let bar = progress(player.name())?;
     let made = play(trace, player, options, &|done, total| show(&bar, done, total))?;
     bar.finish_and_clear();
-    let path = decisions_path(&args.out, &made.policy);
+    let path = decisions_path(out, &made.policy);
     let named = made.series.iter().map(|series| {
         let decided = series.decided.iter().map(|decided| (decided.time_s, decided.allocation)).collect();
         (WorkloadId::new(&series.workload), Metric::new(&series.metric), decided)
@@ -303,9 +385,9 @@ fn record(args: &Replay, trace: &Trace, player: Player<'_>, options: &Options) -
     Ok(made)
 }
 
-fn swept(args: &Replay, trace: &Trace, player: Player<'_>, options: &Options) -> anyhow::Result<Sweep> {
+fn swept(trace: &Trace, player: Player<'_>, options: &Options, warmup_s: i64) -> anyhow::Result<Sweep> {
     let bar = progress(&format!("{} at all margins", player.name()))?;
-    let made = sweep(trace, player, options, args.warmup, &|done, total| show(&bar, done, total));
+    let made = sweep(trace, player, options, warmup_s, &|done, total| show(&bar, done, total));
     bar.finish_and_clear();
     Ok(made?)
 }
@@ -321,7 +403,7 @@ fn show(bar: &ProgressBar, done: usize, total: usize) -> ControlFlow<()> {
     ControlFlow::Continue(())
 }
 
-fn print(folder: &Path, judged: &Judged) -> anyhow::Result<()> {
+fn print(args: &Replay, folder: &Path, judged: &Judged) -> anyhow::Result<()> {
     let write = |name: &str, text: String| {
         let path = folder.join(name);
         fs::write(&path, text).with_context(|| format!("{}", path.display()))
@@ -329,6 +411,13 @@ fn print(folder: &Path, judged: &Judged) -> anyhow::Result<()> {
     write(JUDGED, serde_json::to_string_pretty(judged)?)?;
     write("report.html", report::html(judged))?;
     super::say(report::text(judged).trim_end());
+    if let Some(wanted) = args.saving {
+        let told = report::saving(judged, wanted);
+        if told.is_empty() {
+            bail!(NO_SWEEP);
+        }
+        super::say(told.trim_end());
+    }
     say_aside(&format!("{}", folder.join("report.html").display()));
     Ok(())
 }

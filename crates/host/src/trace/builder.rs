@@ -71,7 +71,7 @@ pub(super) struct Builder {
     places: HashMap<(u32, u32), usize>,
     last: Option<((u32, u32), usize)>,
     all: Vec<((u32, u32), Rows)>,
-    report: TraceReport,
+    pub(super) report: TraceReport,
 }
 
 /// One row; names by their numbers.

@@ -10,6 +10,8 @@ use std::io::Read;
 const COLUMNS: [&str; 4] = ["workload", "metric", "time", "value"];
 
 pub(super) fn read(source: impl Read, builder: &mut Builder) -> Result<(), TraceError> {
+    let mut last = b'\n';
+    let source = Watched { source, last: &mut last };
     let mut reader = ReaderBuilder::new().buffer_capacity(1 << 16).from_reader(source);
     let headings = reader.byte_headers().map_err(|error| broken(builder, &error))?.clone();
     let columns = columns(&headings, builder)?;
@@ -20,7 +22,25 @@ pub(super) fn read(source: impl Read, builder: &mut Builder) -> Result<(), Trace
         let row = cells.row(builder)?;
         builder.push(row)?;
     }
+    drop(reader);
+    builder.report.is_cut_off = !matches!(last, b'\n' | b'\r');
     Ok(())
+}
+
+/// Passes bytes on, and knows the last one.
+struct Watched<'a, R> {
+    source: R,
+    last: &'a mut u8,
+}
+
+impl<R: Read> Read for Watched<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.source.read(buffer)?;
+        if let Some(last) = buffer[..count].last() {
+            *self.last = *last;
+        }
+        Ok(count)
+    }
 }
 
 /// Where each of the columns is.

@@ -76,6 +76,8 @@ pub struct TraceReport {
     pub duplicates: usize,
     /// Series whose rows were not in the order of time: they are now.
     pub sorted_series: usize,
+    /// The last row of text has no line end: perhaps the file was cut off inside it.
+    pub is_cut_off: bool,
     /// SHA-256 of the series as they are here (names, times, values), in hexadecimal: the same data gives the same
     /// digest, whichever file it came from.
     pub digest: String,
@@ -92,6 +94,9 @@ impl fmt::Display for TraceReport {
             if count > 0 {
                 write!(f, "; {count} {what}")?;
             }
+        }
+        if self.is_cut_off {
+            write!(f, "; the last row has no line end: if the file was cut off there, its last value is wrong")?;
         }
         Ok(())
     }

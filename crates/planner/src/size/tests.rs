@@ -140,6 +140,86 @@ fn a_daily_burst_is_covered_from_the_third_day_on() {
     }
 }
 
+/// An hour on one day of the week: half a percent of the time, of which the tenth of a percent that is asked for may be over.
+#[test]
+fn a_weekly_burst_is_covered_from_the_fourth_week_on_as_asked() {
+    let values = (0..8 * 7 * DAY)
+        .map(|step| if (2 * DAY + 100..2 * DAY + 112).contains(&(step % (7 * DAY))) { 2.0 } else { 0.2 });
+    let (mut track, mut over, mut changes, mut given) = (Track::new(STEP_S), 0, 0, 0.0);
+    for (step, value) in values.enumerate() {
+        let before = track.allotment(0.001);
+        track.push(value);
+        if step >= 3 * 7 * DAY {
+            over += u32::from(value > before);
+            changes += u32::from(track.allotment(0.001) != before);
+            given += before;
+        }
+    }
+    let mean = given / (5.0 * 7.0 * 288.0);
+    assert!(over <= 10 && changes <= 10, "{over} of 60 steps of five bursts over, {changes} changes in five weeks");
+    assert!(mean < 0.23, "raised for the burst only: {mean}");
+}
+
+/// Share of steps over, and the mean allotment with what changes cost on top, from the third week on.
+fn judged(values: &[f32], mut allotment: impl FnMut(usize) -> f32) -> (f64, f64) {
+    let (mut over, mut given, mut changes, mut before) = (0.0, 0.0, 0.0, f32::NAN);
+    for (step, value) in values.iter().enumerate() {
+        let allotted = allotment(step);
+        if step >= 14 * DAY {
+            over += f64::from(u8::from(*value > allotted));
+            given += f64::from(allotted);
+            changes += f64::from(u8::from(allotted != before));
+        }
+        before = allotted;
+    }
+    let count = (values.len() - 14 * DAY) as f64;
+    (over / count, given / count * (1.0 + 12.0 * changes / count))
+}
+
+/// The least cost of the simple rules (the greatest of the last hours or days, or of that hour yesterday, times a margin; reviewed
+/// hourly) that are over no more often than `over`.
+fn best_simple(values: &[f32], over: f64) -> f64 {
+    let peak = |from: usize, to: usize| values[from.min(to)..to].iter().copied().fold(0.0, f32::max);
+    let last = |hours: usize| {
+        (0..values.len() / 12).map(|hour| peak((hour * 12).saturating_sub(hours * 12), hour * 12)).collect()
+    };
+    let yesterday = |hour: usize| peak((hour * 12).saturating_sub(DAY + 6), (hour * 12 + 18).saturating_sub(DAY));
+    let mut rules: Vec<Vec<f32>> = [1, 4, 24, 72, 168].map(last).into();
+    rules.push((0..values.len() / 12).map(yesterday).collect());
+    let margins = (4..60).map(|twentieths| f32::from(u8::try_from(twentieths).unwrap()) / 20.0);
+    let all = margins.flat_map(|margin| rules.iter().map(move |rule| (rule, margin)));
+    let scores = all.map(|(rule, margin)| judged(values, |step| rule[step / 12] * margin));
+    scores.filter(|(own, _)| *own <= over).map(|(_, cost)| cost).fold(f64::INFINITY, f64::min)
+}
+
+#[test]
+fn little_worse_than_the_simple_rule_that_was_best_afterwards() {
+    let len = 42 * DAY;
+    let wave = |step: usize| (step as f32 / DAY as f32 * std::f32::consts::TAU).sin();
+    let with_noise =
+        |of: &dyn Fn(usize) -> f32| noise(len, 9).iter().enumerate().map(|(step, x)| of(step) + 0.3 * x).collect();
+    let kinds: [(&str, Vec<f32>); 4] = [
+        ("noisy", with_noise(&|_| 1.0)),
+        ("daily", with_noise(&|step| 1.5 + wave(step))),
+        ("growing", with_noise(&|step| 1.0 + step as f32 / len as f32)),
+        ("bursty", bursty(len, 5)),
+    ];
+    for (kind, values) in kinds {
+        for risk in [0.05, 0.01, 0.002] {
+            let mut track = Track::new(STEP_S);
+            let (over, cost) = judged(&values, |step| {
+                let allotted = track.allotment(risk);
+                track.push(values[step]);
+                allotted
+            });
+            let best = best_simple(&values, over);
+            // A smooth wave at 5 % is followed with many changes: not reached (docs/sizing.md).
+            let most = if (kind, risk) == ("daily", 0.05) { 1.61 } else { 1.13 };
+            assert!(cost <= most * best, "{kind}, asked {risk}, {over} over: {cost} for {best}");
+        }
+    }
+}
+
 #[test]
 fn a_new_workload_gets_much() {
     let allotted = folded(&[1.0; 3]).allotment(0.01);

@@ -5,9 +5,9 @@ use super::{
     svg::{self, escape},
 };
 use crate::{
-    ClassRow, Example, Judged, Matched, Point, Reading, Row, Sweep, peers,
+    ClassRow, Example, Judged, Matched, Played, Point, Reading, Row, Sweep, peers,
     quantity::Kind,
-    score::{class::Class, scaling::Scaling, total::Scores},
+    score::{bootstrap::Interval, class::Class, scaling::Scaling, total::Scores},
 };
 use std::{fmt::Write, iter::once};
 
@@ -25,6 +25,7 @@ pub fn html(judged: &Judged) -> String {
             if judged.sweeps.iter().any(|sweep| sweep.points.iter().any(|point| point.scores.contains_key(metric))) {
                 page += &svg::pareto(judged, metric);
             }
+            page += &more(judged, metric, reading.quantity.kind);
             page += &scaling(judged, metric);
             page += &asked(judged, metric);
             page += &matched(judged, metric);
@@ -99,6 +100,48 @@ fn line(judged: &Judged, row: &Row, kind: Kind) -> String {
     format!("<tr><th class=\"name {colour}\">{}{ahead}{}</tr>", escape(&row.policy), tds(&cells))
 }
 
+/// What is compared less often, and how far scores would move with other workloads.
+fn more(judged: &Judged, metric: &str, kind: Kind) -> String {
+    let lost = if kind == Kind::Memory { "restarting" } else { "longest wait" };
+    let heads = [
+        "policy",
+        "unused, own unit",
+        "slack, interval",
+        "changes a day, interval",
+        "99 % of workloads",
+        "size of a change",
+        "never changed",
+        "severe days",
+        "kills a day, interval",
+        lost,
+        "above best static, interval",
+        "above oracle, interval",
+    ];
+    let rows = judged.rows.iter().filter(|row| row.metric == metric);
+    let before = "<h3>More scores</h3><p>Intervals: the middle 95 % over draws of workloads.</p>";
+    grid(before, &heads, rows.map(|row| tr(&row.policy, &more_of(row, kind))))
+}
+
+fn more_of(row: &Row, kind: Kind) -> [String; 11] {
+    let (scores, wide) = (&row.scores, &row.intervals);
+    let shares = |of: Interval| format!("{} – {}", percent(of.low), percent(of.high));
+    let numbers = |of: Interval| format!("{:.2} – {:.2}", of.low, of.high);
+    let [best_static, oracle] = row.regret_intervals.map(|of| of.map_or_else(|| "–".to_owned(), shares));
+    [
+        format!("{:.4}", scores.unused),
+        shares(wide.slack),
+        numbers(wide.changes),
+        format!("{:.2}", scores.changes_p99),
+        percent(scores.change_size),
+        percent(scores.unchanged),
+        percent(scores.severe_days),
+        if kind == Kind::Memory { numbers(wide.ooms_per_day) } else { "–".to_owned() },
+        if kind == Kind::Memory { percent(scores.restart_share) } else { format!("{:.0} s", scores.longest_wait_s) },
+        best_static,
+        oracle,
+    ]
+}
+
 /// What our policy was asked for, and what was measured.
 fn asked(judged: &Judged, metric: &str) -> String {
     let points = judged.sweeps.iter().flat_map(|sweep| &sweep.points);
@@ -107,13 +150,13 @@ fn asked(judged: &Judged, metric: &str) -> String {
     if rows.is_empty() {
         return String::new();
     }
-    let before =
-        "<h3>Asked and measured</h3><p>Met: share of workloads over as often as asked, give or take a fifth.</p>";
+    let before = "<h3>Asked and measured</h3><p>Met: share of workloads over as often as asked, give or take a fifth. Below peaks: how much less than if each workload were held at the most that it ever uses.</p>";
     let row = |(point, scores, met): (&Point, &Scores, &f64)| {
         let (footprint, changes) = (format!("{:.3}", scores.footprint), format!("{:.2}", scores.changes));
-        tr(&percent(point.margin), &[percent(scores.over), percent(*met), footprint, changes])
+        let below = percent(scores.below_peak());
+        tr(&percent(point.margin), &[percent(scores.over), percent(*met), footprint, below, changes])
     };
-    grid(before, &["asked", "over", "met", "footprint", "changes"], rows.into_iter().map(row))
+    grid(before, &["asked", "over", "met", "footprint", "below peaks", "changes"], rows.into_iter().map(row))
 }
 
 fn matched(judged: &Judged, metric: &str) -> String {
@@ -182,11 +225,14 @@ fn classes(judged: &Judged, metric: &str) -> String {
     let heads: Vec<String> = once("policy".to_owned()).chain(there.iter().map(head)).collect();
     let cell = |policy: &str, class: &Class| {
         let row = rows.iter().find(|row| row.policy == policy && row.class == *class);
-        row.map_or_else(String::new, |row| format!("{:.2}, {}", row.scores.footprint, percent(row.scores.over)))
+        row.map_or_else(String::new, |row| {
+            let (scores, wide) = (&row.scores, &row.intervals.footprint);
+            format!("{:.2} ({:.2} – {:.2}), {}", scores.footprint, wide.low, wide.high, percent(scores.over))
+        })
     };
     let policies = judged.rows.iter().filter(|row| row.metric == metric).map(|row| row.policy.as_str());
     let row = |policy: &str| tr(policy, &there.iter().map(|class| cell(policy, class)).collect::<Vec<_>>());
-    grid("<h3>By kind of workload: footprint, share over</h3>", &heads, policies.map(row))
+    grid("<h3>By kind of workload: footprint (95 % interval), share over</h3>", &heads, policies.map(row))
 }
 
 /// A table under `before`, as wide as it needs to be.
@@ -234,7 +280,7 @@ fn conditions(judged: &Judged) -> String {
     }
     let _ = write!(
         text,
-        "</ul><h2>Conditions</h2><dl><dt>version<dd>{}<dt>data (SHA-256)<dd><code>{}</code><dt>samples<dd>{}<dt>from, to (seconds since 1970)<dd>{}, {}<dt>warm-up<dd>{} s<dt>seed<dd>{}<dt>mended<dd>{} series put in order, {} duplicate rows, {} rows without a number</dl>",
+        "</ul><h2>Conditions</h2><dl><dt>version<dd>{}<dt>data (SHA-256)<dd><code>{}</code><dt>samples<dd>{}<dt>from, to (seconds since 1970)<dd>{}, {}<dt>warm-up<dd>{} s<dt>seed<dd>{}<dt>mended<dd>{} series put in order, {} duplicate rows, {} rows without a number{}{}</dl>",
         escape(&about.version),
         about.data_digest,
         about.samples,
@@ -244,18 +290,29 @@ fn conditions(judged: &Judged) -> String {
         about.seed,
         about.repairs.reordered_series,
         about.repairs.duplicate_rows,
-        about.repairs.missing_rows
+        about.repairs.missing_rows,
+        if about.repairs.is_cut_off { "; the last row has no line end and may be cut off" } else { "" },
+        about.played.as_ref().map_or_else(String::new, played)
     );
     let row = |reading: &Reading| {
         let quantity = reading.quantity;
         let floors = if quantity.absolute { "yes" } else { "no" };
         let kind = format!("{:?}", quantity.kind).to_lowercase();
-        tr(&reading.metric.to_string(), &[kind, quantity.unit.to_string(), floors.to_owned()])
+        let step = format!("{} s", reading.step_s);
+        tr(&reading.metric.to_string(), &[kind, quantity.unit.to_string(), floors.to_owned(), step])
     };
-    let heads = ["metric", "counts as", "base units in one", "peers' floors apply"];
+    let heads = ["metric", "counts as", "base units in one", "peers' floors apply", "step"];
     text += &grid("<h3>How metrics were read</h3>", &heads, about.metrics.iter().map(row));
     text += &margins(judged);
     text + "</section>"
+}
+
+/// What decisions rest on beside the trace.
+fn played(played: &Played) -> String {
+    let amounts: Vec<String> = played.capacity.iter().map(|(metric, amount)| format!("{metric}={amount}")).collect();
+    let node = if amounts.is_empty() { "none".to_owned() } else { escape(&amounts.join(", ")) };
+    let (asked, model) = (percent(played.violation), escape(&played.model));
+    format!("<dt>share over asked for<dd>{asked}<dt>forecaster of apportion<dd>{model}<dt>shared node<dd>{node}")
 }
 
 fn margins(judged: &Judged) -> String {

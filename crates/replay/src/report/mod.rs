@@ -6,7 +6,7 @@ mod text;
 
 pub use html::html;
 pub use svg::escape;
-pub use text::text;
+pub use text::{saving, text};
 
 /// What a trace cannot show, said in every report.
 pub const CANNOT_SHOW: &[&str] = &[

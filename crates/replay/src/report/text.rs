@@ -42,16 +42,35 @@ pub fn text(judged: &Judged) -> String {
     page
 }
 
+/// What to ask our policy for so that it saves so much against holding each workload at its own peak, metric by metric.
+#[must_use]
+pub fn saving(judged: &Judged, wanted: f64) -> String {
+    let mut lines = String::new();
+    let ours = judged.sweeps.iter().find(|sweep| sweep.points.iter().any(|point| !point.met.is_empty()));
+    for metric in judged.conditions.metrics.iter().map(|reading| &reading.metric) {
+        let Some(point) = ours.and_then(|sweep| sweep.saving(metric, wanted)) else { continue };
+        let Some(scores) = point.scores.get(metric) else { continue };
+        let (saved, over, asked) = (scores.below_peak(), percent(scores.over), point.margin);
+        let told = if saved >= wanted { "violation =" } else { "not to be had; most is saved with violation =" };
+        let (wanted, saved) = (percent(wanted), percent(saved));
+        let _ = writeln!(
+            lines,
+            "{metric}: {wanted} less than every workload's own peak: {told} {asked} ({saved} less, {over} over)"
+        );
+    }
+    lines
+}
+
 /// What our policy was asked for and what was measured, one line per asked share.
 fn asked(judged: &Judged, metric: &str) -> String {
     let mut lines = String::new();
     for point in judged.sweeps.iter().flat_map(|sweep| &sweep.points) {
         let Some((scores, met)) = point.scores.get(metric).zip(point.met.get(metric)) else { continue };
         let (asked, over, met) = (percent(point.margin), percent(scores.over), percent(*met));
-        let (footprint, changes) = (scores.footprint, scores.changes);
+        let (footprint, changes, saved) = (scores.footprint, scores.changes, percent(scores.below_peak()));
         let _ = writeln!(
             lines,
-            "  asked {asked}: {over} over, met by {met} of workloads, footprint {footprint:.3}, {changes:.2} changes"
+            "  asked {asked}: {over} over, met by {met} of workloads, footprint {footprint:.3}, {saved} below peaks, {changes:.2} changes"
         );
     }
     lines

@@ -3,6 +3,7 @@
 //! The base definitions are those of the project's independent judge of decisions: a decision stamped t is in force for usage
 //! stamped later; usage counts from a warm-up after the series' first sample on; before the first decision nothing is allotted.
 
+use super::total::ratio;
 use crate::{Decided, TraceSeries, quantile::quantile, quantity::Kind, world::is_over};
 
 /// Work that waits longer is given up, not carried: otherwise one allotment below the mean would spoil all that follows.
@@ -31,6 +32,8 @@ pub struct Tally {
     pub over: u32,
     /// Sum of usage.
     pub usage: f64,
+    /// Greatest usage.
+    pub peak: f64,
     /// Sum of what was allotted.
     pub allotted: f64,
     /// Sum of what was allotted and not used.
@@ -39,6 +42,8 @@ pub struct Tally {
     pub beyond: f64,
     /// Decisions that changed the allotment, warm-up included.
     pub changes: u32,
+    /// Sum over these of the difference as a share of what was allotted before.
+    pub changed: f64,
     /// Days from the first to the last judged sample.
     pub span_days: f64,
     /// Whole and part days.
@@ -55,7 +60,8 @@ pub struct Tally {
 #[must_use]
 pub fn tally(series: &TraceSeries, decided: &[Decided], warmup_s: i64) -> Tally {
     let first = series.times_s.partition_point(|time| *time < series.first_s() + warmup_s);
-    let mut made = Tally { changes: changes(decided), ..Tally::default() };
+    let (changes, changed) = changes(decided);
+    let mut made = Tally { changes, changed, ..Tally::default() };
     let (mut in_force, mut next) = (None, 0);
     let (mut backlog, mut before_s) = (0.0, None);
     let carries = series.quantity().kind != Kind::Memory;
@@ -85,10 +91,13 @@ pub fn tally(series: &TraceSeries, decided: &[Decided], warmup_s: i64) -> Tally 
     made
 }
 
-/// Decisions that change the allotment by more than rounding; the first one changes nothing.
-fn changes(decided: &[Decided]) -> u32 {
-    let differs = |pair: &[Decided]| (pair[1].allocation - pair[0].allocation).abs() > 1e-9 * pair[1].allocation.abs();
-    u32::try_from(decided.windows(2).filter(|pair| differs(pair)).count()).unwrap_or(u32::MAX)
+/// Number of decisions that change the allotment by more than rounding, and by what shares of it together; the first one changes
+/// nothing.
+fn changes(decided: &[Decided]) -> (u32, f64) {
+    let by = |pair: &[Decided]| (pair[1].allocation - pair[0].allocation).abs();
+    let is_change = |pair: &&[Decided]| by(pair) > 1e-9 * pair[1].allocation.abs();
+    let made = || decided.windows(2).filter(is_change);
+    (u32::try_from(made().count()).unwrap_or(u32::MAX), made().map(|pair| ratio(by(pair), pair[0].allocation)).sum())
 }
 
 impl Tally {
@@ -97,6 +106,7 @@ impl Tally {
         self.bare += u32::from(bare);
         self.over += u32::from(is_over(usage, allotted));
         self.usage += usage;
+        self.peak = self.peak.max(usage);
         self.allotted += allotted;
         self.unused += (allotted - usage).max(0.0);
         self.beyond += (usage - allotted).max(0.0);
@@ -149,8 +159,8 @@ mod tests {
     fn sums_are_those_worked_by_hand() {
         let series = testing::series("cpu_cores", 60, &[1.0, 2.0, 3.0, 4.0]);
         let made = tally(&series, &decided(&[(60, 2.5), (180, 5.0), (200, 5.0)]), 0);
-        assert_eq!((made.samples, made.bare, made.over, made.changes), (4, 1, 2, 1));
-        assert_eq!((made.usage, made.allotted, made.unused, made.beyond), (10.0, 10.0, 1.5, 1.5));
+        assert_eq!((made.samples, made.bare, made.over, made.changes, made.changed), (4, 1, 2, 1, 1.0));
+        assert_eq!((made.usage, made.allotted, made.unused, made.beyond, made.peak), (10.0, 10.0, 1.5, 1.5, 4.0));
         assert_eq!(made.ooms, 0);
         let later = tally(&series, &decided(&[(60, 2.5)]), 120);
         assert_eq!((later.samples, later.bare, later.over), (2, 0, 2));

@@ -40,6 +40,18 @@ pub struct Scores {
     pub restart_share: f64,
     /// Share of workloads without any change.
     pub unchanged: f64,
+    /// Footprint of what a person would set who knew beforehand the most that each workload will ever use.
+    #[serde(default)]
+    pub peak_footprint: f64,
+    /// What a workload is allotted and does not use, on average, in the metric's own unit.
+    #[serde(default)]
+    pub unused: f64,
+    /// Size of a change as a share of what was allotted before, on average.
+    #[serde(default)]
+    pub change_size: f64,
+    /// Changes a day of the workload that only one in a hundred changes more often than.
+    #[serde(default)]
+    pub changes_p99: f64,
 }
 
 /// More samples over on a day than this make it severe.
@@ -68,10 +80,19 @@ pub fn scores<'a>(tallies: impl IntoIterator<Item = &'a Tally>) -> Scores {
         longest_wait_s: judged.iter().map(|tally| tally.longest_wait_s).fold(0.0, f64::max),
         restart_share: ratio(sum(|tally| f64::from(tally.ooms)) * RESTART_S, days * 86_400.0),
         unchanged: ratio(count(|tally| tally.changes == 0), workloads),
+        peak_footprint: ratio(sum(|tally| tally.peak * f64::from(tally.samples)), usage),
+        unused: ratio(sum(|tally| tally.unused), samples),
+        change_size: ratio(sum(|tally| tally.changed), sum(|tally| f64::from(tally.changes))),
+        changes_p99: crate::quantile::quantile(&mut judged.iter().map(|tally| a_day(tally)).collect::<Vec<_>>(), 0.99),
         ..Scores::default()
     };
     made.add_days(&judged);
     made
+}
+
+/// Changes a day of one workload.
+fn a_day(tally: &Tally) -> f64 {
+    ratio(f64::from(tally.changes), tally.span_days)
 }
 
 /// `part / whole`, 0 where there is no whole.
@@ -81,6 +102,11 @@ pub fn ratio(part: f64, whole: f64) -> f64 {
 }
 
 impl Scores {
+    /// What is allotted less than if each workload were held at its own peak, as a share of that; negative for more.
+    #[must_use]
+    pub fn below_peak(&self) -> f64 {
+        if self.peak_footprint > 0.0 { 1.0 - self.footprint / self.peak_footprint } else { 0.0 }
+    }
     fn add_days(&mut self, judged: &[&Tally]) {
         let days = || judged.iter().flat_map(|tally| &tally.days);
         let mut slack: Vec<f64> = days().map(|day| day.relative_slack).collect();
@@ -102,18 +128,25 @@ mod tests {
             samples: 100,
             over: 1,
             usage: 50.0,
+            peak: 2.0,
             allotted: 100.0,
             unused: 51.0,
             beyond: 1.0,
             span_days: 2.0,
             changes: 4,
+            changed: 2.0,
             ..Tally::default()
         };
-        let two = Tally { samples: 300, usage: 50.0, allotted: 50.0, span_days: 2.0, ..Tally::default() };
+        let two = Tally { samples: 300, usage: 50.0, peak: 0.5, allotted: 50.0, span_days: 2.0, ..Tally::default() };
         let empty = Tally { changes: 99, ..Tally::default() };
         let made = scores([&one, &two, &empty]);
         assert_eq!((made.workloads, made.footprint, made.slack), (2, 1.5, 0.34));
         assert_eq!((made.over, made.overwork, made.hit, made.changes), (0.0025, 0.01, 0.5, 1.0));
-        assert_eq!(scores([]).footprint, 0.0);
+        // 51 unused over 400 samples; four changes of a half; 2 a day and none, of which 99 % lies near the first.
+        assert_eq!((made.unused, made.change_size), (0.1275, 0.5));
+        assert!((made.changes_p99 - 1.98).abs() < 1e-12, "{}", made.changes_p99);
+        // 100 samples at 2 and 300 at a half, over 100 used: 3.5, of which 1.5 is 57 % less.
+        assert_eq!((made.peak_footprint, made.below_peak()), (3.5, 1.0 - 1.5 / 3.5));
+        assert_eq!((scores([]).footprint, scores([]).below_peak()), (0.0, 0.0));
     }
 }

@@ -9,7 +9,7 @@ use apportion_host::{
     trace,
 };
 use apportion_planner::prepare::Demand;
-use apportion_replay::{Decisions, JudgeOptions, Judged, Repairs, Sweep, Trace, TraceBuilder};
+use apportion_replay::{Decisions, Judged, Repairs, Trace, TraceBuilder};
 use std::{
     collections::BTreeSet,
     fs,
@@ -21,10 +21,12 @@ use std::{
 /// # Errors
 /// It cannot be read, or holds nothing that can be replayed.
 pub(super) fn read(global: &Global, args: &Replay) -> anyhow::Result<Trace> {
-    let trace = match &args.trace {
-        Some(path) => from_file(path)?,
-        None if args.from_store => from_store(&global.open_to_read()?, args, daemon::now())?,
-        None => from_prometheus(global, args, daemon::now())?,
+    let end = args.until.map_or_else(daemon::now, Time::from_s);
+    let trace = match (&args.trace, args.until) {
+        (Some(path), None) => from_file(path)?,
+        (Some(path), Some(until_s)) => from_file(path)?.until(until_s)?,
+        (None, _) if args.from_store => from_store(&global.open_to_read()?, args, end)?,
+        (None, _) => from_prometheus(global, args, end)?,
     };
     match args.last {
         Some(span_s) => Ok(trace.since(trace.last_s() - span_s)?),
@@ -39,6 +41,7 @@ fn from_file(path: &Path) -> anyhow::Result<Trace> {
         reordered_series: file.report().sorted_series,
         duplicate_rows: file.report().duplicates,
         missing_rows: file.report().gaps,
+        is_cut_off: file.report().is_cut_off,
     };
     let mut builder = TraceBuilder::default();
     for (workload, metric, series) in file.iter() {
@@ -50,8 +53,8 @@ fn from_file(path: &Path) -> anyhow::Result<Trace> {
 }
 
 /// What the store holds of every workload.
-fn from_store(store: &Store, args: &Replay, now: Time) -> anyhow::Result<Trace> {
-    let window = args.window(now);
+fn from_store(store: &Store, args: &Replay, end: Time) -> anyhow::Result<Trace> {
+    let window = args.window(end);
     let place = store.path().display();
     let trace = of_store(store, window, |_| true).with_context(|| {
         let days = (window.to_s - window.from_s) / 86_400;
@@ -86,7 +89,7 @@ fn is_replayed(metric: &Metric) -> bool {
 }
 
 /// What a server knows, by way of a store that is gone afterwards.
-fn from_prometheus(global: &Global, args: &Replay, now: Time) -> anyhow::Result<Trace> {
+fn from_prometheus(global: &Global, args: &Replay, end: Time) -> anyhow::Result<Trace> {
     let mut config = global.configuration()?;
     if let Some(url) = args.from_prometheus.as_ref().filter(|url| !url.is_empty()) {
         config.prometheus = Some(url.clone());
@@ -96,9 +99,9 @@ fn from_prometheus(global: &Global, args: &Replay, now: Time) -> anyhow::Result<
     };
     let store = Store::in_memory(Options::default())?;
     let (mut problems, mut failed): (BTreeSet<String>, Option<anyhow::Error>) = (BTreeSet::new(), None);
-    collector.history(args.window(now), &mut |batch| {
+    collector.history(args.window(end), &mut |batch| {
         problems.extend(batch.problems.iter().map(|problem| format!("{}: {}", problem.place, problem.what)));
-        if let Err(error) = store.backfill(&batch, now) {
+        if let Err(error) = store.backfill(&batch, end) {
             failed = Some(error.into());
         }
     });
@@ -106,20 +109,15 @@ fn from_prometheus(global: &Global, args: &Replay, now: Time) -> anyhow::Result<
     if let Some(error) = failed {
         return Err(error);
     }
-    from_store(&store, args, now).context("the Prometheus server gave nothing that can be replayed")
+    from_store(&store, args, end).context("the Prometheus server gave nothing that can be replayed")
 }
 
-/// What an earlier replay wrote: decisions, and the lines of its sweep where it was judged on the same usage in the same way.
+/// The decisions that an earlier replay wrote.
 ///
 /// # Errors
-/// There is none, or it is not of this trace.
-pub(super) fn recorded(
-    folder: &Path,
-    trace: &Trace,
-    judging: &JudgeOptions,
-) -> anyhow::Result<(Vec<Decisions>, Vec<Sweep>)> {
-    let before = judged_before(folder)?;
-    let files = recorded_files(folder, before.as_ref())?;
+/// There are none, or they are of series that the trace does not hold.
+pub(super) fn recorded(folder: &Path, before: Option<&Judged>, trace: &Trace) -> anyhow::Result<Vec<Decisions>> {
+    let files = recorded_files(folder, before)?;
     if files.is_empty() {
         bail!("{}: holds no decisions (NAME.parquet): give the folder that a replay wrote", folder.display());
     }
@@ -128,13 +126,7 @@ pub(super) fn recorded(
         let rows = rows.iter().map(|row| (row.workload.as_str(), row.metric.as_str(), row.time_s, row.allocation));
         Ok(Decisions::from_rows(&policy(path), trace, rows)?)
     };
-    let decisions = files.iter().map(read).collect::<anyhow::Result<_>>()?;
-    let is_same = |judged: &Judged| {
-        let made = &judged.conditions;
-        (made.warmup_s, made.replica_start_s, made.seed) == (judging.warmup_s, judging.replica_start_s, judging.seed)
-            && made.data_digest == trace.digest()
-    };
-    Ok((decisions, before.filter(is_same).map(|judged| judged.sweeps).unwrap_or_default()))
+    files.iter().map(read).collect()
 }
 
 /// The decisions of the policies that the last replay into the folder played, in the order in which they were shown; without its
@@ -162,21 +154,32 @@ fn policy(path: &Path) -> String {
     path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-fn judged_before(folder: &Path) -> anyhow::Result<Option<Judged>> {
+/// How an earlier replay into the folder was judged; `None` where that is not written there.
+///
+/// # Errors
+/// It cannot be read, or is of other usage than this: its decisions would be judged against what they were not made for.
+pub(super) fn judged_before(folder: &Path, trace: &Trace) -> anyhow::Result<Option<Judged>> {
     let path = folder.join(super::JUDGED);
     if !path.exists() {
         return Ok(None);
     }
     let text = fs::read_to_string(&path).with_context(|| format!("{}", path.display()))?;
-    let judged = serde_json::from_str(&text);
-    judged.map(Some).with_context(|| format!("{}: was not written by a replay of this version", path.display()))
+    let judged: Judged = serde_json::from_str(&text)
+        .with_context(|| format!("{}: was not written by a replay of this version", path.display()))?;
+    if judged.conditions.data_digest != trace.digest() {
+        bail!(
+            "{}: its decisions were made on other usage than this: judge them with the trace that they were made on, and the same --last, --until and --step; or play this one",
+            folder.display()
+        );
+    }
+    Ok(Some(judged))
 }
 
 impl Replay {
     /// The part of a live source that is replayed.
-    fn window(&self, now: Time) -> Window {
+    fn window(&self, end: Time) -> Window {
         let span_s = self.last.unwrap_or(super::LAST_S);
         let steps = usize::try_from(span_s / i64::from(self.step)).unwrap_or(1).max(1);
-        Window::last(now, self.step, steps)
+        Window::last(end, self.step, steps)
     }
 }
