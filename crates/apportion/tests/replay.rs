@@ -313,7 +313,7 @@ fn arguments_that_do_not_fit_are_explained() {
     check(&["usage.csv", "--saving", "3"], "is no share");
     check(&["usage.csv", "--policy", "static", "--saving", "30%"], "--saving needs what --sweep measures");
     check(&["usage.csv", "--until", "noon"], "is no time");
-    check(&["usage.csv", "--until", "-5"], "no usage samples");
+    check(&["usage.csv", "--until", "5"], "no usage samples");
 }
 
 #[test]
