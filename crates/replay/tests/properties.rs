@@ -262,7 +262,8 @@ fn a_capacity_is_of_its_own_metric_only() {
     let given = |amounts: &[(&str, f64)]| {
         let amounts = amounts.iter().map(|(metric, amount)| ((*metric).to_owned(), *amount)).collect();
         let node = Some(Node { amounts, claims: BTreeMap::new() });
-        let made = run(&trace, Player::Engine(&engines[0]), &Options { node, ..Options::default() }, &unwatched).unwrap();
+        let made =
+            run(&trace, Player::Engine(&engines[0]), &Options { node, ..Options::default() }, &unwatched).unwrap();
         usage.map(|(metric, _)| {
             let last = |name: &str| made.series[trace.find(name, metric).unwrap()].decided.last().unwrap().allocation;
             last("alpha") + last("beta")
