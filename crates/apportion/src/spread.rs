@@ -74,6 +74,10 @@ impl<F: AsRef<dyn Forecaster + Send + Sync> + Sync> Forecaster for Spread<F> {
     fn scores(&self, workload: &WorkloadId, metric: &Metric) -> Vec<(String, f32)> {
         self.forecaster.as_ref().scores(workload, metric)
     }
+
+    fn forget(&self, is_there: &dyn Fn(&WorkloadId) -> bool) {
+        self.forecaster.as_ref().forget(is_there);
+    }
 }
 
 /// As many threads as asked for, or all that there are cores for.
@@ -124,6 +128,17 @@ mod tests {
                 assert!(others.into_iter().all(|place| made[place].at(0, 0.5) == Some(place as f32)), "{made:?}");
             }
         }
+    }
+
+    #[test]
+    fn workloads_that_are_gone_are_forgotten_by_whoever_remembers_them() {
+        let auto = std::sync::Arc::new(apportion_planner::Auto::default());
+        let spread = Spread::new(std::sync::Arc::clone(&auto) as std::sync::Arc<dyn Forecaster + Send + Sync>, 2, 2);
+        spread.forecast(&[input(0), input(1)], 16);
+        let known = || ["w0", "w1"].map(|name| auto.choice(&name.into(), &"cpu_cores".into()).is_some());
+        assert_eq!(known(), [true, true]);
+        spread.forget(&|workload| workload.as_str() == "w1");
+        assert_eq!(known(), [false, true]);
     }
 
     #[test]

@@ -111,6 +111,7 @@ pub struct TickReport {
 /// One turn of the loop at `snapshot.now`.
 pub fn tick(state: &mut LoopState, snapshot: &Snapshot, parts: &mut Parts<'_>) -> TickReport {
     state.forget(snapshot);
+    parts.forecaster.forget(&|workload| snapshot.workloads.contains_key(workload));
     let hurt = state.watch.review(snapshot);
     let assessed = refresh(state, snapshot, parts);
     let plan = parts.policy.plan(snapshot, &state.wanted);

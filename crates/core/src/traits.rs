@@ -52,6 +52,11 @@ pub trait Forecaster {
         let _ = (workload, metric);
         Vec::new()
     }
+    /// Forgets what it remembers of workloads that are gone: those of which `is_there` is false. The loop calls it at every turn. A
+    /// forecaster that remembers nothing, or whose memory several loops share, has nothing to do.
+    fn forget(&self, is_there: &dyn Fn(&WorkloadId) -> bool) {
+        let _ = is_there;
+    }
 }
 
 /// Everything a policy may look at for one workload.

@@ -418,3 +418,41 @@ fn the_same_input_gives_the_same_bytes() {
     assert_eq!(run(), run());
     assert!(run().contains(&NOW.plus_s(30).0.to_string()));
 }
+
+#[test]
+fn a_forecaster_is_told_which_workloads_are_left() {
+    #[derive(Default)]
+    struct Remembers(std::cell::RefCell<Vec<String>>);
+    impl Forecaster for Remembers {
+        fn name(&self) -> &str {
+            "remembers"
+        }
+        fn forecast(&self, inputs: &[ForecastInput], horizon: usize) -> Vec<Forecast> {
+            self.0.borrow_mut().extend(inputs.iter().map(|input| input.workload.to_string()));
+            Flat.forecast(inputs, horizon)
+        }
+        fn forget(&self, is_there: &dyn Fn(&WorkloadId) -> bool) {
+            self.0.borrow_mut().retain(|workload| is_there(&workload.as_str().into()));
+        }
+    }
+    let (mut rig, forecaster) = (Rig::new(2.0), Remembers::default());
+    rig.snapshot = snapshot(vec![state("web", 2.0), state("job", 2.0)]);
+    let mut tick_with = |names: &[&str]| {
+        rig.snapshot.now = rig.snapshot.now.plus_s(10);
+        let now = rig.snapshot.now;
+        rig.snapshot.workloads.retain(|workload, _| names.contains(&workload.as_str()));
+        rig.snapshot.workloads.values_mut().for_each(|known| read(known, name::CPU, now, 0.5));
+        let mut parts = Parts {
+            history: &Flat,
+            forecaster: &forecaster,
+            policy: &Twice,
+            executor: &mut rig.machine,
+            cadence: &Cadence::default(),
+            announced: &|_, _, _| Announced::default(),
+        };
+        tick(&mut rig.state, &rig.snapshot, &mut parts);
+        forecaster.0.borrow().iter().cloned().collect::<std::collections::BTreeSet<_>>()
+    };
+    assert_eq!(tick_with(&["web", "job"]), ["job".to_owned(), "web".to_owned()].into());
+    assert_eq!(tick_with(&["web"]), ["web".to_owned()].into());
+}

@@ -7,7 +7,7 @@ use crate::{
     choose::{clearly_below, off_by, relative_loss, width},
     forecasters::Row,
 };
-use apportion_core::{Forecast, Forecaster, LEVELS, stats::quantile, traits::ForecastInput};
+use apportion_core::{Forecast, Forecaster, LEVELS, WorkloadId, stats::quantile, traits::ForecastInput};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeSet, fmt::Display};
 
@@ -184,6 +184,9 @@ impl Forecaster for Corrected {
     fn settled<'a>(&'a self, input: &ForecastInput, horizon: usize) -> Option<Box<dyn Forecaster + 'a>> {
         let settled = self.forecaster.settled(input, horizon);
         Some(Box::new(Settled { settled, corrected: self, groups: groups(input) }))
+    }
+    fn forget(&self, is_there: &dyn Fn(&WorkloadId) -> bool) {
+        self.forecaster.forget(is_there);
     }
 }
 

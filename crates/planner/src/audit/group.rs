@@ -1,7 +1,8 @@
 //! The groups that a series belongs to, by what its past shows: known before it is forecast, so a group can be corrected.
 
-use crate::season::season_steps;
+use crate::{prepare::fill, season::season_steps};
 use apportion_core::{
+    Series,
     stats::quantile,
     time::{CALENDAR_FROM_S, DAY_S},
     traits::ForecastInput,
@@ -61,7 +62,7 @@ pub fn groups(input: &ForecastInput) -> [Group; 6] {
         group(By::Age, age(seen.len(), input.past.step_s)),
         group(By::Weekday, weekday(input)),
         group(By::Burstiness, burstiness(&seen)),
-        group(By::Class, class(&seen, input.past.step_s)),
+        group(By::Class, class(&input.past, &seen)),
     ]
 }
 
@@ -106,15 +107,17 @@ fn burstiness(seen: &[f32]) -> &'static str {
 
 /// In this order, the first that fits: idle (half of it at 0), short (less than two seasons), rhythmic (a season explains a
 /// quarter of the variance), drifting (the last third is a quarter above or below the first), irregular.
-fn class(seen: &[f32], step_s: u32) -> &'static str {
+fn class(past: &Series, seen: &[f32]) -> &'static str {
     if seen.iter().filter(|value| **value == 0.0).count() * 2 >= seen.len() {
         return "idle";
     }
-    let season = season_steps(seen, step_s);
+    let begin = past.values.iter().position(|value| value.is_finite()).unwrap_or(0);
+    let grid = &past.values[begin..];
+    let season = season_steps(&fill(grid), past.step_s);
     if seen.len() < 2 * season.max(12) {
         return "short";
     }
-    if season > 1 && explained(seen, season) >= 0.25 {
+    if season > 1 && explained(grid, season) >= 0.25 {
         return "rhythmic";
     }
     let third = seen.len() / 3;
@@ -122,12 +125,17 @@ fn class(seen: &[f32], step_s: u32) -> &'static str {
     if (last - first).abs() > 0.25 * first.abs() { "drifting" } else { "irregular" }
 }
 
-/// Part of the variance that goes with the time of the season; corrected for what pure noise would show.
+/// Part of the variance that goes with the time of the season; corrected for what pure noise would show. Gaps stay where they are
+/// on the grid: squeezed out, they would move all that follows to another time of the season.
 #[allow(clippy::cast_precision_loss, reason = "a count of steps")]
-fn explained(seen: &[f32], season: usize) -> f64 {
-    let whole = mean(seen);
+fn explained(grid: &[f32], season: usize) -> f64 {
+    let present = |phase: usize, every: usize| {
+        let values = grid.iter().skip(phase).step_by(every).copied();
+        values.filter(|value| value.is_finite()).collect::<Vec<f32>>()
+    };
+    let (seen, at) = (present(0, 1), |phase: usize| present(phase, season));
+    let whole = mean(&seen);
     let total: f64 = seen.iter().map(|value| (f64::from(*value) - whole).powi(2)).sum();
-    let at = |phase: usize| seen.iter().skip(phase).step_by(season).copied().collect::<Vec<f32>>();
     let between: f64 = (0..season).map(at).map(|values| (mean(&values) - whole).powi(2) * values.len() as f64).sum();
     let by_chance = season as f64 / seen.len() as f64;
     if total > 0.0 { (between / total - by_chance) / (1.0 - by_chance) } else { 0.0 }
@@ -152,6 +160,10 @@ mod tests {
         let tuesday_s = 1_795_478_400;
         let wave = |t: usize| 20.0 + 15.0 * (t as f32 / 288.0 * std::f32::consts::TAU).sin();
         check((0..864).map(wave).collect(), tuesday_s, ["1e+01", "3 to 6 days", "Friday", "uneven", "rhythmic"]);
+        // A week of it, one value in ten missing where a hash says so, after a gap; the first value is there.
+        let is_missing = |t: usize| t < 100 || (t as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32 & 0xFF < 26;
+        let gaps = (0..2_016).map(|t| if t != 100 && is_missing(t) { f32::NAN } else { wave(t) });
+        check(gaps.collect(), tuesday_s, ["1e+01", "3 to 6 days", "Tuesday", "uneven", "rhythmic"]);
         check(vec![0.0; 100], 0, ["zero", "under a day", "unknown", "steady", "idle"]);
         check((0..2_016).map(|t| t as f32).collect(), 0, ["1e+03", "6 days and more", "unknown", "uneven", "drifting"]);
         let burst = |t: usize| if t.is_multiple_of(50) { 9.0 } else { 0.01 + ((t * 7_919) % 13) as f32 / 1e4 };

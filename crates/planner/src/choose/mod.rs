@@ -148,13 +148,6 @@ impl Auto {
     pub fn choice(&self, workload: &WorkloadId, metric: &Metric) -> Option<Choice> {
         self.memory().made.get(&(workload.clone(), metric.clone())).cloned()
     }
-    /// Forgets series that are gone: those of which `keep` is false.
-    pub fn retain(&self, keep: impl Fn(&WorkloadId) -> bool) {
-        let mut memory = self.memory();
-        memory.made.retain(|(workload, _), _| keep(workload));
-        memory.kept.retain(|((workload, _), _), _| keep(workload));
-    }
-
     fn memory(&self) -> MutexGuard<'_, Choices> {
         self.choices.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -314,6 +307,11 @@ impl Forecaster for Auto {
     fn scores(&self, workload: &WorkloadId, metric: &Metric) -> Vec<(String, f32)> {
         let tried = self.choice(workload, metric).map(|choice| choice.scores).unwrap_or_default();
         tried.into_iter().map(|score| (score.name, score.wql)).collect()
+    }
+    fn forget(&self, is_there: &dyn Fn(&WorkloadId) -> bool) {
+        let mut memory = self.memory();
+        memory.made.retain(|(workload, _), _| is_there(workload));
+        memory.kept.retain(|((workload, _), _), _| is_there(workload));
     }
 }
 
