@@ -1,6 +1,6 @@
 //! The bare network on made-up features: what its speed is compared by with the same network in other programs.
 
-use super::{ModelConfig, Precision, head::OUTPUTS, network::Network, network::Trace};
+use super::{ModelConfig, Precision, TelemetryModel, head::OUTPUTS, network::Network, network::Trace};
 use crate::layers::int8::{Int8Weights, QuantizedMatrices};
 use crate::rng::Rng;
 use crate::training::adamw::AdamW;
@@ -26,8 +26,18 @@ impl BareNetwork {
     /// A batch of `windows` windows of `tokens` tokens.
     pub fn new(config: ModelConfig, precision: Precision, windows: usize, tokens: usize) -> Self {
         let network = Network::new(config);
-        let weights = network.layout.init(1);
-        let mut rng = Rng::new(2);
+        let (weights, mut rng) = (network.layout.init(1), Rng::new(2));
+        let features = (0..windows * tokens * config.features).map(|_| rng.normal()).collect();
+        Self::with(network, weights, precision, features, tokens)
+    }
+
+    /// The network of a model in f32, on a batch of features `[windows · tokens, features]`.
+    pub fn of(model: &TelemetryModel, features: Vec<f32>, tokens: usize) -> Self {
+        let network = Network::new(model.config());
+        Self::with(network, model.weights().to_vec(), Precision::F32, features, tokens)
+    }
+
+    fn with(network: Network, weights: Vec<f32>, precision: Precision, features: Vec<f32>, tokens: usize) -> Self {
         Self {
             quantized: match precision {
                 Precision::F32 => QuantizedMatrices::new(),
@@ -36,7 +46,7 @@ impl BareNetwork {
             decay_mask: network.layout.decay_mask(),
             gradient: vec![0.0; weights.len()],
             optimiser: AdamW::new(weights),
-            features: (0..windows * tokens * config.features).map(|_| rng.normal()).collect(),
+            features,
             network,
             tokens,
             trace: Trace::default(),
@@ -51,9 +61,14 @@ impl BareNetwork {
 
     /// One forward pass; gives the first number that comes out.
     pub fn forward(&mut self) -> f32 {
+        self.outputs()[0]
+    }
+
+    /// One forward pass; gives all that comes out, `[windows · tokens, outputs]`.
+    pub fn outputs(&mut self) -> &[f32] {
         let weights = Int8Weights::new(&self.optimiser.weights, &self.quantized);
         self.network.forward(&weights, &self.features, self.tokens, self.tokens, &mut self.trace);
-        self.trace.out[0]
+        &self.trace.out
     }
 
     /// Forward, backward of half the mean square of what comes out, and a step of AdamW; in f32. Gives the gradient's norm.

@@ -7,6 +7,8 @@ mod forecast;
 pub(crate) mod head;
 pub(crate) mod network;
 mod phase_table;
+#[cfg(test)]
+mod reference_tests;
 mod scale;
 pub(crate) mod season;
 pub(crate) mod sorted_window;

@@ -1,8 +1,5 @@
 //! The loop over steps: shards on threads, one sum of gradients, one optimiser step.
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use serde::{Deserialize, Serialize};
 
 use super::TrainSet;
@@ -109,7 +106,8 @@ pub struct Trainer<'a> {
     network: Network,
     decay_mask: Vec<f32>,
     state: Checkpoint,
-    shards: Vec<Mutex<Shard>>,
+    /// One a thread.
+    buffers: Vec<Shard>,
     gradient: Vec<f32>,
     threads: usize,
     /// Steps in a row, the last ones, that changed nothing since their gradient was not finite.
@@ -119,7 +117,7 @@ pub struct Trainer<'a> {
 /// So many of them, and what follows will be no better.
 const MOST_FAULTS: u64 = 10;
 
-/// The buffers of one shard.
+/// The buffers of the shard that a thread is at.
 #[derive(Debug)]
 struct Shard {
     maker: WindowMaker,
@@ -148,26 +146,25 @@ impl<'a> Trainer<'a> {
     pub fn resume(state: Checkpoint, set: &'a TrainSet, threads: usize) -> Self {
         let network = Network::new(state.config.model);
         let parameters = network.layout.len();
-        let shard = || {
-            Mutex::new(Shard {
-                maker: WindowMaker::new(),
-                tokens: Tokens::default(),
-                trace: Trace::default(),
-                gradient: vec![0.0; parameters],
-                loss: 0.0,
-                targets: 0,
-                windows: 0,
-            })
+        let buffers = || Shard {
+            maker: WindowMaker::new(),
+            tokens: Tokens::default(),
+            trace: Trace::default(),
+            gradient: vec![0.0; parameters],
+            loss: 0.0,
+            targets: 0,
+            windows: 0,
         };
+        let threads = threads.clamp(1, state.config.shards.max(1));
         Self {
             set,
             groups: Groups::of(set, state.config.mixture.replay),
             decay_mask: network.layout.decay_mask(),
             network,
-            shards: (0..state.config.shards.max(1)).map(|_| shard()).collect(),
+            buffers: (0..threads).map(|_| buffers()).collect(),
             gradient: vec![0.0; parameters],
             state,
-            threads: threads.max(1),
+            threads,
             faults: 0,
         }
     }
@@ -178,8 +175,7 @@ impl<'a> Trainer<'a> {
         if self.state.step >= schedule.steps {
             return None;
         }
-        self.run_shards();
-        let (loss, targets, windows) = self.reduce();
+        let Totals { loss, targets, windows } = self.run_shards();
         let rate = schedule.rate(self.state.step);
         let optimiser = &mut self.state.optimiser;
         let gradient_norm = optimiser.step(&self.gradient, &self.decay_mask, self.state.step, rate, average_keep);
@@ -228,20 +224,34 @@ impl<'a> Trainer<'a> {
         TelemetryModel::from_parts(self.network.clone(), self.average().to_vec())
     }
 
-    fn run_shards(&self) {
-        let next = AtomicUsize::new(0);
-        let work = || {
-            loop {
-                let index = next.fetch_add(1, Ordering::Relaxed);
-                let Some(shard) = self.shards.get(index) else { break };
-                // A poisoned lock means that another thread panicked, which the scope passes on.
-                let mut shard = shard.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                self.run_shard(index, &mut shard);
+    /// Every shard forward and backward, as many at a time as there are threads; sums them in their order, so that neither the bytes
+    /// depend on the number of threads nor the memory on the number of shards. The gradient becomes that of the mean loss.
+    fn run_shards(&mut self) -> Totals {
+        let mut totals = Totals::default();
+        let mut buffers = std::mem::take(&mut self.buffers);
+        self.gradient.fill(0.0);
+        let shards = self.state.config.shards.max(1);
+        for first in (0..shards).step_by(self.threads) {
+            let wave = &mut buffers[..self.threads.min(shards - first)];
+            self.run_wave(first, wave);
+            for shard in wave {
+                totals.add(shard);
+                self.gradient.iter_mut().zip(&shard.gradient).for_each(|(sum, g)| *sum += g);
             }
-        };
+        }
+        self.buffers = buffers;
+        let scale = 1.0 / totals.targets.max(1) as f32;
+        self.gradient.iter_mut().for_each(|g| *g *= scale);
+        totals
+    }
+
+    /// The shards from `first` on, each on a thread of its own with a buffer of its own.
+    fn run_wave(&self, first: usize, wave: &mut [Shard]) {
         std::thread::scope(|scope| {
-            (1..self.threads).for_each(|_| drop(scope.spawn(work)));
-            work();
+            let mut shards = wave.iter_mut().enumerate();
+            let own = shards.next();
+            shards.for_each(|(place, shard)| drop(scope.spawn(move || self.run_shard(first + place, shard))));
+            own.into_iter().for_each(|(place, shard)| self.run_shard(first + place, shard));
         });
     }
 
@@ -262,20 +272,20 @@ impl<'a> Trainer<'a> {
         shard.gradient.fill(0.0);
         self.network.backward(weights, features, trace, &mut shard.gradient);
     }
+}
 
-    /// Sums the shards in their order; the gradient becomes that of the mean loss.
-    fn reduce(&mut self) -> (f64, usize, usize) {
-        let (mut loss, mut targets, mut windows) = (0.0, 0, 0);
-        self.gradient.fill(0.0);
-        for shard in &mut self.shards {
-            let shard = shard.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
-            loss += shard.loss;
-            targets += shard.targets;
-            windows += shard.windows;
-            self.gradient.iter_mut().zip(&shard.gradient).for_each(|(sum, g)| *sum += g);
-        }
-        let scale = 1.0 / targets.max(1) as f32;
-        self.gradient.iter_mut().for_each(|g| *g *= scale);
-        (loss, targets, windows)
+/// What the shards of one step add up to.
+#[derive(Clone, Copy, Debug, Default)]
+struct Totals {
+    loss: f64,
+    targets: usize,
+    windows: usize,
+}
+
+impl Totals {
+    fn add(&mut self, shard: &Shard) {
+        self.loss += shard.loss;
+        self.targets += shard.targets;
+        self.windows += shard.windows;
     }
 }
