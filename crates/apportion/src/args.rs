@@ -1,5 +1,6 @@
 //! Arguments as typed. What they mean together is worked out once, in the command that takes them.
 
+use crate::commands::announce::Announce;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -330,6 +331,7 @@ q0.1 ... q0.9. Parquet or CSV by the file's ending.
 
 Examples:
   apportion forecast usage.parquet --horizon 288 --out forecast.parquet
+  apportion forecast usage.csv --horizon 288 --announce 2026-11-27T20:00:00Z..2026-11-27T22:00:00Z=3x:checkout --out sale.csv
   apportion forecast --from-store --horizon 288 --out forecast.csv"
 )]
 pub struct Forecast {
@@ -340,6 +342,10 @@ pub struct Forecast {
     /// and for auto and transformer with the weights that were tuned on it.
     #[arg(long)]
     pub from_store: bool,
+    /// Demand in IN is or will be FACTOR times usual after START until END, of one workload or of all: taken out of the past, and
+    /// told to the forecaster of what is to come. Times as IN counts them, or RFC 3339; may be given several times.
+    #[arg(long, value_name = "START..END=FACTORx[:WORKLOAD]", conflicts_with = "from_store")]
+    pub announce: Vec<Announce>,
     /// Use the weights tuned on the own store for a trace too (`apportion tune --list`); for auto and transformer.
     #[arg(long)]
     pub tuned: bool,

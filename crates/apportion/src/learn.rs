@@ -1,15 +1,17 @@
 //! Series to learn from: trace files and the own store.
 
-use crate::{
-    args::Global,
-    commands::say_aside,
-    daemon::{self, StoreHistory},
-};
+use crate::{args::Global, commands::say_aside, daemon};
 use anyhow::bail;
 use apportion_core::{
-    History as _, Metric, Series, Time, Window, WorkloadId, knob, stats::fnv1a, time::CALENDAR_FROM_S,
+    Metric, Series, Time, WorkloadId, knob,
+    stats::fnv1a,
+    tick::{Cadence, Resolution, Seen},
+    time::CALENDAR_FROM_S,
 };
-use apportion_host::{store::Store, trace::Trace};
+use apportion_host::{
+    store::{ReadError, Store},
+    trace::Trace,
+};
 use apportion_model::training::TrainSeries;
 use sha2::{Digest as _, Sha256};
 use std::{
@@ -67,20 +69,20 @@ impl Found {
     }
 }
 
-/// Every series of trace files and, where asked for, of the own store; with the names of the sources for people, who are told what is
-/// left out.
+/// Every series of trace files and, where asked for, of the own store until a time; with the names of the sources for people, who are
+/// told what is left out.
 ///
 /// # Errors
 /// One of them cannot be read.
 pub(crate) fn read(
     global: &Global,
     traces: &[PathBuf],
-    store: bool,
+    store_until: Option<Time>,
     bounds: Bounds,
 ) -> anyhow::Result<(Vec<Found>, Vec<String>)> {
     let mut all = every_from_traces(traces)?;
-    if store {
-        let (found, thinned) = every_from_store(&Arc::new(global.open_to_read()?), daemon::now(), bounds)?;
+    if let Some(until) = store_until {
+        let (found, thinned) = every_from_store(&Arc::new(global.open_to_read()?), until, bounds)?;
         all.extend(found);
         if thinned > 0 {
             say_aside(&format!("{thinned} workloads of the store are left out, so that what is read fits in memory"));
@@ -91,7 +93,7 @@ pub(crate) fn read(
     if all.len() < before {
         say_aside(&format!("{} series of fewer than {} readings are left out", before - all.len(), bounds.readings));
     }
-    Ok((all, names(traces, store)))
+    Ok((all, names(traces, store_until.is_some())))
 }
 
 /// Every series of trace files that is long enough to learn from.
@@ -119,36 +121,44 @@ fn every_from_traces(traces: &[PathBuf]) -> anyhow::Result<Vec<Found>> {
     Ok(all)
 }
 
-/// What the loop forecasts, as it sees it: 90 days of five minutes of the metrics that decide a knob, where there is enough to learn
-/// from.
+/// What the loop forecasts, as it sees it: 90 days of five minutes until a time of the metrics that decide a knob, without what was
+/// announced for them, where there is enough to learn from; of so many workloads at most.
 ///
 /// # Errors
 /// The store cannot be read.
-pub(crate) fn from_store(store: &Arc<Store>, now: Time) -> anyhow::Result<Vec<Found>> {
-    let (mut all, _) = every_from_store(store, now, TO_LEARN)?;
+pub(crate) fn from_store(store: &Arc<Store>, until: Time, workloads: usize) -> anyhow::Result<Vec<Found>> {
+    let (mut all, _) = every_from_store(store, until, Bounds { workloads, ..TO_LEARN })?;
     all.retain(|found| found.is_enough(TO_LEARN));
     Ok(all)
 }
 
-/// However short, with the number of workloads that are left out.
-fn every_from_store(store: &Arc<Store>, now: Time, bounds: Bounds) -> anyhow::Result<(Vec<Found>, usize)> {
-    let history = StoreHistory(Arc::clone(store));
-    let window = Window::last(now, STORE_STEP_S, STORE_STEPS);
-    let workloads = store.workloads()?;
-    let every = workloads.len().div_ceil(bounds.workloads.max(1)).max(1) as u64;
-    let ids = workloads.into_iter().map(|seen| seen.workload.id).filter(|id| !id.is_machine());
-    let (kept, thinned): (Vec<_>, Vec<_>) = ids.partition(|id| fnv1a(id.as_str().bytes()).is_multiple_of(every));
-    let mut all = Vec::new();
-    for id in kept {
-        for metric in store.metrics(&id)?.into_iter().filter(knob::is_demand) {
-            let Some(series) = history.series(&id, &metric, window) else { continue };
-            all.push(Found { source: "store".to_owned(), workload: id.clone(), metric, series: begun(&series) });
-        }
-    }
+/// However short, with the number of workloads that are left out. What comes after `until` changes nothing of it.
+fn every_from_store(store: &Arc<Store>, until: Time, bounds: Bounds) -> anyhow::Result<(Vec<Found>, usize)> {
+    let workloads = store.workloads()?.into_iter().filter(|seen| seen.first <= until && !seen.workload.id.is_machine());
+    let ids: Vec<WorkloadId> = workloads.map(|seen| seen.workload.id).collect();
+    let every = ids.len().div_ceil(bounds.workloads.max(1)).max(1) as u64;
+    let (kept, thinned): (Vec<_>, Vec<_>) =
+        ids.into_iter().partition(|id| fnv1a(id.as_str().bytes()).is_multiple_of(every));
+    let grid = Resolution { step_s: STORE_STEP_S, context: STORE_STEPS, horizon: 1, enough: 0 };
+    let cadence = Cadence { resolutions: vec![grid], ..Cadence::default() };
+    let all = daemon::with_seen(store, &cadence, until, |seen| {
+        kept.iter().map(|id| every_of(store, seen, id, until)).collect::<Result<Vec<_>, _>>()
+    })??;
     if store.status().read_errors > 0 {
         bail!("{}: history cannot be read; the log says what of it", store.path().display());
     }
-    Ok((all, thinned.len()))
+    Ok((all.into_iter().flatten().collect(), thinned.len()))
+}
+
+/// The metrics of a workload that decide a knob.
+fn every_of(store: &Store, seen: &Seen<'_>, workload: &WorkloadId, until: Time) -> Result<Vec<Found>, ReadError> {
+    let metrics = store.metrics(workload)?.into_iter().filter(knob::is_demand);
+    let found = metrics.filter_map(|metric| {
+        let (input, ..) = seen.forecast_input(workload, &metric, until)?;
+        let (workload, series) = (workload.clone(), begun(&input.past));
+        Some(Found { source: "store".to_owned(), workload, metric, series })
+    });
+    Ok(found.collect())
 }
 
 /// SHA-256 over series, in their order.

@@ -9,6 +9,7 @@ use apportion_core::{
 use apportion_host::store::{Access, Options, Store};
 use std::{
     collections::BTreeMap,
+    fmt::Write as _,
     fs,
     path::Path,
     process::Command,
@@ -63,4 +64,28 @@ fn every_workload_is_forecast_as_the_loop_does_with_what_was_announced() {
     let median = |line: &str| line.split(',').nth(7).unwrap().parse::<f64>().unwrap();
     let web: Vec<f64> = text.lines().filter(|line| line.starts_with("web,")).map(median).collect();
     assert!((web[5] - 3.0).abs() < 0.1 && (web[20] - 1.0).abs() < 0.1, "in the sale and after it: {web:?}");
+}
+
+#[test]
+fn what_is_announced_of_a_trace_is_taken_out_of_its_past_and_put_on_what_is_to_come() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut rows = "workload,metric,time,value\n".to_owned();
+    for (workload, step) in ["a", "b"].into_iter().flat_map(|workload| (0..100).map(move |step| (workload, step))) {
+        // Thrice the usual over the last fifty steps.
+        let value = if step >= 50 { 6 } else { 2 };
+        writeln!(rows, "{workload},cpu_cores,{},{value}", step * 300).unwrap();
+    }
+    fs::write(folder.path().join("usage.csv"), rows).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_apportion"));
+    command.args("forecast usage.csv --model recent --horizon 8 --out out.csv".split(' '));
+    // Until the fourth step ahead: 99 is the last one known.
+    let done = command.args(["--announce", "14700..30900=3x:a"]).current_dir(folder.path()).output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let made = fs::read_to_string(folder.path().join("out.csv")).unwrap();
+    let medians = |workload: &str| {
+        let rows = made.lines().filter(|row| row.starts_with(&format!("{workload},")));
+        rows.map(|row| row.split(',').nth(7).unwrap().parse::<f32>().unwrap()).collect::<Vec<f32>>()
+    };
+    assert_eq!(medians("a"), [6.0, 6.0, 6.0, 6.0, 2.0, 2.0, 2.0, 2.0]);
+    assert_eq!(medians("b"), [6.0; 8]);
 }

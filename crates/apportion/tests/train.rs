@@ -1,13 +1,16 @@
 //! `apportion train` as a user runs it: it writes what it says, goes on after a kill to the same weights, and forecasts.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+use apportion_core::{Batch, Metric, Time, Workload, WorkloadId, WorkloadKind, metric::name};
+use apportion_host::store::{Access, Options, Store};
 use std::{
+    collections::BTreeMap,
     fmt::Write as _,
     fs,
     path::Path,
     process::{Command, Output},
     thread,
-    time::Duration,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 fn command(folder: &Path, args: &[&str]) -> Command {
@@ -82,6 +85,43 @@ fn a_checkpoint_does_not_go_on_with_other_series() {
     check(train("more.csv", "10"), "the training in this folder has sha256_of_series");
     check(train("usage.csv", "5"), "the training in this folder has holdout 10, these series have 5");
     assert!(train("usage.csv", "10").status.success());
+}
+
+/// Memory of twelve workloads, a reading every five minutes of the last two days.
+fn record(folder: &Path) {
+    let now_s = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap();
+    let mut batch = Batch::default();
+    for id in (0..12).map(|index| WorkloadId::new(&format!("w{index}"))) {
+        for step in 0..576_i32 {
+            let bytes = 1e9 + 1e8 * (f64::from(step) / 45.0).sin();
+            let time = Time::from_s(now_s - i64::from(575 - step) * 300);
+            batch.push(&id, &Metric::new(name::MEMORY_WORKING_SET), time, bytes);
+        }
+        let (kind, path) = (WorkloadKind::Cgroup, id.as_str().to_owned());
+        batch.workloads.push(Workload { id, kind, path, labels: BTreeMap::new() });
+    }
+    let store = Store::open(&folder.join("apportion.db"), Access::ReadWrite, Options::default()).unwrap();
+    store.backfill(&batch, Time::from_s(now_s)).unwrap();
+}
+
+#[test]
+fn a_training_on_a_store_goes_on_with_what_it_began_with_although_the_store_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    record(folder.path());
+    let train = |says: &str| {
+        let args = ["train", "--from-store", "--steps", "10", "--threads", "1", "--out", "out"];
+        let said = String::from_utf8_lossy(&run(folder.path(), &args).stderr).into_owned();
+        assert!(said.contains(says) && !said.contains("0 series to learn from, 0 held out"), "{said}");
+    };
+    train("held out");
+    let path = folder.path().join("out/conditions.json");
+    let kept = fs::read_to_string(&path).unwrap();
+    let until_s = serde_json::from_str::<serde_json::Value>(&kept).unwrap()["store_until_s"].as_i64().unwrap();
+    // What counts is until when it was read before, not what time it is now.
+    fs::write(&path, kept.replace(&until_s.to_string(), &(until_s - 7_200).to_string())).unwrap();
+    train("the training in this folder has sha256_of_series");
+    fs::write(&path, kept).unwrap();
+    train("going on from step 10");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! a remedy. What a tuning wins is tested with the training itself (`crates/model/tests/training.rs`).
 #![allow(clippy::unwrap_used, reason = "a test")]
 
-use apportion::tuning::{Conditions, Version, Versions};
+use apportion::tuning::{Conditions, Version, Versions, sha256_of};
 use apportion_core::Metric;
 use apportion_model::{
     telemetry::{ModelConfig, TelemetryModel},
@@ -53,6 +53,7 @@ fn take(versions: &Versions, from: u32, seed: u64) -> u32 {
         from,
         made: jiff::Timestamp::from_second(1_700_000_000).unwrap(),
         program: "0".to_owned(),
+        sha256_of_shipped: sha256_of(&Transformer::embedded().unwrap()).unwrap(),
         conditions,
         step_s: 60,
         scores: vec![score("cpu_cores", 0.9, 0.95), score("memory_bytes", 0.99, 1.0)],
@@ -128,6 +129,17 @@ fn versions_serve_what_they_won_and_can_be_taken_back() {
     check(&["tune", "--list"], 0, "damaged: ");
     check(&["tune", "--rollback"], 0, "version 1 is in force");
     check(&forecast, 0, "8 steps of 1 series");
+
+    // A program with other weights of its own does not trust what won against these.
+    let record = folder.path().join("apportion.models/1.json");
+    let text = fs::read_to_string(&record).unwrap();
+    let sha256 = sha256_of(&Transformer::embedded().unwrap()).unwrap();
+    fs::write(&record, text.replace(&sha256, "of others")).unwrap();
+    check(&forecast, 0, "version 1 was judged beside other weights than this program ships with");
+    check(&["run", "--once"], 0, "version 1 was judged beside other weights than this program ships with");
+    check(&["tune", "--list"], 0, "0: the shipped weights (in force)");
+    check(&["tune", "--list"], 0, "1 (not used: judged beside other weights");
+    check(&["tune", "--rollback", "1"], 1, "version 1 was judged beside other weights");
 }
 
 #[test]

@@ -1,15 +1,15 @@
 //! `apportion forecast`.
 
-use super::{audit, models, say, say_aside};
+use super::{announce, audit, models, say, say_aside};
 use crate::{
     args::{self, Global},
     daemon,
     spread::{Spread, threads},
-    tuning::Versions,
+    tuning::{Versions, shipped},
 };
 use anyhow::Context as _;
 use apportion_core::{
-    Announced, Forecaster, Metric, WorkloadId, knob,
+    Announced, Forecaster, Metric, Series, Window, WorkloadId, knob,
     tick::{Cadence, Resolution},
     traits::ForecastInput,
 };
@@ -83,7 +83,7 @@ impl Job<'_> {
         let (Some(corrections), Some(path)) = (self.corrections.clone(), &self.args.corrections) else {
             return Ok(forecaster);
         };
-        let weights = versions.map_or(Ok(0), |versions| versions.current())?;
+        let weights = versions.map_or(Ok(0), |versions| Ok::<_, anyhow::Error>(versions.in_use(shipped()?)?.number))?;
         let asked = audit::asked(model, weights, self.context(), self.horizon);
         if let Some(why) = corrections.fitted.refuses(&asked) {
             anyhow::bail!("{}: {why}; run `apportion audit --model {model}` again", path.display());
@@ -96,12 +96,23 @@ impl Job<'_> {
         say_aside(&format!("{}: {} series, {}", path.display(), trace.len(), trace.report()));
         let make = |(workload, metric): Named<'_>| {
             let past = trace.get(workload, metric)?.series().tail(self.context());
-            let input =
-                ForecastInput { workload: workload.clone(), metric: metric.clone(), past, announced: Vec::new() };
-            Some((input, Announced::default()))
+            Some(self.with_announced(workload, metric, past))
         };
         let named: Vec<Named<'_>> = trace.iter().map(|(workload, metric, _)| (workload, metric)).collect();
         self.write(forecaster, &named, &make)
+    }
+
+    /// As the loop does: what was announced is taken out of the past, and what is announced is told of the future.
+    fn with_announced(&self, workload: &WorkloadId, metric: &Metric, mut past: Series) -> (ForecastInput, Announced) {
+        let window = |from: usize, steps: usize| {
+            let (from_s, to_s) = (past.time_s(from), past.time_s(from + steps));
+            Window { from_s, to_s, step_s: past.step_s }
+        };
+        let announced = |window| announce::announced(&self.args.announce, workload, window);
+        let (behind, ahead) = (announced(window(0, past.len())), announced(window(past.len(), self.horizon)));
+        behind.take_out(&mut past);
+        let (workload, metric, factors) = (workload.clone(), metric.clone(), ahead.factors.clone());
+        (ForecastInput { workload, metric, past, announced: factors }, ahead)
     }
 
     /// As the loop forecasts: the same past, without what was announced for it, and with what is announced.

@@ -1,5 +1,6 @@
 //! One file a command. Each turns its arguments into what it needs, once, and does it.
 
+pub mod announce;
 pub mod ask;
 pub mod audit;
 pub mod check;

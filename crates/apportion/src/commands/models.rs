@@ -1,6 +1,7 @@
 //! What `--model` may name: a forecaster of this program, or weights in files of the user's own.
 
-use crate::tuning::{Versions, shipped};
+use super::say_aside;
+use crate::tuning::{InUse, Versions, shipped};
 use anyhow::Context as _;
 use apportion_core::Forecaster;
 use apportion_model::{bolt::BoltModel, telemetry::TelemetryModel};
@@ -27,7 +28,11 @@ pub(crate) fn forecaster(name: &str, versions: Option<&Versions>) -> anyhow::Res
     let Some(versions) = versions.filter(|_| takes_tuned(name)) else {
         return Ok(apportion_planner::forecaster(name)?);
     };
-    Ok(apportion_planner::forecaster_with(name, versions.in_force(shipped()?)?)?)
+    let InUse { transformer, passed_over, .. } = versions.in_use(shipped()?)?;
+    if let Some(why) = passed_over {
+        say_aside(&format!("{why}; the shipped weights are used"));
+    }
+    Ok(apportion_planner::forecaster_with(name, transformer)?)
 }
 
 /// Whether a forecaster has the telemetry Transformer in it, for which tuned weights are.

@@ -1,8 +1,9 @@
 //! `apportion train`: a telemetry network from recorded series and synthetic ones.
 
 use super::{say, say_aside};
-use crate::{args::Global, learn, tuning::replace};
+use crate::{args::Global, daemon, learn, tuning::replace};
 use anyhow::Context as _;
+use apportion_core::Time;
 use apportion_model::{
     telemetry::ModelConfig,
     training::{Checkpoint, Progress, TrainConfig, TrainSeries, TrainSet, Trainer, validate},
@@ -102,24 +103,47 @@ pub fn run(global: &Global, args: &Train) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The store is read up to a quarter of an hour ago: by then all that speaks of a step has come in, and is the same ever after.
+const SETTLED_S: i64 = 900;
+
 /// What was found to learn from.
 struct Learnt {
     set: TrainSet,
     /// To judge by.
     held: Vec<TrainSeries>,
     sources: Vec<String>,
+    /// The end of what was read of the store.
+    store_until_s: Option<i64>,
     digest: String,
 }
 
 impl Learnt {
     fn read(global: &Global, args: &Train) -> anyhow::Result<Self> {
-        let (found, sources) = learn::read(global, &args.traces, args.from_store, learn::TO_LEARN)?;
+        let store_until_s = args.from_store.then(|| store_until_s(args));
+        let until = store_until_s.map(Time::from_s);
+        let (found, sources) = learn::read(global, &args.traces, until, learn::TO_LEARN)?;
         let digest = learn::digest(&found);
         let (held, own): (Vec<_>, Vec<_>) = found.into_iter().partition(|found| found.is_held_out(args.holdout));
         let [held, series] = [held, own].map(|part| part.into_iter().map(learn::Found::into_train_by_source).collect());
         let set = TrainSet { series, replay: Vec::new() };
-        Ok(Self { set, held, sources, digest })
+        Ok(Self { set, held, sources, store_until_s, digest })
     }
+}
+
+/// Where a training that goes on stopped reading the store, since the store itself goes on; of a new one, the last whole step.
+fn store_until_s(args: &Train) -> i64 {
+    let before = args.out.join("checkpoint.safetensors").exists().then(|| kept_conditions(args).ok()).flatten();
+    let step_s = i64::from(learn::STORE_STEP_S);
+    let settled_s = || (daemon::now().s() - SETTLED_S).div_euclid(step_s) * step_s;
+    before.and_then(|before| before["store_until_s"].as_i64()).unwrap_or_else(settled_s)
+}
+
+/// What the folder says of the training in it.
+fn kept_conditions(args: &Train) -> anyhow::Result<serde_json::Value> {
+    let path = args.out.join("conditions.json");
+    let text =
+        fs::read_to_string(&path).with_context(|| format!("{}: what the checkpoint learnt from", path.display()))?;
+    serde_json::from_str(&text).with_context(|| format!("{}", path.display()))
 }
 
 /// A training goes on from its checkpoint, if that is of the same network, seed and series.
@@ -157,14 +181,11 @@ fn begin<'a>(args: &Train, learnt: &'a Learnt, threads: usize) -> anyhow::Result
 /// A checkpoint goes on only with what it began with: other series would give weights that nobody could repeat.
 fn same_series(args: &Train, learnt: &Learnt) -> anyhow::Result<()> {
     let path = args.out.join("conditions.json");
-    let text =
-        fs::read_to_string(&path).with_context(|| format!("{}: what the checkpoint learnt from", path.display()))?;
-    let before: serde_json::Value = serde_json::from_str(&text).with_context(|| format!("{}", path.display()))?;
-    let now = conditions(args, learnt);
+    let (before, now) = (kept_conditions(args)?, conditions(args, learnt));
     if let Some(key) = ["sha256_of_series", "holdout"].into_iter().find(|key| before[*key] != now[*key]) {
         anyhow::bail!(
             "{}: the training in this folder has {key} {}, these series have {}; name the traces it began with ({}), or \
-             give another --out",
+             give another --out (of a store, the oldest days go with time)",
             path.display(),
             before[key],
             now[key],
@@ -184,6 +205,7 @@ fn conditions(args: &Train, learnt: &Learnt) -> serde_json::Value {
         "holdout": args.holdout,
         "held_out": learnt.held.len(),
         "sources": learnt.sources,
+        "store_until_s": learnt.store_until_s,
         "sha256_of_series": learnt.digest,
     })
 }

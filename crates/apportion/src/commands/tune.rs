@@ -3,8 +3,8 @@
 use super::{NothingFound, say, say_aside};
 use crate::{
     args::Global,
-    learn,
-    tuning::{self, Job, Version, VersionError, Versions},
+    daemon, learn,
+    tuning::{self, Job, Version, VersionError, Versions, shipped},
 };
 use apportion_model::training::{GroupOutcome, Progress, TuneConfig};
 use clap::Args;
@@ -87,7 +87,7 @@ pub fn run(global: &Global, args: &Tune) -> anyhow::Result<()> {
 }
 
 fn job(global: &Global, args: &Tune) -> anyhow::Result<Job> {
-    let (own, sources) = learn::read(global, &args.traces, args.traces.is_empty(), learn::TO_LEARN)?;
+    let (own, sources) = learn::read(global, &args.traces, args.traces.is_empty().then(daemon::now), learn::TO_LEARN)?;
     say_aside(&format!("{} series from {}", own.len(), sources.join(", ")));
     let threads = crate::spread::threads(args.threads);
     let config = TuneConfig { steps: args.steps, peak: args.rate, seed: args.seed, threads, ..TuneConfig::default() };
@@ -135,8 +135,14 @@ fn table(scores: &[GroupOutcome]) -> String {
 }
 
 fn list(versions: &Versions) -> anyhow::Result<()> {
-    let current = versions.current()?;
-    let mark = |number: u32| if number == current { " (in force)" } else { "" };
+    let shipped = shipped()?;
+    let is_outdated = |number: u32| matches!(versions.fits(number, &shipped), Err(VersionError::Outdated(_)));
+    let used = Some(versions.current()?).filter(|number| !is_outdated(*number)).unwrap_or(0);
+    let mark = |number: u32| match number {
+        number if number == used => " (in force)",
+        number if is_outdated(number) => " (not used: judged beside other weights than this program ships with)",
+        _ => "",
+    };
     say(&format!("0: the shipped weights{}", mark(0)));
     for version in versions.list()? {
         match version {
@@ -165,7 +171,7 @@ fn roll_back(versions: &Versions, to: Option<u32>) -> anyhow::Result<()> {
     if to.is_none() && versions.current().is_ok_and(|current| current == 0) {
         return Err(NothingFound("the shipped weights are in force; there is nothing to take back".to_owned()).into());
     }
-    let to = versions.roll_back(to).map_err(|error| match error {
+    let to = versions.roll_back(to, &shipped()?).map_err(|error| match error {
         VersionError::Unknown(_) => anyhow::Error::new(NothingFound(error.to_string())),
         other => other.into(),
     })?;

@@ -25,10 +25,10 @@ struct World {
 
 impl World {
     fn new(groups: &[&str]) -> Self {
-        Self::within(tempfile::tempdir().unwrap(), groups, &Config::default())
+        Self::within(tempfile::tempdir().unwrap(), groups, &Config::default(), "recent")
     }
 
-    fn within(folder: tempfile::TempDir, groups: &[&str], config: &Config) -> Self {
+    fn within(folder: tempfile::TempDir, groups: &[&str], config: &Config, model: &'static str) -> Self {
         let root = folder.path().join("root");
         put(&root, "proc/self/mountinfo", "30 24 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw\n");
         put(&root, "proc/self/cgroup", "0::/init.scope\n");
@@ -36,7 +36,7 @@ impl World {
         put(&root, "proc/stat", "cpu  100 0 100 1000 0 0 0 0 0 0\ncpu0 100 0 100 1000 0 0 0 0 0 0\n");
         put(&root, "sys/fs/cgroup/cgroup.controllers", "cpu io memory pids\n");
         groups.iter().for_each(|name| group(&root, name));
-        let mut daemon = assemble(config, settings(folder.path())).unwrap().daemon;
+        let mut daemon = assemble(config, Settings { model, ..settings(folder.path()) }).unwrap().daemon;
         daemon.turn(START);
         Self { folder, daemon }
     }
@@ -361,7 +361,8 @@ fn a_full_disk_ends_no_loop_and_no_limit_is_set_without_its_record() {
         "guard = \"brisk\"\n[[workloads]]\nmatch = \"/w*\"\napply = true\nbounds = { cpu_quota_cores = [0.1, 0.5] }";
     let names: Vec<String> = (0..40).map(|index| format!("w{index}")).collect();
     let groups: Vec<&str> = names.iter().map(String::as_str).collect();
-    let mut world = World::within(folder, &groups, &Config::parse(rules, Path::new("rules")).unwrap());
+    let config = Config::parse(rules, Path::new("rules")).unwrap();
+    let mut world = World::within(folder, &groups, &config, "recent");
     disk.fill();
     let cut = |world: &World| -> BTreeSet<String> {
         let is_cut = |name: &&String| world.text(&format!("{name}/cpu.max")) != "100000 100000";
@@ -403,4 +404,31 @@ fn a_loop_whose_numbers_cannot_be_read_does_not_start() {
     let error = format!("{error:#}");
     assert!(error.contains("the ledger's last number cannot be read, so nothing starts"), "{error}");
     assert!(error.contains("lost") || error.contains("no such table"), "{error}");
+}
+
+#[test]
+fn a_running_loop_takes_up_the_version_that_is_put_in_force_and_says_why_it_does_not() {
+    let mut world = World::within(tempfile::tempdir().unwrap(), &["web"], &Config::default(), "transformer");
+    let versions = crate::tuning::Versions::of(&world.folder.path().join("store/apportion.db"));
+    crate::tuning::tests::put_in_force(&versions, "cpu_cores", |_| ());
+    world.daemon.turn(START.plus_s(10));
+    assert_eq!(world.daemon.weights.used, 1);
+    let past =
+        apportion_core::Series { start_s: 0, step_s: 300, values: (0..200).map(|t| f32::from(t % 7_u8)).collect() };
+    let input = apportion_core::traits::ForecastInput {
+        workload: "/web".into(),
+        metric: Metric::new("cpu_cores"),
+        past,
+        announced: Vec::new(),
+    };
+    let shipped = crate::tuning::shipped().unwrap();
+    let (made, before) =
+        (world.daemon.forecaster.forecast(std::slice::from_ref(&input), 8), shipped.forecast(&[input], 8));
+    assert_ne!(made, before, "the shipped weights are still used");
+
+    crate::tuning::tests::put_in_force(&versions, "cpu_cores", |version| version.sha256_of_shipped.clear());
+    let said = world.daemon.turn(START.plus_s(20)).problems;
+    let said = said.iter().find(|problem| problem.place == "tuned weights").map(|problem| problem.what.clone());
+    let said = said.unwrap_or_default();
+    assert!(world.daemon.weights.used == 0 && said.contains("version 2 was judged beside other weights"), "{said}");
 }

@@ -32,6 +32,8 @@ const DAY: Duration = Duration::from_secs(86_400);
 const AFTER_DRIFT_S: i64 = DAY_S / 4;
 /// Steps of five minutes that count as of late: a day.
 const LATE_STEPS: usize = 288;
+/// So many workloads, by a hash of their names: all of it must live within the memory that the packaged service has.
+const WORKLOADS: usize = 64;
 /// Fewer steps than by hand, since it goes on day after day.
 const STEPS: u64 = 200;
 
@@ -62,6 +64,7 @@ impl Report {
 
 /// The thread; it is told to end when this goes.
 pub(super) struct Tuner {
+    store: PathBuf,
     report: Arc<Mutex<Report>>,
     stop: Arc<AtomicBool>,
 }
@@ -72,7 +75,7 @@ impl Tuner {
     /// # Errors
     /// The system gives no thread.
     pub(super) fn start(store: PathBuf) -> io::Result<Self> {
-        let tuner = Self { report: Arc::default(), stop: Arc::default() };
+        let tuner = Self { store: store.clone(), report: Arc::default(), stop: Arc::default() };
         let (report, stop) = (Arc::clone(&tuner.report), Arc::clone(&tuner.stop));
         thread::Builder::new().name("tuner".to_owned()).spawn(move || {
             if let Err(error) = rustix::process::nice(19) {
@@ -97,6 +100,8 @@ impl Tuner {
 impl Drop for Tuner {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
+        // What ends with the loop was not killed.
+        Versions::of(&self.store).note_end();
     }
 }
 
@@ -109,10 +114,26 @@ fn sleep(wait: Duration, stop: &AtomicBool) -> bool {
     !stop.load(Ordering::Relaxed)
 }
 
-/// One look: drift, a tuning where it is due, and when to look again.
+/// One look: drift, a tuning where it is due, and when to look again. While it lasts it is noted beside the store.
 fn look(store: &Path, stop: &AtomicBool) -> (Report, Duration) {
+    let (versions, now) = (Versions::of(store), super::now());
+    if let Some(began) = versions.begun().filter(|began| now.s() - began.as_second() < DAY_S) {
+        let what = format!(
+            "the one that began at {began} never ended: the process was killed, perhaps for want of memory; the next comes a day after it"
+        );
+        return (Report { problem: Some(what), ..Report::default() }, EVERY);
+    }
+    if let Err(error) = versions.note_begin(jiff::Timestamp::now()) {
+        return (Report { problem: Some(error.to_string()), ..Report::default() }, EVERY);
+    }
+    let found = look_noted(store, now, stop);
+    versions.note_end();
+    found
+}
+
+fn look_noted(store: &Path, now: Time, stop: &AtomicBool) -> (Report, Duration) {
     let mut report = Report::default();
-    let next = match look_and_tune(store, stop, &mut report) {
+    let next = match look_and_tune(store, now, stop, &mut report) {
         Ok(next) => next,
         Err(error) if error.is::<NothingFound>() => {
             tracing::info!("{error}");
@@ -127,13 +148,14 @@ fn look(store: &Path, stop: &AtomicBool) -> (Report, Duration) {
     (report, next)
 }
 
-fn look_and_tune(store: &Path, stop: &AtomicBool, report: &mut Report) -> anyhow::Result<Duration> {
-    let (versions, now) = (Versions::of(store), super::now());
-    let found = learn::from_store(&Arc::new(Store::open(store, Access::ReadOnly, Options::default())?), now)?;
+fn look_and_tune(store: &Path, now: Time, stop: &AtomicBool, report: &mut Report) -> anyhow::Result<Duration> {
+    let versions = Versions::of(store);
+    let found = Arc::new(Store::open(store, Access::ReadOnly, Options::default())?);
+    let found = learn::from_store(&found, now, WORKLOADS)?;
     let config = TuneConfig { steps: STEPS, seed: now.s().unsigned_abs(), threads: 1, ..TuneConfig::default() };
     let job = Job::new(found, Vec::new(), vec!["the store".to_owned()], config);
-    let in_force = versions.in_force(shipped()?)?;
-    report.drift = drift(&job.set.series, &|group| in_force.model(&Metric::new(group), STORE_STEP_S), LATE_STEPS, 1);
+    let in_use = versions.in_use(shipped()?)?.transformer;
+    report.drift = drift(&job.set.series, &|group| in_use.model(&Metric::new(group), STORE_STEP_S), LATE_STEPS, 1);
     let has_drifted = report.drift.iter().any(GroupDrift::has_drifted);
     if !is_due(versions.last_tried().as_ref(), has_drifted, now) {
         return Ok(EVERY);
@@ -160,37 +182,14 @@ fn is_due(last: Option<&Version>, has_drifted: bool, now: Time) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tuning::Conditions;
+    use crate::tuning::tests::{put_in_force, version};
     use apportion_core::{Batch, Sample, Workload, WorkloadId, WorkloadKind};
-
-    fn made(at_s: i64) -> Version {
-        let conditions = Conditions {
-            steps: 200,
-            peak: 1e-4,
-            replay: 0.5,
-            seed: 1,
-            series: 1,
-            sources: Vec::new(),
-            sha256_of_series: String::new(),
-        };
-        Version {
-            number: 1,
-            from: 0,
-            made: jiff::Timestamp::from_second(at_s).unwrap(),
-            program: String::new(),
-            conditions,
-            step_s: STORE_STEP_S,
-            scores: Vec::new(),
-            serves: std::collections::BTreeMap::new(),
-            sha256_of_weights: String::new(),
-        }
-    }
 
     #[test]
     fn tunes_once_a_day_and_sooner_where_forecasts_have_become_worse() {
         let now = Time::from_s(1_700_000_000);
         let check = |hours_ago: i64, drifted: bool, due: bool| {
-            let last = made(now.s() - hours_ago * 3_600);
+            let last = version(now.s() - hours_ago * 3_600);
             assert_eq!(is_due(Some(&last), drifted, now), due, "{hours_ago} h ago, drifted: {drifted}");
         };
         assert!(is_due(None, false, now));
@@ -235,6 +234,42 @@ mod tests {
         store.flush().unwrap();
         let (report, next) = look(&path, &stop);
         assert_eq!((report, next), (Report::default(), EVERY));
-        assert!(Versions::of(&path).last_tried().is_none());
+        let versions = Versions::of(&path);
+        assert!(versions.last_tried().is_none() && versions.begun().is_none());
+    }
+
+    /// Six workloads for four days, busy for a sixth of every four hours.
+    fn record(path: &Path, now: Time) {
+        let mut batch = Batch::default();
+        for k in 0..6_u16 {
+            let id = WorkloadId::new(&format!("w{k}"));
+            for step in 0..1_152_i64 {
+                let busy = f64::from(u8::from((step + i64::from(k)) % 48 < 9));
+                let (time, bytes) = (now.plus_s(-300 * (1_152 - step)), 5e8 + 1e8 * f64::from(k) + 3e8 * busy);
+                batch.push(&id, &Metric::new("memory_working_set_bytes"), time, bytes);
+            }
+            let (kind, path, labels) = (WorkloadKind::Cgroup, format!("/{id}"), std::collections::BTreeMap::new());
+            batch.workloads.push(Workload { id, kind, path, labels });
+        }
+        Store::open(path, Access::ReadWrite, Options::default()).unwrap().backfill(&batch, now).unwrap();
+    }
+
+    #[test]
+    fn a_look_tunes_where_that_is_due_and_not_after_one_that_took_the_process_down() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("apportion.db");
+        let (stop, versions, now) = (AtomicBool::new(false), Versions::of(&path), super::super::now());
+        record(&path, now);
+        // Weights that have learnt nothing are soon beaten, and a small network is soon tuned.
+        put_in_force(&versions, "memory_working_set_bytes", |_| ());
+        let hours_ago = |hours: i64| jiff::Timestamp::from_second(now.s() - hours * 3_600).unwrap();
+        versions.note_begin(hours_ago(23)).unwrap();
+        let problem = look(&path, &stop).0.problem.unwrap_or_default();
+        assert!(problem.contains("never ended") && versions.current().unwrap() == 1, "{problem}");
+        versions.note_begin(hours_ago(25)).unwrap();
+        let (report, next) = look(&path, &stop);
+        let tried = versions.last_tried().unwrap();
+        assert_eq!((report.problem, next, tried.number, versions.begun()), (None, EVERY, 2, None));
+        assert_eq!((tried.is_kept(), versions.current().unwrap()), (true, 2), "{:?}", tried.scores);
     }
 }

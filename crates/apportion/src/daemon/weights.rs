@@ -1,9 +1,9 @@
 //! The weights in force: those of `apportion tune` where they won, read again when another version is put in force. Files that
-//! are damaged are said, turn by turn, and the shipped weights are used.
+//! are damaged, or won against other shipped weights, are said, turn by turn, and the shipped weights are used.
 
 use crate::{
     spread::{Spread, threads},
-    tuning::{Versions, shipped},
+    tuning::{InUse, Versions, shipped},
 };
 use apportion_core::{Forecaster, Problem};
 use std::{path::Path, sync::Arc};
@@ -54,13 +54,14 @@ impl Weights {
 
     fn read(&mut self) -> anyhow::Result<Loaded> {
         let shipped = shipped()?;
-        let tuned = self.versions.in_force(shipped.clone());
-        self.used = if tuned.is_ok() { self.seen.clone().unwrap_or(0) } else { 0 };
-        self.problem = tuned.as_ref().err().map(|error| {
-            tracing::warn!("{error}");
-            Problem { place: "tuned weights".to_owned(), what: format!("{error}; the shipped weights are used") }
+        let found = self.versions.in_use(shipped.clone());
+        let found = found.unwrap_or_else(|why| InUse { number: 0, transformer: shipped, passed_over: Some(why) });
+        self.used = found.number;
+        self.problem = found.passed_over.map(|why| {
+            tracing::warn!("{why}");
+            Problem { place: "tuned weights".to_owned(), what: format!("{why}; the shipped weights are used") }
         });
-        let forecaster = apportion_planner::forecaster_with(self.model, tuned.unwrap_or(shipped))?;
+        let forecaster = apportion_planner::forecaster_with(self.model, found.transformer)?;
         Ok(Arc::new(Spread::new(forecaster, BATCH, threads(None))))
     }
 }

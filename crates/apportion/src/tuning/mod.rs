@@ -2,8 +2,11 @@
 
 mod versions;
 
+#[cfg(test)]
+pub(crate) mod tests;
+
 pub(crate) use versions::replace;
-pub use versions::{Conditions, Version, VersionError, Versions};
+pub use versions::{Conditions, InUse, Version, VersionError, Versions, sha256_of};
 
 use crate::{commands::NothingFound, learn, learn::Found};
 use anyhow::Context as _;
@@ -42,7 +45,8 @@ impl Job {
 /// Tunes, judges and keeps what won; `None` where `progress` broke it off.
 ///
 /// # Errors
-/// There is too little history ([`NothingFound`]), the version in force is damaged, or a file cannot be written.
+/// There is too little history ([`NothingFound`]), the version in force is damaged, another was put in force meanwhile, or a file
+/// cannot be written.
 pub(crate) fn tune(
     versions: &Versions,
     job: Job,
@@ -52,8 +56,8 @@ pub(crate) fn tune(
     if !training::is_enough(&set.series) {
         return Err(NothingFound(too_little(&set)).into());
     }
-    let from = versions.current()?;
-    let in_force = versions.transformer(from, shipped()?)?;
+    let began = versions.current()?;
+    let InUse { number: from, transformer: in_force, .. } = versions.in_use(shipped()?)?;
     let start = if from == 0 { in_force.general().clone() } else { versions.weights(from)? };
     let Some(tuned) = training::tune(&start, &set, &config, progress) else { return Ok(None) };
     // What is judged is what will be read again.
@@ -62,6 +66,7 @@ pub(crate) fn tune(
     let (series, step_s) = (set.series.len(), commonest_step_s(&set));
     set.series.retain(|series| series.step_s == step_s);
     let scores = training::judge(&set, &|group| in_force.model(&Metric::new(group), step_s), &tuned, config.threads);
+    let _lock = versions.lock_unless_overtaken(began)?;
     let number = versions.next()?;
     let mut serves = if from == 0 { BTreeMap::new() } else { versions.version(from)?.serves };
     serves.extend(scores.iter().filter(|score| score.is_won()).map(|score| (Metric::new(&score.group), number)));
@@ -71,6 +76,7 @@ pub(crate) fn tune(
         from,
         made: jiff::Timestamp::now(),
         program: env!("CARGO_PKG_VERSION").to_owned(),
+        sha256_of_shipped: sha256_of(&in_force)?,
         conditions: Conditions { steps, peak, replay, seed, series, sources, sha256_of_series },
         step_s,
         scores,

@@ -4,7 +4,7 @@
 
 use crate::learn::{STORE_STEP_S, hex};
 use apportion_core::Metric;
-use apportion_model::{telemetry::TelemetryModel, training::GroupOutcome};
+use apportion_model::{WeightsError, telemetry::TelemetryModel, training::GroupOutcome};
 use apportion_planner::forecasters::{Transformer, Tuned};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -16,7 +16,7 @@ use std::{
     sync::Arc,
 };
 
-/// Versions that are kept, and those whose weights they use.
+/// Versions that are kept, those whose weights they use, and the one that a rollback goes back to.
 const KEPT: usize = 8;
 
 /// One tuning.
@@ -30,6 +30,9 @@ pub struct Version {
     pub made: jiff::Timestamp,
     /// Version of the program.
     pub program: String,
+    /// SHA-256 of the weights that the program shipped with: what was judged beside others says nothing beside these.
+    #[serde(default)]
+    pub sha256_of_shipped: String,
     /// How it was trained.
     pub conditions: Conditions,
     /// Seconds between the values of the series it was judged on; its weights serve no others.
@@ -101,6 +104,35 @@ pub enum VersionError {
     /// No version has that number.
     #[error("there is no version {0}; `apportion tune --list` shows those there are, 0 is the shipped weights")]
     Unknown(u32),
+    /// A version won against other weights than those that this program ships with.
+    #[error(
+        "version {0} was judged beside other weights than this program ships with, so it is not used; `apportion tune` judges anew"
+    )]
+    Outdated(u32),
+    /// Another version was put in force while a tuning was under way.
+    #[error(
+        "version {now} was put in force while this tuning, begun with version {began}, was under way, so nothing of it is kept; tune again"
+    )]
+    Overtaken {
+        /// In force when the tuning began.
+        began: u32,
+        /// In force now.
+        now: u32,
+    },
+    /// The shipped weights cannot be written out, to be told from others.
+    #[error("the shipped weights: {0}")]
+    Shipped(#[from] WeightsError),
+}
+
+/// The weights that are used.
+#[derive(Debug)]
+pub struct InUse {
+    /// The version they are of; 0 for the shipped ones.
+    pub number: u32,
+    /// The Transformer with them.
+    pub transformer: Transformer,
+    /// Why the version in force is not used, where it is not.
+    pub passed_over: Option<VersionError>,
 }
 
 type Result<T> = std::result::Result<T, VersionError>;
@@ -158,12 +190,51 @@ impl Versions {
         serde_json::from_slice(&fs::read(self.tried()).ok()?).ok()
     }
 
-    /// The Transformer with the weights in force.
+    /// The weights in force; the shipped ones where the version in force was judged beside others.
     ///
     /// # Errors
     /// As [`Self::current`] and [`Self::transformer`].
-    pub fn in_force(&self, shipped: Transformer) -> Result<Transformer> {
-        self.transformer(self.current()?, shipped)
+    pub fn in_use(&self, shipped: Transformer) -> Result<InUse> {
+        let number = self.current()?;
+        match self.fits(number, &shipped) {
+            Ok(()) => Ok(InUse { number, transformer: self.transformer(number, shipped)?, passed_over: None }),
+            Err(why @ VersionError::Outdated(_)) => {
+                Ok(InUse { number: 0, transformer: shipped, passed_over: Some(why) })
+            }
+            Err(other) => Err(other),
+        }
+    }
+
+    /// Refuses a version that was judged beside other shipped weights.
+    ///
+    /// # Errors
+    /// It was, or its record cannot be read.
+    pub fn fits(&self, number: u32, shipped: &Transformer) -> Result<()> {
+        if number == 0 || self.version(number)?.sha256_of_shipped == sha256_of(shipped)? {
+            return Ok(());
+        }
+        Err(VersionError::Outdated(number))
+    }
+
+    /// Notes that a background tuning begins: one that takes the process down with it must not be tried again at once.
+    ///
+    /// # Errors
+    /// It cannot be noted.
+    pub fn note_begin(&self, at: jiff::Timestamp) -> Result<()> {
+        fs::create_dir_all(&self.folder).map_err(|source| VersionError::Io { path: self.folder.clone(), source })?;
+        write(&self.begun_file(), format!("{at}\n").as_bytes())
+    }
+
+    /// Notes that it has ended, however it did.
+    pub fn note_end(&self) {
+        // Where it cannot be removed, the next is a day later.
+        let _ = fs::remove_file(self.begun_file());
+    }
+
+    /// When a background tuning began that has not ended.
+    #[must_use]
+    pub fn begun(&self) -> Option<jiff::Timestamp> {
+        fs::read_to_string(self.begun_file()).ok()?.trim().parse().ok()
     }
 
     /// The Transformer with the weights of a version.
@@ -205,7 +276,30 @@ impl Versions {
         Ok(self.numbers("safetensors")?.last().copied().max(self.numbers("json")?.last().copied()).unwrap_or(0) + 1)
     }
 
-    /// Notes a tuning; where it won somewhere, its weights are kept and in force from now on.
+    /// Keeps other tunings and rollbacks out for as long as the result lives.
+    ///
+    /// # Errors
+    /// The folder cannot be made or locked.
+    pub fn lock(&self) -> Result<File> {
+        let path = self.folder.join("lock");
+        let locked = fs::create_dir_all(&self.folder).and_then(|()| {
+            let file = File::options().create(true).truncate(false).write(true).open(&path)?;
+            file.lock().map(|()| file)
+        });
+        locked.map_err(|source| VersionError::Io { path, source })
+    }
+
+    /// As [`Self::lock`], for a tuning that began while version `began` was in force.
+    ///
+    /// # Errors
+    /// Another is in force by now, which that tuning knows nothing of; or as [`Self::lock`].
+    pub fn lock_unless_overtaken(&self, began: u32) -> Result<File> {
+        let lock = self.lock()?;
+        let now = self.current()?;
+        if now == began { Ok(lock) } else { Err(VersionError::Overtaken { began, now }) }
+    }
+
+    /// Notes a tuning; where it won somewhere, its weights are kept and in force from now on. The caller holds the lock.
     ///
     /// # Errors
     /// A file cannot be written; what was in force still is.
@@ -216,7 +310,7 @@ impl Versions {
             write(&self.weights_file(version.number), weights)?;
             write(&self.record(version.number), &json(version))?;
             self.set_current(version.number)?;
-            self.prune();
+            self.prune(version);
         }
         write(&self.tried(), &json(version))
     }
@@ -224,38 +318,46 @@ impl Versions {
     /// Puts a version in force again, or without a number the one before the current; says which.
     ///
     /// # Errors
-    /// There is none such, or it is damaged.
-    pub fn roll_back(&self, to: Option<u32>) -> Result<u32> {
+    /// There is none such, it is damaged, or it was judged beside other shipped weights.
+    pub fn roll_back(&self, to: Option<u32>, shipped: &Transformer) -> Result<u32> {
+        let _lock = self.lock()?;
         let to = match to {
             Some(number) => number,
-            None => self.before_current()?,
+            None => self.before_current(shipped)?,
         };
-        if to != 0 {
-            let serves = self.version(to)?.serves;
-            serves.values().collect::<BTreeSet<_>>().into_iter().try_for_each(|it| self.weights(*it).map(drop))?;
-        }
+        self.check(to, shipped)?;
         self.set_current(to)?;
         Ok(to)
     }
 
-    /// What the current version builds on; where its record cannot be read, the newest sound one before it.
-    fn before_current(&self) -> Result<u32> {
-        let Ok(current) = self.current() else { return Ok(0) };
-        if let Ok(version) = self.version(current) {
-            return Ok(version.from);
+    /// Whether a version can be used: all its weights are there and sound, and judged beside these.
+    fn check(&self, number: u32, shipped: &Transformer) -> Result<()> {
+        if number == 0 {
+            return Ok(());
         }
+        self.fits(number, shipped)?;
+        let serves = self.version(number)?.serves;
+        serves.values().collect::<BTreeSet<_>>().into_iter().try_for_each(|it| self.weights(*it).map(drop))
+    }
+
+    /// What the current version builds on; where that or its own record cannot be read, the newest before it that can be used.
+    fn before_current(&self, shipped: &Transformer) -> Result<u32> {
+        let Ok(current) = self.current() else { return Ok(0) };
+        let from = self.version(current).ok().map(|version| version.from);
         let earlier = self.numbers("json")?.into_iter().rev().filter(|number| *number < current);
-        Ok(earlier.into_iter().find(|number| self.version(*number).is_ok()).unwrap_or(0))
+        let mut candidates = from.into_iter().chain(earlier);
+        Ok(candidates.find(|number| self.check(*number, shipped).is_ok()).unwrap_or(0))
     }
 
     fn set_current(&self, number: u32) -> Result<()> {
         write(&self.folder.join("current"), format!("{number}\n").as_bytes())
     }
 
-    /// Removes old versions that nothing in use needs. What cannot be removed stays, and does no harm.
-    fn prune(&self) {
+    /// Removes old versions that nothing in use needs, and no rollback from the current one. What cannot be removed stays, and does
+    /// no harm.
+    fn prune(&self, current: &Version) {
         let Ok(all) = self.numbers("json") else { return };
-        let mut kept: BTreeSet<u32> = all.iter().rev().take(KEPT).copied().collect();
+        let mut kept: BTreeSet<u32> = all.iter().rev().take(KEPT).copied().chain([current.from]).collect();
         let serving =
             kept.iter().filter_map(|number| self.version(*number).ok()).flat_map(|it| it.serves.into_values());
         kept.extend(serving.collect::<Vec<u32>>());
@@ -285,6 +387,9 @@ impl Versions {
     fn record(&self, number: u32) -> PathBuf {
         self.folder.join(format!("{number}.json"))
     }
+    fn begun_file(&self) -> PathBuf {
+        self.folder.join("begun")
+    }
     fn tried(&self) -> PathBuf {
         self.folder.join("last-tried.json")
     }
@@ -292,6 +397,14 @@ impl Versions {
 
 fn damaged(path: &Path, what: &str) -> VersionError {
     VersionError::Damaged { path: path.to_owned(), what: what.to_owned() }
+}
+
+/// SHA-256 of a network's general weights, by which it is told from others.
+///
+/// # Errors
+/// They cannot be written out.
+pub fn sha256_of(transformer: &Transformer) -> Result<String> {
+    Ok(sha256(&transformer.general().to_bytes()?))
 }
 
 fn sha256(bytes: &[u8]) -> String {

@@ -3,6 +3,7 @@
 use super::{Audit, say_aside};
 use crate::{
     args::Global,
+    daemon,
     learn::{self, Bounds, Found},
 };
 use apportion_core::{WorkloadId, traits::ForecastInput};
@@ -12,7 +13,7 @@ pub(super) fn series(global: &Global, args: &Audit) -> anyhow::Result<(Vec<Forec
     let series = usize::try_from(args.series)?;
     // Half of a horizon before and half of one after an end is what a forecast is judged with.
     let bounds = Bounds { readings: usize::try_from(args.horizon)?, workloads: series };
-    let (all, sources) = learn::read(global, &args.traces, args.from_store, bounds)?;
+    let (all, sources) = learn::read(global, &args.traces, args.from_store.then(daemon::now), bounds)?;
     let every = all.len().div_ceil(series).max(1);
     if every > 1 {
         say_aside(&format!("one of every {every} series of {} is audited; --series audits more", all.len()));
