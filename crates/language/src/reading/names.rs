@@ -21,10 +21,12 @@ pub(super) fn insist_on_one_in_what_acts(named: &mut [f32], tokens: &[Token]) {
 }
 
 fn insist(named: &mut [f32], tokens: &[Token], least: f32) {
-    let words: Vec<&str> = tokens.iter().map(|token| token.text.as_str()).collect();
-    let all = lexicon::classes(&words).contains(&"all names");
+    let all = || {
+        let words: Vec<&str> = tokens.iter().map(|token| token.text.as_str()).collect();
+        lexicon::classes(&words).contains(&"all names")
+    };
     let best = (0..named.len()).max_by(|a, b| named[*a].total_cmp(&named[*b]));
-    if let Some(best) = best.filter(|best| !all && (least..=0.5).contains(&named[*best])) {
+    if let Some(best) = best.filter(|best| (least..=0.5).contains(&named[*best]) && !all()) {
         named[best] = NAME_BY_ALL_ELSE;
     }
 }
