@@ -1,8 +1,13 @@
 //! What an operator said, typed. A sentence becomes one of these or nothing (`crates/language`); what it does to sizing is
 //! worked out by the planner (`planner::instructions`).
 
-use crate::{Resource, Time};
+use crate::{Resource, Time, WorkloadId, time::DAY_S};
 use serde::{Deserialize, Serialize};
+
+/// A report is about now: without an end it holds for so long, seconds.
+pub const REPORT_LASTS_S: i64 = 2 * 3_600;
+/// However far off its end, no report holds longer, seconds.
+pub const REPORT_LASTS_MOST_S: i64 = 7 * DAY_S;
 
 /// What kind of instruction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -187,6 +192,12 @@ impl Instruction {
     }
 }
 
+/// True where a workload can answer to both of two names or wildcards: `nginx` and `nginx.service`, `web-*` and `web-1`.
+#[must_use]
+pub fn names_meet(a: &str, b: &str) -> bool {
+    WorkloadId::new(a).answers_to(b) || WorkloadId::new(b).answers_to(a)
+}
+
 /// Number of an instruction in the ledger; never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -207,10 +218,59 @@ pub struct Instructed {
 }
 
 impl Instructed {
+    /// When its one window begins.
+    #[must_use]
+    pub fn begin(&self) -> Time {
+        self.instruction.start.unwrap_or(self.time)
+    }
+
+    /// When its one window ends, as was said; a report's by itself. `None` until revoked, and of one that repeats.
+    #[must_use]
+    pub fn end(&self) -> Option<Time> {
+        let said = self.instruction.end.filter(|_| self.instruction.repeat.is_none());
+        if self.instruction.kind != InstructionKind::Report || self.instruction.repeat.is_some() {
+            return said;
+        }
+        let most = self.begin().plus_s(REPORT_LASTS_MOST_S);
+        Some(said.unwrap_or_else(|| self.begin().plus_s(REPORT_LASTS_S)).min(most))
+    }
+
     /// True where it has no effect any more at `now`. One that repeats is never past.
     #[must_use]
     pub fn is_past(&self, now: Time) -> bool {
-        let over = self.instruction.repeat.is_none() && self.instruction.end.is_some_and(|end| end <= now);
-        over || self.revoked.is_some_and(|revoked| revoked <= now)
+        self.end().is_some_and(|end| end <= now) || self.revoked.is_some_and(|revoked| revoked <= now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_meet_where_a_workload_answers_to_both() {
+        let check = |a: &str, b: &str, meet| {
+            assert_eq!((names_meet(a, b), names_meet(b, a)), (meet, meet), "{a} {b}");
+        };
+        check("nginx", "nginx.service", true);
+        check("Nginx", "/system.slice/nginx.service", true);
+        check("web-*", "web-1", true);
+        check("web-*", "*", true);
+        check("web", "web-1", false);
+        check("nginx.service", "nginx-proxy.service", false);
+    }
+
+    #[test]
+    fn reports_end_by_themselves() {
+        let said = |kind, end: Option<i64>, repeat| {
+            let instruction = Instruction { end: end.map(Time::from_s), repeat, ..Instruction::new(kind, "") };
+            let said = Instructed { id: InstructionId(1), time: Time::from_s(1_000), revoked: None, instruction };
+            said.end().map(Time::s)
+        };
+        let (report, rule) = (InstructionKind::Report, InstructionKind::Rule);
+        assert_eq!(said(report, None, None), Some(1_000 + REPORT_LASTS_S));
+        assert_eq!(said(report, Some(90_000), None), Some(90_000));
+        assert_eq!(said(report, Some(90 * DAY_S), None), Some(1_000 + REPORT_LASTS_MOST_S));
+        assert_eq!((said(rule, None, None), said(rule, Some(5_000), None)), (None, Some(5_000)));
+        assert_eq!(said(report, Some(5_000), Some(Repeat::Daily)), None);
     }
 }

@@ -22,6 +22,13 @@ pub enum Objection {
     },
     /// Nothing that can be set here counts in what was said (copies, space on a disk).
     NothingToSet,
+    /// How much of a resource there is in all is not known here, so that a share of it says nothing; an amount works.
+    ShareOfUnknown {
+        /// Of what; `None` for everything.
+        resource: Option<Resource>,
+    },
+    /// A least share of everything together: such a share can only be a most.
+    FloorOnTotal,
     /// So many more requests mean nothing where requests are not measured; a factor works.
     NotMeasured {
         /// Of which workload.
@@ -108,6 +115,28 @@ pub enum Objection {
         /// How many others use more than that too.
         others: usize,
     },
+    /// A tighter bound on the same knob counts meanwhile.
+    Tighter {
+        /// Of which workload; `None` for everything together.
+        workload: Option<String>,
+        /// On which knob.
+        knob: Knob,
+        /// The bound that counts.
+        bound: f64,
+        /// The instruction that it is from; the configuration where none.
+        by: Option<InstructionId>,
+    },
+    /// What is expected is more than the machine has.
+    BeyondMachine {
+        /// Of what.
+        resource: Resource,
+        /// How many workloads it is expected of.
+        workloads: usize,
+        /// What all of them would use: a day's mean with what was said.
+        asked: f64,
+        /// What there is.
+        has: f64,
+    },
     /// It has no end: it stands until it is revoked.
     NoEnd,
     /// It has no size: this factor is taken.
@@ -127,6 +156,8 @@ impl Objection {
                 | Self::Held { .. }
                 | Self::RecommendOnly { .. }
                 | Self::BelowUse { .. }
+                | Self::Tighter { .. }
+                | Self::BeyondMachine { .. }
                 | Self::NoEnd
                 | Self::NoSize { .. }
         )

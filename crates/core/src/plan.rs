@@ -1,6 +1,6 @@
 //! What a policy wants, why, and what it proposes to change.
 
-use crate::{Capacity, DecisionId, InstructionId, Knob, Setting, Time, WorkloadId};
+use crate::{Capacity, DecisionId, InstructionId, Knob, Setting, Time, WorkloadId, workload::Asked};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -118,6 +118,12 @@ pub struct Reason {
     pub binding: Binding,
     /// What the next lower size would have cost.
     pub counterfactual: Option<Counterfactual>,
+    /// What people or signals asked for beyond what is enough; its factor is in `margin` too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Asked>,
+    /// The least or the most that people allow, where that decided, in the knob's unit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bound: Option<f64>,
     /// The instructions of people that bear on it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub said: Vec<InstructionId>,
@@ -127,7 +133,23 @@ impl Reason {
     /// A reason that is nothing but what decided.
     #[must_use]
     pub const fn only(binding: Binding) -> Self {
-        Self { used: None, expected: None, quantile: 0.0, margin: 1.0, binding, counterfactual: None, said: Vec::new() }
+        Self {
+            used: None,
+            expected: None,
+            quantile: 0.0,
+            margin: 1.0,
+            binding,
+            counterfactual: None,
+            asked: None,
+            bound: None,
+            said: Vec::new(),
+        }
+    }
+
+    /// The part of `margin` that earlier harm raised.
+    #[must_use]
+    pub fn harm_margin(&self) -> f64 {
+        self.margin / self.asked.map_or(1.0, |asked| asked.factor)
     }
 
     /// True where it rests on the most that people allow and on nothing that was measured.

@@ -6,6 +6,7 @@ use crate::{
     Margins, Metric, Outcome, Policy, Setting, Snapshot, Standing, Time, Verdict, Watch, Window, WorkloadId,
     WorkloadState, knob,
     traits::{AssessInput, ForecastInput},
+    without_announced,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -374,16 +375,16 @@ impl Seen<'_> {
             self.history.series(workload, metric, window)
         };
         let resolutions = self.cadence.resolutions.iter();
-        let (resolution, mut past) = resolutions
+        let (resolution, past) = resolutions
             .filter_map(|resolution| Some((resolution, past_on(resolution)?)))
             .find(|(resolution, past)| past.present().count() >= resolution.enough || *resolution == last)?;
         let step_s = i64::from(resolution.step_s);
         let from_s = past.end().s() + step_s;
-        let behind = Window { from_s: past.start_s, to_s: from_s, step_s: resolution.step_s };
-        (self.announced)(workload, metric, behind).take_out(&mut past);
+        let said = |window: Window| (self.announced)(workload, metric, window);
+        let past = without_announced(past, &said, &|window| self.history.series(workload, metric, window));
         let horizon = i64::try_from(resolution.horizon).ok()?;
         let ahead = Window { from_s, to_s: from_s + horizon * step_s, step_s: resolution.step_s };
-        let announced = (self.announced)(workload, metric, ahead);
+        let announced = said(ahead);
         let (workload, metric) = (workload.clone(), metric.clone());
         let input = ForecastInput { workload, metric, past, announced: announced.factors.clone() };
         Some((input, announced, resolution.horizon))

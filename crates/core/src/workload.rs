@@ -144,11 +144,14 @@ pub struct Asked {
     pub factor: f64,
     /// Added to that, in the knob's unit; negative takes away.
     pub added: f64,
+    /// True where an alert or a log line asks, false where people do.
+    #[serde(default)]
+    pub by_signal: bool,
 }
 
 impl Default for Asked {
     fn default() -> Self {
-        Self { factor: 1.0, added: 0.0 }
+        Self { factor: 1.0, added: 0.0, by_signal: false }
     }
 }
 

@@ -3,9 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use apportion_core::{
-    Binding, Change, Counterfactual, Decision, DecisionId, Knob, Outcome, Reason, Refusal, Setting, Time, Verdict,
-    WorkloadId, knob,
+    Binding, Change, Counterfactual, Decision, DecisionId, InstructionId, Knob, Outcome, Reason, Refusal, Setting,
+    Time, Verdict, WorkloadId, knob,
     plan::{Expected, Used},
+    workload::Asked,
 };
 use apportion_language::{
     Language,
@@ -49,6 +50,8 @@ fn reason() -> Reason {
             worst_day: Some(at("2026-11-17T00:00:00Z")),
             worst_day_over_s: 1_800.0,
         }),
+        asked: None,
+        bound: None,
         said: Vec::new(),
     }
 }
@@ -93,11 +96,56 @@ fn applied_cut() {
         &decision(admitted(1.4, Outcome::Applied { read_back: Setting::Value(1.4) })),
         &expect![[r#"
             checkout CPU limit 2 cores → 1.4 cores: applied
-            Decision 41, Sunday 22 November 2026 10:05. checkout: the CPU limit was lowered from 2 cores to 1.4 cores, and reads back as 1.4 cores. In the last day (measured 96% of the time) it used 0.31 cores at the median, 0.52 cores at p95 and 1.18 cores at most, on Saturday 20:00. The mstl forecast for the next 2 hours peaks on Sunday 11:00 at 0.9 cores, from 0.7 cores (p10) to 1.23 cores (p90); its back-test loss is 0.81 times that of repeating the season. What decided: the forecast, so that demand is covered 99% of the time, times 1.25 for earlier harm or what was reported. At 0.5 cores it would have been throttled for 38 minutes in the last 7 days, 30 minutes of that on Tuesday (UTC). To undo it: apportion rollback 41.
+            Decision 41, Sunday 22 November 2026 10:05. checkout: the CPU limit was lowered from 2 cores to 1.4 cores, and reads back as 1.4 cores. In the last day (measured 96% of the time) it used 0.31 cores at the median, 0.52 cores at p95 and 1.18 cores at most, on Saturday 20:00. The mstl forecast for the next 2 hours peaks on Sunday 11:00 at 0.9 cores, from 0.7 cores (p10) to 1.23 cores (p90); its back-test loss is 0.81 times that of repeating the season. What decided: the forecast, so that demand is covered 99% of the time, times 1.25 for earlier harm. At 0.5 cores it would have been throttled for 38 minutes in the last 7 days, 30 minutes of that on Tuesday (UTC). To undo it: apportion rollback 41.
             checkout CPU 上限 2 核 → 1.4 核：已生效
-            决策 41，2026年11月22日周日 10:05。checkout 的 CPU 上限已由 2 核降到 1.4 核，读回值为 1.4 核。最近 1 天（96% 的时间有数据）的用量：中位数 0.31 核，p95 为 0.52 核，最高 1.18 核（周六 20:00）。mstl 预测未来 2 小时将在周日 11:00 达到峰值 0.9 核，p10 到 p90 为 0.7 核到 1.23 核；回测损失为季节重复法的 0.81 倍。决定因素：预测，使需求在 99% 的时间内得到满足；因先前的下调造成影响或收到反映，再乘以 1.25。若为 0.5 核，最近 7 天内会被限流 38 分钟，其中周二 (UTC) 占 30 分钟。撤销命令：apportion rollback 41。
+            决策 41，2026年11月22日周日 10:05。checkout 的 CPU 上限已由 2 核降到 1.4 核，读回值为 1.4 核。最近 1 天（96% 的时间有数据）的用量：中位数 0.31 核，p95 为 0.52 核，最高 1.18 核（周六 20:00）。mstl 预测未来 2 小时将在周日 11:00 达到峰值 0.9 核，p10 到 p90 为 0.7 核到 1.23 核；回测损失为季节重复法的 0.81 倍。决定因素：预测，使需求在 99% 的时间内得到满足；因先前的下调造成影响，再乘以 1.25。若为 0.5 核，最近 7 天内会被限流 38 分钟，其中周二 (UTC) 占 30 分钟。撤销命令：apportion rollback 41。
         "#]],
     );
+}
+
+#[test]
+fn what_people_and_signals_caused_is_said() {
+    let check = |asked: Option<Asked>, binding: Binding, bound: Option<f64>, said: &[i64], says: &[&str], not: &str| {
+        let mut decision = decision(admitted(1.4, Outcome::DryRun));
+        let said = said.iter().copied().map(InstructionId).collect();
+        let margin = 1.25 * asked.map_or(1.0, |asked| asked.factor);
+        decision.change.reason = Reason { asked, bound, said, margin, ..Reason::only(binding) };
+        let words = told(&decision);
+        assert!(says.iter().all(|part| words.contains(part)), "{words}");
+        assert!(!words.contains(not), "{words}");
+    };
+    let asked = |factor, added, by_signal| Some(Asked { factor, added, by_signal });
+    check(
+        asked(1.5, 2.0, false),
+        Binding::Recent,
+        None,
+        &[3, 12],
+        &[
+            "times 1.25 for earlier harm",
+            "People reported: times 1.5 what is enough and 2 cores more.",
+            "Instructions 3, 12 bear on it (apportion instructions show 3).",
+            "人工反映：按所需的 1.5 倍，增加 2 核。",
+            "相关指令：3、12（apportion instructions show 3）。",
+        ],
+        "alert",
+    );
+    check(
+        asked(1.2, 0.0, true),
+        Binding::Recent,
+        None,
+        &[],
+        &["An alert or a log line counts as: times 1.2 what is enough.", "告警或日志计为"],
+        "People",
+    );
+    check(
+        None,
+        Binding::Ceiling,
+        Some(1.4),
+        &[7],
+        &["the most that people allow, 1.4 cores.", "Instruction 7 bears on it", "人工设定的上限 1.4 核。"],
+        "reported",
+    );
+    check(None, Binding::Floor, Some(2.0), &[], &["the least that people allow, 2 cores."], "Instruction");
 }
 
 #[test]
@@ -401,15 +449,21 @@ fn some_reason() -> impl Strategy<Value = Reason> {
     );
     let binding = (size(), 0_usize..13).prop_map(|(value, which)| bindings(value).swap_remove(which));
     let (used, expected, lower) = (prop::option::of(used), prop::option::of(expected), prop::option::of(lower));
-    (used, expected, 0.0_f64..=1.0, 1.0_f64..3.0, binding, lower).prop_map(
-        |(used, expected, quantile, margin, binding, counterfactual)| Reason {
+    let asked = (0.1_f64..10.0, prop_oneof![Just(0.0), size(), size().prop_map(|size| -size)], any::<bool>());
+    let asked = asked.prop_map(|(factor, added, by_signal)| Asked { factor, added, by_signal });
+    let said = prop::collection::vec((1_i64..100_000).prop_map(InstructionId), 0..4);
+    let people = (prop::option::of(asked), prop::option::of(size()), said);
+    (used, expected, 0.0_f64..=1.0, 1.0_f64..3.0, binding, lower, people).prop_map(
+        |(used, expected, quantile, margin, binding, counterfactual, (asked, bound, said))| Reason {
             used,
             expected,
             quantile,
             margin,
             binding,
             counterfactual,
-            said: Vec::new(),
+            asked,
+            bound,
+            said,
         },
     )
 }

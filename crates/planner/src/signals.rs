@@ -101,7 +101,7 @@ impl Board {
             }
         }
         for (knob, factor) in asked {
-            standing.asked.entry(knob).or_insert(Asked { factor, added: 0.0 });
+            standing.asked.entry(knob).or_insert(Asked { factor, added: 0.0, by_signal: true });
         }
         standing
     }
@@ -149,10 +149,11 @@ mod tests {
         let mut board = Board::default();
         board.take(signal("web", None, Level::Critical, 0)).unwrap();
         let mut standing = Standing::default();
-        standing.asked.insert(Knob::CpuQuota, Asked { factor: 0.9, added: 0.0 });
+        standing.asked.insert(Knob::CpuQuota, Asked { factor: 0.9, ..Asked::default() });
         let hinted = board.hint(&"web".into(), standing, Time::from_s(1));
         assert_eq!(hinted.asked[&Knob::CpuQuota].factor, 0.9);
         assert_eq!(hinted.asked[&Knob::MemoryMax].factor, 1.25);
+        assert!(hinted.asked[&Knob::MemoryMax].by_signal && !hinted.asked[&Knob::CpuQuota].by_signal);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::{
 };
 use apportion_core::{
     Announced, Forecast, History, Metric, Series, Time, Window, WorkloadId, metric::name, traits::ForecastInput,
+    without_announced,
 };
 use apportion_planner::scale::{Look, Scaling, Terms};
 
@@ -93,9 +94,8 @@ impl<'a> Ahead<'a> {
         let start_s = end_s - STEP_S * (i64::try_from(values.len()).unwrap_or(1) - 1);
         let ahead = Window { from_s: end_s + STEP_S, to_s: end_s + STEP_S + HORIZON_S, step_s: GRID_S };
         let announced = self.said(ahead);
-        let mut past = Series { start_s, step_s: GRID_S, values };
-        let behind = Window { from_s: start_s, to_s: end_s + 1, step_s: GRID_S };
-        self.said(behind).take_out(&mut past);
+        let past = Series { start_s, step_s: GRID_S, values };
+        let past = without_announced(past, &|window| self.said(window), &|_| Some(self.hours(end_s)));
         let input = ForecastInput {
             workload: self.workload.clone(),
             metric: self.metric.clone(),
@@ -104,6 +104,12 @@ impl<'a> Ahead<'a> {
         };
         let made = self.brain.forecaster.forecast(&[input], HORIZON).pop();
         self.forecast = made.map(|made| announced.add_to(made));
+    }
+
+    /// All of the past by hours; its last step ends at `end_s`.
+    fn hours(&self, end_s: i64) -> Series {
+        let start_s = end_s - STEP_S * (i64::try_from(self.past.len()).unwrap_or(1) - 1);
+        Series { start_s, step_s: GRID_S, values: self.past.clone() }.coarser(12)
     }
 
     /// What people announced of requests over a window.

@@ -3,8 +3,7 @@
 use super::{Asker, WEEK_S, put};
 use crate::zone;
 use apportion_core::{
-    Binding, Decision, DecisionId, Instructed, Knob, Refusal, Setting, Time, Verdict, WorkloadId,
-    instruction::InstructionKind, knob, time::DAY_S,
+    Binding, Decision, DecisionId, Instructed, Knob, Refusal, Setting, Time, Verdict, WorkloadId, knob, time::DAY_S,
 };
 use apportion_host::store::Filter;
 use apportion_language::{
@@ -111,7 +110,7 @@ impl Asker<'_> {
     }
 
     pub(super) fn said(&self, named: &[WorkloadId], found: &mut Findings) {
-        let stands = |said: &Instructed| !said.is_past(self.now) && !is_over(said, self.now);
+        let stands = |said: &Instructed| !said.is_past(self.now);
         let all = self.sources.instructions().into_iter().filter(|said| stands(said) && concerns(said, named));
         let standing: Vec<Record> = all.take(MOST_SAID).map(|said| self.told(said)).collect();
         if standing.is_empty() {
@@ -154,13 +153,6 @@ pub(super) fn in_force(decisions: &[Decision], knob: Knob, at: Time) -> Option<(
 
 pub(super) fn filter(workload: Option<&WorkloadId>, since: Option<Time>, limit: usize) -> Filter {
     Filter { workload: workload.cloned(), since, before: None, limit }
-}
-
-/// A report without an end stops by itself.
-fn is_over(said: &Instructed, now: Time) -> bool {
-    let of = &said.instruction;
-    let report = of.kind == InstructionKind::Report && of.end.is_none();
-    report && !is_in_force(said, now, &zone::offset_s)
 }
 
 fn concerns(said: &Instructed, named: &[WorkloadId]) -> bool {

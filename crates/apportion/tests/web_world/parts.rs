@@ -117,9 +117,8 @@ fn reason(now: Time, forecast: &Forecast, peak: usize, value: f64, margin: f64) 
         expected: Some(expected),
         quantile: 0.97,
         margin,
-        binding: Binding::Forecast,
         counterfactual: Some(counterfactual),
-        said: Vec::new(),
+        ..Reason::only(Binding::Forecast)
     }
 }
 

@@ -19,7 +19,9 @@ export function reasonTable(reason, unit, now_s, before = []) {
       at: moment(expected.peak.at_s, now_s), by: expected.by,
     })),
     reason.quantile > 0 && line(t('why.cover'), cover(reason)),
-    line(t('why.binding'), binding(reason.binding, unit)),
+    line(t('why.binding'), binding(reason.binding, unit) + (reason.bound === null ? '' : `: ${of(reason.bound)}`)),
+    reason.asked && line(t(reason.asked.by_signal ? 'why.signal' : 'why.reported'), asked(reason.asked, of)),
+    reason.said.length > 0 && line(t('why.said'), reason.said.join(', ')),
     counterfactual && line(t('why.lower', { value: of(counterfactual.value) }), lower(counterfactual)));
 }
 
@@ -27,8 +29,16 @@ export function reasonTable(reason, unit, now_s, before = []) {
 const present = (used) => (used.present_share < 0.95 ? t('why.used.present', { share: share(used.present_share) }) : '');
 
 function cover(reason) {
-  const margin = reason.margin > 1.001 ? t('why.margin', { margin: reason.margin.toFixed(2) }) : '';
+  const harm = reason.margin / (reason.asked?.factor ?? 1);
+  const margin = harm > 1.001 ? t('why.margin', { margin: harm.toFixed(2) }) : '';
   return t('why.cover.text', { quantile: share(reason.quantile) }) + margin;
+}
+
+/** What was asked for beyond what is enough: a factor, an amount, or both. */
+function asked(one, of) {
+  const factor = one.factor !== 1 && `× ${Number(one.factor.toFixed(2))}`;
+  const added = one.added !== 0 && `${one.added < 0 ? '−' : '+'} ${of(Math.abs(one.added))}`;
+  return [factor, added].filter(Boolean).join(', ');
 }
 
 export function binding(one, unit) {

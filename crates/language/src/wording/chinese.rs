@@ -30,6 +30,8 @@ pub(super) fn grounds(told: &Told<'_>) -> String {
         expected_words(told.resource(), &ahead, expected, &told.clock)
     }));
     sentences.push(binding(told, reason));
+    sentences.extend(asked(told, reason));
+    sentences.extend(said(reason));
     sentences.extend(
         reason.counterfactual.as_ref().map(|lower| counterfactual(told.decision.change.knob, lower, &told.clock)),
     );
@@ -184,11 +186,12 @@ pub(super) fn expected_words(of: Resource, when: &str, expected: &Expected, cloc
 }
 
 fn binding(told: &Told<'_>, reason: &Reason) -> String {
-    let margin = if (reason.margin - 1.0).abs() < 0.005 {
+    let margin = if (reason.harm_margin() - 1.0).abs() < 0.005 {
         String::new()
     } else {
-        format!("；因先前的下调造成影响或收到反映，再乘以 {}", figure(reason.margin))
+        format!("；因先前的下调造成影响，再乘以 {}", figure(reason.harm_margin()))
     };
+    let bound = reason.bound.map_or_else(String::new, |bound| format!(" {}", told.amount(bound)));
     match &reason.binding {
         Binding::Forecast => format!("决定因素：预测，使需求在 {} 的时间内得到满足{margin}。", share(reason.quantile)),
         Binding::Recent => format!("决定因素：近期用量，暂无更好的依据{margin}。"),
@@ -197,8 +200,8 @@ fn binding(told: &Told<'_>, reason: &Reason) -> String {
         Binding::Announced { usual } => {
             format!("决定因素：人工预告的需求；平常需要 {}{margin}。", told.amount(*usual))
         }
-        Binding::Floor => "决定因素：人工设定的下限。".to_owned(),
-        Binding::Ceiling => "决定因素：人工设定的上限。".to_owned(),
+        Binding::Floor => format!("决定因素：人工设定的下限{bound}。"),
+        Binding::Ceiling => format!("决定因素：人工设定的上限{bound}。"),
         Binding::Share { wanted, capacity } => format!(
             "决定因素：所有负载共需 {}，而总量只有 {}，按优先级和权重分配。",
             told.amount(*wanted),
@@ -210,6 +213,24 @@ fn binding(told: &Told<'_>, reason: &Reason) -> String {
         Binding::RolledBack { of } => format!("决定因素：人工撤回了决策 {of}。"),
         Binding::Rule(name) => format!("决定因素：{name} 的规则。"),
     }
+}
+
+/// What people or signals asked for on top.
+fn asked(told: &Told<'_>, reason: &Reason) -> Option<String> {
+    let asked = reason.asked?;
+    let who = if asked.by_signal { "告警或日志计为" } else { "人工反映" };
+    let factor = (asked.factor != 1.0).then(|| format!("按所需的 {} 倍", figure(asked.factor)));
+    let way = if asked.added < 0.0 { "减少" } else { "增加" };
+    let added = (asked.added != 0.0).then(|| format!("{way} {}", told.amount(asked.added.abs())));
+    let all: Vec<String> = factor.into_iter().chain(added).collect();
+    Some(format!("{who}：{}。", all.join("，")))
+}
+
+/// The instructions that bear on it.
+fn said(reason: &Reason) -> Option<String> {
+    let numbers: Vec<String> = reason.said.iter().map(|said| said.0.to_string()).collect();
+    let first = numbers.first()?;
+    Some(format!("相关指令：{}（apportion instructions show {first}）。", numbers.join("、")))
 }
 
 pub(super) fn counterfactual(knob: Knob, lower: &Counterfactual, clock: &Clock) -> String {

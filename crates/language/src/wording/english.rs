@@ -30,6 +30,8 @@ pub(super) fn grounds(told: &Told<'_>) -> String {
         expected_words(told.resource(), &ahead, expected, &told.clock)
     }));
     sentences.push(binding(told, reason));
+    sentences.extend(asked(told, reason));
+    sentences.extend(said(reason));
     sentences.extend(
         reason.counterfactual.as_ref().map(|lower| counterfactual(told.decision.change.knob, lower, &told.clock)),
     );
@@ -200,11 +202,12 @@ pub(super) fn expected_words(of: Resource, when: &str, expected: &Expected, cloc
 }
 
 fn binding(told: &Told<'_>, reason: &Reason) -> String {
-    let margin = if (reason.margin - 1.0).abs() < 0.005 {
+    let margin = if (reason.harm_margin() - 1.0).abs() < 0.005 {
         String::new()
     } else {
-        format!(", times {} for earlier harm or what was reported", figure(reason.margin))
+        format!(", times {} for earlier harm", figure(reason.harm_margin()))
     };
+    let bound = reason.bound.map_or_else(String::new, |bound| format!(", {}", told.amount(bound)));
     match &reason.binding {
         Binding::Forecast => {
             format!(
@@ -224,8 +227,8 @@ fn binding(told: &Told<'_>, reason: &Reason) -> String {
         Binding::Announced { usual } => {
             format!("What decided: what people announced; usual demand would need {}{margin}.", told.amount(*usual))
         }
-        Binding::Floor => "What decided: the least that people allow.".to_owned(),
-        Binding::Ceiling => "What decided: the most that people allow.".to_owned(),
+        Binding::Floor => format!("What decided: the least that people allow{bound}."),
+        Binding::Ceiling => format!("What decided: the most that people allow{bound}."),
         Binding::Share { wanted, capacity } => format!(
             "What decided: all workloads together want {}; the {} there is gets shared out by priority and weight.",
             told.amount(*wanted),
@@ -237,6 +240,26 @@ fn binding(told: &Told<'_>, reason: &Reason) -> String {
         Binding::RolledBack { of } => format!("What decided: a person took decision {of} back."),
         Binding::Rule(name) => format!("What decided: the rule of {name}."),
     }
+}
+
+/// What people or signals asked for on top.
+fn asked(told: &Told<'_>, reason: &Reason) -> Option<String> {
+    let asked = reason.asked?;
+    let who = if asked.by_signal { "An alert or a log line counts as" } else { "People reported" };
+    let factor = (asked.factor != 1.0).then(|| format!("times {} what is enough", figure(asked.factor)));
+    let way = if asked.added < 0.0 { "less" } else { "more" };
+    let added = (asked.added != 0.0).then(|| format!("{} {way}", told.amount(asked.added.abs())));
+    let all: Vec<String> = factor.into_iter().chain(added).collect();
+    Some(format!("{who}: {}.", all.join(" and ")))
+}
+
+/// The instructions that bear on it.
+fn said(reason: &Reason) -> Option<String> {
+    let numbers: Vec<String> = reason.said.iter().map(|said| said.0.to_string()).collect();
+    let first = numbers.first()?;
+    let which = if numbers.len() == 1 { "Instruction" } else { "Instructions" };
+    let verb = if numbers.len() == 1 { "bears" } else { "bear" };
+    Some(format!("{which} {} {verb} on it (apportion instructions show {first}).", numbers.join(", ")))
 }
 
 pub(super) fn counterfactual(knob: Knob, lower: &Counterfactual, clock: &Clock) -> String {

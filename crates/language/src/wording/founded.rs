@@ -123,6 +123,16 @@ impl Facts {
             self.add_lower(lower, amount);
         }
         self.numbers.extend([(Dimension::Share, reason.quantile), (Dimension::Plain, reason.margin)]);
+        if let Some(asked) = &reason.asked {
+            let harm = reason.margin / asked.factor;
+            self.numbers.extend([
+                (Dimension::Plain, asked.factor),
+                (Dimension::Plain, harm),
+                (amount, asked.added.abs()),
+            ]);
+        }
+        self.numbers.extend(reason.bound.map(|bound| (amount, bound)));
+        reason.said.iter().for_each(|said| self.count(said.0.unsigned_abs()));
         self.add_binding(&reason.binding, amount);
     }
 

@@ -1,8 +1,8 @@
 //! What stands against an instruction, in words, with the nearest thing that works.
 
 use super::{amount, figure, moment::Clock, resource_amount};
-use crate::Language::{En, Zh};
-use apportion_core::{InstructionId, Objection};
+use crate::Language::{self, En, Zh};
+use apportion_core::{InstructionId, Knob, Objection, Resource, Time};
 
 /// What stands against an instruction and what a person can do about it; times as `clock` tells them.
 #[must_use]
@@ -26,6 +26,8 @@ fn english(objection: &Objection, clock: &Clock) -> String {
             "Nothing that can be set here counts in that. What can be: cores, memory, disk and network throughput."
                 .to_owned()
         }
+        Objection::ShareOfUnknown { resource } => share_of_unknown(*resource),
+        Objection::FloorOnTotal => FLOOR_ON_TOTAL.to_owned(),
         Objection::NotMeasured { workload } => format!(
             "Requests of {workload} are not measured, so that many more cannot be sized. Say a factor, such as \"expect 2x traffic\"."
         ),
@@ -60,15 +62,13 @@ fn english(objection: &Objection, clock: &Clock) -> String {
         Objection::Replaces { what: InstructionId(id) } => {
             format!("It takes the place of instruction {id}, which is revoked.")
         }
-        Objection::Held { workload, by: InstructionId(id), until } => {
-            let until = until
-                .map_or_else(|| "until that is released".to_owned(), |until| format!("until {}", clock.full(until)));
-            format!("{workload} is held by instruction {id} {until}; nothing of it is changed meanwhile.")
-        }
+        Objection::Held { workload, by, until } => held(workload, *by, *until, clock),
         Objection::RecommendOnly { workloads } => format!(
             "{workloads} of them {} only recommended for: it changes what is recommended and sets nothing.",
             if *workloads == 1 { "is" } else { "are" }
         ),
+        Objection::Tighter { workload, knob, bound, by } => tighter(workload.as_deref(), *knob, *bound, *by),
+        Objection::BeyondMachine { resource, workloads, asked, has } => beyond(*resource, *workloads, [*asked, *has]),
         Objection::NoEnd => "It has no end: it stands until it is revoked.".to_owned(),
         Objection::NoSize { factor } => format!("No size was said; {} times usual is taken.", figure(*factor)),
     }
@@ -79,6 +79,37 @@ fn bound_giver(by: Option<InstructionId>) -> (String, String) {
     by.map_or_else(
         || ("the configuration".to_owned(), "Change the configuration".to_owned()),
         |InstructionId(id)| (format!("instruction {id}"), format!("`apportion instructions revoke {id}` first")),
+    )
+}
+
+const FLOOR_ON_TOTAL: &str =
+    "Everything together can have a most, not a least. Name the workloads, each of which is to have at least that.";
+
+fn share_of_unknown(resource: Option<Resource>) -> String {
+    let what = resource.map_or("of everything", |resource| of_all(resource, En));
+    let instead = example(resource);
+    format!(
+        "How much {what} there is in all is not known here, so a share of it sets nothing. Say an amount, such as \"{instead}\"."
+    )
+}
+
+fn held(workload: &str, InstructionId(id): InstructionId, until: Option<Time>, clock: &Clock) -> String {
+    let until =
+        until.map_or_else(|| "until that is released".to_owned(), |until| format!("until {}", clock.full(until)));
+    format!("{workload} is held by instruction {id} {until}; nothing of it is changed meanwhile.")
+}
+
+fn tighter(workload: Option<&str>, knob: Knob, bound: f64, by: Option<InstructionId>) -> String {
+    let who = by.map_or_else(|| "The configuration".to_owned(), |InstructionId(id)| format!("Instruction {id}"));
+    let whom = workload.unwrap_or("everything together");
+    format!("{who} is tighter and still counts: {} for {whom}.", amount(knob, bound, En))
+}
+
+fn beyond(resource: Resource, workloads: usize, amounts: [f64; 2]) -> String {
+    let who = if workloads == 1 { "It".to_owned() } else { format!("The {workloads} together") };
+    let [asked, has] = amounts.map(|value| resource_amount(resource, value, En));
+    format!(
+        "{who} would use about {asked} by the mean of the last day, and the machine has {has}: what there is is shared out by priority."
     )
 }
 
@@ -93,6 +124,14 @@ fn chinese(objection: &Objection, clock: &Clock) -> String {
         Objection::Past { end } => format!("时间窗口已过：结束于 {}。请给出将来的时间。", clock.full(*end)),
         Objection::NothingToSet => {
             "这里没有可以据此设置的资源。可以设置的有：CPU 核数、内存、磁盘和网络吞吐。".to_owned()
+        }
+        Objection::ShareOfUnknown { resource } => format!(
+            "这里不知道{}的总量，所以按比例无法设置。请改说数量，例如“{}”。",
+            resource.map_or("各种资源", |resource| of_all(resource, Zh)),
+            example(*resource)
+        ),
+        Objection::FloorOnTotal => {
+            "所有服务合计只能设上限，不能设下限。请点名各个服务，让它们各自至少有这么多。".to_owned()
         }
         Objection::NotMeasured { workload } => {
             format!("{workload} 的请求量没有采集，无法换算。请改说倍数，例如“流量翻倍”。")
@@ -131,7 +170,39 @@ fn chinese(objection: &Objection, clock: &Clock) -> String {
         Objection::RecommendOnly { workloads } => {
             format!("其中 {workloads} 个只给建议：它会改变建议，不会改动任何设置。")
         }
+        Objection::Tighter { workload, knob, bound, by } => {
+            let who = by.map_or_else(|| "配置文件".to_owned(), |InstructionId(id)| format!("指令 {id}"));
+            let whom = workload.as_deref().unwrap_or("所有服务合计");
+            format!("{who}更严格，仍然有效：{whom} 为 {}。", amount(*knob, *bound, Zh))
+        }
+        Objection::BeyondMachine { resource, workloads, asked, has } => {
+            let told = |value| resource_amount(*resource, value, Zh);
+            let who = if *workloads == 1 { "它".to_owned() } else { format!("这 {workloads} 个合计") };
+            format!("按过去一天的平均值，{who}将用约 {}，而机器只有 {}：届时按优先级分配。", told(*asked), told(*has))
+        }
         Objection::NoEnd => "没有结束时间：在撤销之前一直有效。".to_owned(),
         Objection::NoSize { factor } => format!("没有说明幅度，按平时的 {} 倍计算。", figure(*factor)),
+    }
+}
+
+/// A resource as what there is of it in all.
+const fn of_all(resource: Resource, language: Language) -> &'static str {
+    match (resource, language) {
+        (Resource::Cpu, _) => "CPU",
+        (Resource::Memory, En) => "memory",
+        (Resource::Memory, Zh) => "内存",
+        (Resource::Storage, En) => "disk throughput",
+        (Resource::Storage, Zh) => "磁盘吞吐",
+        (Resource::Network, En) => "network throughput",
+        (Resource::Network, Zh) => "网络带宽",
+    }
+}
+
+const fn example(resource: Option<Resource>) -> &'static str {
+    match resource {
+        Some(Resource::Memory) => "4 GiB",
+        Some(Resource::Storage) => "50 MB/s",
+        Some(Resource::Network) => "100 Mbit/s",
+        Some(Resource::Cpu) | None => "2 cores",
     }
 }

@@ -1,6 +1,6 @@
 //! What stands against an instruction before it is accepted: impossibilities and conflicts, with the nearest thing that works.
 
-use super::{AtWork, UNSIZED, bound_on, demand, is_in_force, is_of_total, knobs, names, spans};
+use super::{AtWork, UNSIZED, asked_for, bound_on, concerns, demand, is_in_force, is_of_total, knobs, names, spans};
 use apportion_core::{
     Capacity, History, Instructed, Instruction, Knob, Metric, Mode, Objection, Resource, Standing, Window, WorkloadId,
     edits,
@@ -62,10 +62,10 @@ impl World<'_> {
             return found;
         }
         found.extend(self.is_over(new));
-        found.extend(is_void(new).then_some(Objection::NothingToSet));
+        found.extend(self.void(new));
         found.extend(self.not_measured(new));
         found.extend(self.repeats(new));
-        if found.is_empty() {
+        if !found.iter().any(Objection::blocks) {
             found.extend(self.too_little(new));
             found.extend(self.too_much(new));
             found.extend(self.crossing_bounds(new));
@@ -91,6 +91,19 @@ impl World<'_> {
         (end <= self.at_work.now || new.start.is_some_and(|start| start >= end)).then_some(Objection::Past { end })
     }
 
+    /// Nothing would come of it.
+    fn void(&self, new: &Instruction) -> Option<Objection> {
+        if is_void(new) {
+            return Some(Objection::NothingToSet);
+        }
+        let is_share = new.kind == InstructionKind::Rule && new.unit == Some(Unit::Percent);
+        if is_share && is_of_total(new) && new.effect == Some(Effect::AtLeast) {
+            return Some(Objection::FloorOnTotal);
+        }
+        let is_unknown = is_share && knobs(new).all(|knob| bound_on(new, knob, self.machine).is_none());
+        is_unknown.then(|| Objection::ShareOfUnknown { resource: new.resource.and_then(Topic::resource) })
+    }
+
     fn not_measured(&self, new: &Instruction) -> Option<Objection> {
         let counts_requests = new.kind == InstructionKind::Event
             && new.effect == Some(Effect::Add)
@@ -103,13 +116,7 @@ impl World<'_> {
 
     /// The same, or otherwise of the same, said before.
     fn repeats(&self, new: &Instruction) -> Option<Objection> {
-        let alike = |old: &&Instructed| {
-            let old = &old.instruction;
-            (old.kind, &old.workloads, old.resource, old.repeat) == (new.kind, &new.workloads, new.resource, new.repeat)
-                && old.effect == new.effect
-                && (old.start, old.end) == (new.start, new.end)
-        };
-        let old = self.standing().find(alike)?;
+        let old = self.same_before(new)?;
         let same = |a: &Instruction, b: &Instruction| {
             (a.amount, a.unit, a.direction, a.level) == (b.amount, b.unit, b.direction, b.level)
         };
@@ -117,6 +124,17 @@ impl World<'_> {
             true if new.kind != InstructionKind::Report => Objection::SaidAlready { by: old.id },
             _ => Objection::Replaces { what: old.id },
         })
+    }
+
+    /// What stands of the same workloads, resource and time.
+    fn same_before(&self, new: &Instruction) -> Option<&Instructed> {
+        let alike = |old: &&Instructed| {
+            let old = &old.instruction;
+            (old.kind, &old.workloads, old.resource, old.repeat) == (new.kind, &new.workloads, new.resource, new.repeat)
+                && old.effect == new.effect
+                && (old.start, old.end) == (new.start, new.end)
+        };
+        self.standing().find(alike)
     }
 
     fn standing(&self) -> impl Iterator<Item = &Instructed> {
@@ -161,6 +179,28 @@ impl World<'_> {
         (asked > has).then_some(Objection::MoreThanMachine { resource: knob.resource(), asked, has })
     }
 
+    /// More of a resource than there is, for all that are named together.
+    fn beyond_machine(&self, new: &Instruction, matched: &[&WorkloadId]) -> Option<Objection> {
+        let expected = |workload: &WorkloadId, knob: Knob| {
+            let (metric, now) = (Metric::new(knob.demand_metric()), self.at_work.now);
+            match new.kind {
+                InstructionKind::Event => demand::expected(new, self.history, workload, &metric, now),
+                InstructionKind::Report if new.amount.is_some() => {
+                    let asked = asked_for(new, knob.resource());
+                    let usual = demand::usual(self.history, workload, &metric, now).unwrap_or(0.0);
+                    Some(usual * asked.factor + asked.added)
+                }
+                _ => None,
+            }
+        };
+        knobs(new).find_map(|knob| {
+            let (resource, has) = (knob.resource(), self.machine.of(knob.resource())?);
+            let all: Vec<f64> = matched.iter().filter_map(|workload| expected(workload, knob)).collect();
+            let (workloads, asked) = (all.len(), all.iter().sum::<f64>());
+            (asked > has).then_some(Objection::BeyondMachine { resource, workloads, asked, has })
+        })
+    }
+
     /// A floor above a ceiling, or floors that together are more than there is, at any time that the new rule is in force.
     fn crossing_bounds(&self, new: &Instruction) -> Vec<Objection> {
         if new.kind != InstructionKind::Rule || is_of_total(new) {
@@ -176,9 +216,10 @@ impl World<'_> {
         found
     }
 
-    /// The rules that are in force while the new one is.
+    /// The rules that are in force while the new one is, without the one that it takes the place of.
     fn at_the_same_time(&self, new: &Instruction) -> Vec<&Instructed> {
         let now = self.at_work.now;
+        let replaced = self.same_before(new).map(|old| old.id);
         let new =
             Instructed { id: apportion_core::InstructionId(0), time: now, revoked: None, instruction: new.clone() };
         let within = |said: &Instructed| spans(said, now.s(), now.s() + LOOK_AHEAD_S, self.at_work.offset);
@@ -187,7 +228,44 @@ impl World<'_> {
         let meets = |said: &&Instructed| {
             within(said).iter().any(|theirs| mine.iter().any(|mine| mine.0 < theirs.1 && theirs.0 < mine.1))
         };
-        rules.filter(meets).collect()
+        rules.filter(|said| Some(said.id) != replaced).filter(meets).collect()
+    }
+
+    /// A bound of the same effect that is tighter, so that the new one changes nothing while both are in force.
+    fn tighter(&self, new: &Instruction, matched: &[&WorkloadId]) -> Option<Objection> {
+        if new.kind != InstructionKind::Rule {
+            return None;
+        }
+        let mut others = self.at_the_same_time(new);
+        let is_alike = |old: &Instruction| old.effect == new.effect && is_of_total(old) == is_of_total(new);
+        others.retain(|said| is_alike(&said.instruction));
+        if is_of_total(new) {
+            return knobs(new).find_map(|knob| self.tighter_on(new, None, knob, &others));
+        }
+        let of = |workload| knobs(new).find_map(|knob| self.tighter_on(new, Some(workload), knob, &others));
+        matched.iter().find_map(|workload| of(*workload))
+    }
+
+    fn tighter_on(
+        &self,
+        new: &Instruction,
+        workload: Option<&WorkloadId>,
+        knob: Knob,
+        others: &[&Instructed],
+    ) -> Option<Objection> {
+        let value = bound_on(new, knob, self.machine)?;
+        let is_of = |rule: &Instruction| {
+            workload.is_none_or(|workload| names(rule, workload)) && concerns(rule, knob.resource())
+        };
+        let said = others.iter().filter(|said| is_of(&said.instruction));
+        let said = said.filter_map(|said| Some((bound_on(&said.instruction, knob, self.machine)?, Some(said.id))));
+        let configured = workload.and_then(|workload| self.configured.get(workload)?.bounds.get(&knob).copied());
+        let is_floor = new.effect == Some(Effect::AtLeast);
+        let set = configured.and_then(|bounds| if is_floor { Some(bounds.min) } else { bounds.max });
+        let is_tighter = |(bound, _): &(f64, _)| if is_floor { *bound > value } else { *bound < value };
+        let all = said.chain(set.map(|set| (set, None))).filter(is_tighter);
+        let (bound, by) = all.min_by(|a, b| if is_floor { b.0.total_cmp(&a.0) } else { a.0.total_cmp(&b.0) })?;
+        Some(Objection::Tighter { workload: workload.map(ToString::to_string), knob, bound, by })
     }
 
     fn crossing(
@@ -245,6 +323,8 @@ impl World<'_> {
         let is_sizing = matches!(new.kind, InstructionKind::Event | InstructionKind::Rule | InstructionKind::Report);
         if is_sizing {
             found.extend(self.below_use(new, &matched));
+            found.extend(self.tighter(new, &matched));
+            found.extend(self.beyond_machine(new, &matched));
             found.extend(self.held(new, &matched));
         }
         let only =
@@ -287,7 +367,7 @@ fn is_void(new: &Instruction) -> bool {
         let counted = |knob: Knob| demand::counts(new.unit, knob.resource());
         let is_share = new.unit == Some(Unit::Percent);
         return match new.kind {
-            InstructionKind::Rule => !is_share && !knobs(new).any(counted),
+            InstructionKind::Rule => !knobs(new).any(|knob| is_share || counted(knob)),
             InstructionKind::Event | InstructionKind::Report if new.effect == Some(Effect::Add) => {
                 new.resource != Some(Topic::Requests) && !knobs(new).any(counted)
             }

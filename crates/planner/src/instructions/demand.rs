@@ -108,9 +108,30 @@ pub(super) const fn counts(unit: Option<Unit>, resource: Resource) -> bool {
 
 /// Mean requests per second over the day before; `None` where they are not measured.
 pub(super) fn usual_requests(history: &dyn History, workload: &WorkloadId, seen: Time) -> Option<f64> {
-    let past = history.series(workload, &Metric::new(name::REQUESTS), Window::last(seen, STEP_S, STEPS))?;
+    usual(history, workload, &Metric::new(name::REQUESTS), seen).filter(|mean| *mean > 0.0)
+}
+
+/// A metric's mean over the day before, in its unit.
+pub(super) fn usual(history: &dyn History, workload: &WorkloadId, metric: &Metric, seen: Time) -> Option<f64> {
+    let past = history.series(workload, metric, Window::last(seen, STEP_S, STEPS))?;
     let seen: Vec<f32> = past.present().collect();
-    stats::mean(&seen).map(f64::from).filter(|mean| *mean > 0.0)
+    stats::mean(&seen).map(f64::from)
+}
+
+/// What the day before's mean of a metric becomes by an event, of one that is not measured what is added alone; `None` where the event is of
+/// something else.
+pub(super) fn expected(
+    event: &Instruction,
+    history: &dyn History,
+    workload: &WorkloadId,
+    metric: &Metric,
+    seen: Time,
+) -> Option<f64> {
+    let usual = usual(history, workload, metric, seen).unwrap_or(0.0);
+    Some(match shift(event, history, workload, metric, seen)? {
+        Shift::Times(factor) => usual * factor,
+        Shift::Plus(added) => usual + added,
+    })
 }
 
 /// By how much of its mean memory rose while CPU rose by its mean: the slope of least squares over the day before, 0..1.

@@ -16,12 +16,12 @@ mod window;
 
 pub use check::{World, nearest};
 pub use demand::UNSIZED;
-pub use window::{Offset, REPEAT_LASTS_S, REPORT_LASTS_MOST_S, REPORT_LASTS_S, is_in_force, spans};
+pub use window::{Offset, REPEAT_LASTS_S, is_in_force, spans};
 
 use crate::size::AHEAD_S;
 use apportion_core::{
     Capacity, Instructed, Instruction, Knob, Resource, Standing, Time, WorkloadId,
-    instruction::{Direction, Effect, InstructionKind, Level, Topic, Unit},
+    instruction::{Direction, Effect, InstructionKind, Level, Topic, Unit, names_meet},
     knob,
     workload::Asked,
 };
@@ -94,7 +94,8 @@ impl<'a> AtWork<'a> {
     #[must_use]
     pub fn undone(&self, undo: &Instruction) -> Option<&'a Instructed> {
         let meant = |said: &&Instructed| {
-            let named = said.instruction.workloads.iter().any(|name| undo.workloads.contains(name));
+            let meets = |name: &String| undo.workloads.iter().any(|other| names_meet(name, other));
+            let named = said.instruction.workloads.iter().any(meets);
             (undo.workloads.is_empty() || named) && undo.undoes.is_none_or(|kind| kind == said.instruction.kind)
         };
         self.said.iter().rev().filter(|said| !said.is_past(self.now)).find(meant)
@@ -175,7 +176,8 @@ fn ask(standing: &mut Standing, report: &Instruction) {
     for knob in knobs(report) {
         let asked = standing.asked.entry(knob).or_default();
         let more = asked_for(report, knob.resource());
-        *asked = Asked { factor: stronger(asked.factor, more.factor), added: larger(asked.added, more.added) };
+        let (factor, added) = (stronger(asked.factor, more.factor), larger(asked.added, more.added));
+        *asked = Asked { factor, added, ..Asked::default() };
     }
 }
 
@@ -183,12 +185,12 @@ fn asked_for(report: &Instruction, resource: Resource) -> Asked {
     let down = report.direction == Some(Direction::Down);
     let amount = report.amount.filter(|amount| amount.is_finite() && *amount >= 0.0);
     match (report.effect, amount) {
-        (Some(Effect::Multiply), Some(factor)) => Asked { factor: factor.clamp(ASKED.0, ASKED.1), added: 0.0 },
+        (Some(Effect::Multiply), Some(factor)) => Asked { factor: factor.clamp(ASKED.0, ASKED.1), ..Asked::default() },
         (Some(_), Some(added)) if demand::counts(report.unit, resource) => {
-            Asked { factor: 1.0, added: if down { -added } else { added } }
+            Asked { added: if down { -added } else { added }, ..Asked::default() }
         }
         (Some(_), _) => Asked::default(),
-        (None, _) => Asked { factor: if down { LESS } else { urgency(report.level) }, added: 0.0 },
+        (None, _) => Asked { factor: if down { LESS } else { urgency(report.level) }, ..Asked::default() },
     }
 }
 

@@ -1,19 +1,11 @@
 //! When an instruction is in force: its window, or each of its repetitions, cut off where it was taken back. Hours of repeated
 //! windows are those of its zone, so that they stay the same when the clocks change.
 
-use apportion_core::{
-    Instructed, Time,
-    instruction::{InstructionKind, Repeat},
-    time::DAY_S,
-};
+use apportion_core::{Instructed, Time, instruction::Repeat, time::DAY_S};
 
 /// Seconds that local time is ahead of UTC in a zone (an IANA name or an offset; `None` is the machine's) at a time.
 pub type Offset<'a> = &'a (dyn Fn(Option<&str>, Time) -> i64 + 'a);
 
-/// A report is about now: without an end it holds for so long, seconds.
-pub const REPORT_LASTS_S: i64 = 2 * 3_600;
-/// However far off its end, no report holds longer, seconds.
-pub const REPORT_LASTS_MOST_S: i64 = 7 * DAY_S;
 /// A repeated window without an end, seconds.
 pub const REPEAT_LASTS_S: i64 = 3_600;
 /// 1970-01-01 was a Thursday, three days after Monday.
@@ -24,7 +16,7 @@ const FIRST_WEEKDAY: i64 = 3;
 pub fn spans(said: &Instructed, from_s: i64, to_s: i64, offset: Offset<'_>) -> Vec<(i64, i64)> {
     let until_s = said.revoked.map_or(to_s, |revoked| revoked.s().min(to_s));
     let all = match said.instruction.repeat {
-        None => vec![once(said)],
+        None => vec![(said.begin().s(), said.end().map_or(i64::MAX, Time::s))],
         Some(repeat) => repeated(said, repeat, from_s, until_s, offset),
     };
     let cut = all.into_iter().map(|(begin, end)| (begin.max(from_s), end.min(until_s)));
@@ -37,16 +29,6 @@ pub fn is_in_force(said: &Instructed, at: Time, offset: Offset<'_>) -> bool {
     !spans(said, at.s(), at.s() + 1, offset).is_empty()
 }
 
-fn once(said: &Instructed) -> (i64, i64) {
-    let begin = said.instruction.start.unwrap_or(said.time).s();
-    let end = said.instruction.end.map(Time::s);
-    if said.instruction.kind == InstructionKind::Report {
-        let end = end.unwrap_or(begin.saturating_add(REPORT_LASTS_S));
-        return (begin, end.min(begin.saturating_add(REPORT_LASTS_MOST_S)));
-    }
-    (begin, end.unwrap_or(i64::MAX))
-}
-
 fn repeated(said: &Instructed, repeat: Repeat, from_s: i64, to_s: i64, offset: Offset<'_>) -> Vec<(i64, i64)> {
     let zone = said.instruction.zone.as_deref();
     let local = |time: Time| time.s() + offset(zone, time);
@@ -54,8 +36,7 @@ fn repeated(said: &Instructed, repeat: Repeat, from_s: i64, to_s: i64, offset: O
         let near_s = local_s - offset(zone, Time::from_s(local_s));
         local_s - offset(zone, Time::from_s(near_s))
     };
-    let start = said.instruction.start.unwrap_or(said.time);
-    let first_s = local(start);
+    let first_s = local(said.begin());
     let length_s = said.instruction.end.map(|end| local(end) - first_s).filter(|length_s| *length_s > 0);
     let length_s = length_s.unwrap_or(REPEAT_LASTS_S);
     let (first_day, hour_s) = (first_s.div_euclid(DAY_S), first_s.rem_euclid(DAY_S));

@@ -12,7 +12,7 @@
 //! - Where the last step used just what is allotted, the limit was met and demand is hidden: `track` is then at least half as much
 //!   again as is allotted.
 //! - `announced` is what people said of demand for the coming hour: a factor and an amount on what is usual. The track is of
-//!   usual demand: what was announced for a time is taken out of the past of that time, so that an event is neither counted
+//!   usual demand: what was announced for a time is taken out of the past of that time as far as it came, so that an event is neither counted
 //!   twice while it lasts nor remembered as usual when it is over. An announced drop takes nothing away that is in use.
 //! - `asked` is what people reported to lack or to have too much, as a factor and an amount; never below the last hour's use.
 //! - Of a new workload (less than a day seen) look-alikes tell (`kin`) in place of the track, until it uses more than they ever did.
@@ -28,7 +28,7 @@ use super::{
 };
 use apportion_core::{
     Announced, Assessment, Binding, Forecast, History, Knob, Metric, Reason, Series, Setting, Time, Want, Window,
-    WorkloadId, knob, plan::Used, traits::AssessInput, workload::Asked,
+    WorkloadId, knob, plan::Used, traits::AssessInput, without_announced, workload::Asked,
 };
 
 /// The killing limit is sized for this part of the risk.
@@ -124,6 +124,11 @@ fn want(tracks: &Tracks, input: &AssessInput<'_>, knob: Knob) -> Option<Want> {
         () if is_new => kin.map_or(Binding::ColdStart, |kin| Binding::LookAlikes { count: kin.count }),
         () => Binding::Recent,
     };
+    let bound = match binding {
+        Binding::Floor => Some(bounds.min),
+        Binding::Ceiling => bounds.max,
+        _ => None,
+    };
     let reason = Reason {
         used: used(&recent).map(|used| Used { seen_s: seen_s.max(used.seen_s), ..used }),
         expected: input.forecasts.get(&metric).and_then(|forecast| expected(forecast, input.now)),
@@ -131,6 +136,8 @@ fn want(tracks: &Tracks, input: &AssessInput<'_>, knob: Knob) -> Option<Want> {
         margin: margin * asked.factor,
         binding,
         counterfactual: counterfactual(&past, round_up(knob, value * NEXT_LOWER)),
+        asked: (asked != Asked::default()).then_some(asked),
+        bound,
         said: input.standing.said.get(&knob).cloned().unwrap_or_default(),
     };
     let least = past.present().last().map_or(0.0, f64::from).min(value);
@@ -154,9 +161,8 @@ struct Usual<'a> {
 
 impl History for Usual<'_> {
     fn series(&self, workload: &WorkloadId, metric: &Metric, window: Window) -> Option<Series> {
-        let mut series = self.history.series(workload, metric, window)?;
-        (self.announced)(metric, window).take_out(&mut series);
-        Some(series)
+        let past = |window: Window| self.history.series(workload, metric, window);
+        Some(without_announced(past(window)?, &|window| (self.announced)(metric, window), &past))
     }
 }
 

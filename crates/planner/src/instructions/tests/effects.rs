@@ -110,7 +110,7 @@ fn reports_ask_for_more_or_less() {
     };
     let check = |reports: &[Instruction], at: f64, factor: f64, added: f64| {
         let asked = standing("web", reports, at).asked.get(&Knob::CpuQuota).copied().unwrap_or_default();
-        assert_eq!(asked, Asked { factor, added }, "{reports:?}");
+        assert_eq!(asked, Asked { factor, added, by_signal: false }, "{reports:?}");
         assert!(!standing("web", reports, at).asked.contains_key(&Knob::MemoryHigh));
     };
     let (up, down) = (Direction::Up, Direction::Down);
@@ -193,6 +193,25 @@ fn an_undo_means_the_newest_for_its_workloads() {
     assert_eq!(AtWork::new(&all, hour(1.0), &utc).undone(&named).map(|said| said.id.0), Some(2));
     all[2].revoked = Some(hour(0.5));
     assert_eq!(meant(&all, &[]), Some(2));
+    let unit = [
+        said(1, hour(0.0), of(InstructionKind::Hold, &["nginx.service"])),
+        said(2, hour(0.0), of(InstructionKind::Hold, &["*-db"])),
+    ];
+    assert_eq!(meant(&unit, &["nginx"]), Some(1), "a name is any that a workload answers to");
+    assert_eq!(meant(&unit, &["/system.slice/nginx.service"]), Some(1));
+    assert_eq!(meant(&unit, &["web-db"]), Some(2));
+    assert_eq!(meant(&unit, &["proxy"]), None);
+}
+
+#[test]
+fn an_undo_does_not_mean_a_report_that_ended_by_itself() {
+    let all = [
+        said(1, hour(0.0), of(InstructionKind::Rule, &["web"])),
+        said(2, hour(0.1), of(InstructionKind::Report, &["web"])),
+    ];
+    let undo = of(InstructionKind::Undo, &[]);
+    let meant = |at: f64| AtWork::new(&all, hour(at), &utc).undone(&undo).map(|said| said.id.0);
+    assert_eq!((meant(2.0), meant(2.2)), (Some(2), Some(1)));
 }
 
 #[test]

@@ -47,6 +47,13 @@ fn what_cannot_be_done_is_said_with_the_nearest_that_can() {
     check(none, within(-3.0, 0.5, of(InstructionKind::Hold, &["db"])), Objection::Past { end: hour(0.5) });
     check(none, rule(&["web"], Topic::Replicas, Effect::AtLeast, 3.0, Unit::Replicas), Objection::NothingToSet);
     check(none, rule(&["web"], Topic::Storage, Effect::AtMost, 1e12, Unit::Bytes), Objection::NothingToSet);
+    let share = |names: &[&str], topic, effect| rule(names, topic, effect, 30.0, Unit::Percent);
+    let (disk, network) = (Some(Resource::Storage), Some(Resource::Network));
+    check(none, share(&["web"], Topic::Storage, Effect::AtMost), Objection::ShareOfUnknown { resource: disk });
+    check(none, share(&[], Topic::Storage, Effect::AtMost), Objection::ShareOfUnknown { resource: disk });
+    check(none, share(&["web"], Topic::Network, Effect::AtMost), Objection::ShareOfUnknown { resource: network });
+    check(none, share(&["web"], Topic::Requests, Effect::AtMost), Objection::NothingToSet);
+    check(none, share(&[], Topic::Cpu, Effect::AtLeast), Objection::FloorOnTotal);
     let qps = Instruction {
         effect: Some(Effect::Add),
         unit: None,
@@ -72,6 +79,9 @@ fn what_cannot_be_done_is_said_with_the_nearest_that_can() {
     let floor = cores(&["web"], Effect::AtLeast, 10.0);
     let together = Objection::FloorsTogether { resource, sum: 17.0, has: 16.0, left: 4.0 };
     check(std::slice::from_ref(&floor), cores(&["batch"], Effect::AtLeast, 5.0), together);
+    // What takes the place of another is held against the machine as well.
+    let all_of_it = Objection::MoreThanMachine { resource, asked: 20.0, has: 16.0 };
+    check(std::slice::from_ref(&floor), cores(&["web"], Effect::AtLeast, 20.0), all_of_it);
     check(std::slice::from_ref(&cap), cap.clone(), Objection::SaidAlready { by: InstructionId(1) });
     check(none, of(InstructionKind::Undo, &[]), Objection::NothingToUndo);
 }
@@ -110,6 +120,62 @@ fn a_ceiling_below_what_is_used_now_is_told() {
     let below = Objection::BelowUse { workload, knob, asked: 3.0, used: 3.5, others: 1 };
     assert!(told(&cores(&["web", "db"], Effect::AtMost, 3.0)).contains(&below) && !below.blocks());
     assert_eq!(told(&cores(&["web", "db"], Effect::AtMost, 4.0)), []);
+}
+
+#[test]
+fn a_tighter_bound_that_still_counts_is_told() {
+    let check = |stands: &[Instruction], new: Instruction, workload: Option<&str>, bound: f64, by: Option<i64>| {
+        let by = by.map(InstructionId);
+        let tighter = Objection::Tighter { workload: workload.map(str::to_owned), knob: Knob::CpuQuota, bound, by };
+        let found = objections(stands, &new);
+        assert!(found.contains(&tighter) && !tighter.blocks(), "{new:?}: {found:?}");
+    };
+    let two = cores(&["web"], Effect::AtMost, 2.0);
+    let friday = within(1.0, 90.0, cores(&["web"], Effect::AtMost, 4.0));
+    check(&[two.clone()], friday, Some("web.service"), 2.0, Some(1));
+    check(&[two.clone()], cores(&["web.service"], Effect::AtMost, 4.0), Some("web.service"), 2.0, Some(1));
+    check(&[], cores(&["db"], Effect::AtMost, 8.0), Some("db"), 6.0, None);
+    check(&[], cores(&["db"], Effect::AtLeast, 1.0), Some("db"), 2.0, None);
+    let all = rule(&["*"], Topic::All, Effect::AtMost, 25.0, Unit::Percent);
+    check(&[all], cores(&["web"], Effect::AtMost, 5.0), Some("web.service"), 4.0, Some(1));
+    let share = |amount| rule(&[], Topic::Cpu, Effect::AtMost, amount, Unit::Percent);
+    check(&[within(0.0, 50.0, share(25.0))], share(50.0), None, 4.0, Some(1));
+    let silent = |stands: &[Instruction], new: Instruction| {
+        let found = objections(stands, &new);
+        assert!(!found.iter().any(|found| matches!(found, Objection::Tighter { .. })), "{new:?}: {found:?}");
+    };
+    // The new one is the tighter, takes the other's place, or is in force at another time.
+    silent(&[two.clone()], within(1.0, 90.0, cores(&["web"], Effect::AtMost, 1.0)));
+    silent(&[two.clone()], cores(&["web"], Effect::AtMost, 4.0));
+    silent(&[within(1.0, 5.0, two.clone())], within(6.0, 90.0, cores(&["web"], Effect::AtMost, 4.0)));
+    silent(&[two], cores(&["batch"], Effect::AtMost, 4.0));
+}
+
+#[test]
+fn more_than_the_machine_has_is_told_of_multiples_and_of_sums() {
+    let (configured, machine) = (configured(), machine());
+    let told = |used: f32, new: &Instruction| {
+        let at_work = AtWork::new(&[], hour(1.0), &utc);
+        let all = World { at_work, configured: &configured, machine: &machine, history: &Uses(used) }.objections(new);
+        all.into_iter().find(|found| matches!(found, Objection::BeyondMachine { .. }))
+    };
+    let beyond =
+        |workloads, asked: f64| Some(Objection::BeyondMachine { resource: Resource::Cpu, workloads, asked, has: 16.0 });
+    let event = |names: &[&str], factor| within(20.0, 22.0, times(names, Topic::Requests, factor));
+    assert_eq!(told(0.5, &event(&["web"], 100.0)), beyond(1, 50.0));
+    assert_eq!(told(0.5, &event(&["web"], 32.0)), None);
+    assert_eq!(told(2.0, &event(&["web", "db"], 5.0)), beyond(2, 20.0));
+    let added = |kind, names: &[&str]| Instruction {
+        kind,
+        effect: Some(Effect::Add),
+        unit: Some(Unit::Cores),
+        ..within(1.0, 3.0, times(names, Topic::Cpu, 7.0))
+    };
+    assert_eq!(told(1.0, &added(InstructionKind::Event, &["web", "db", "batch"])), beyond(3, 24.0));
+    assert_eq!(told(1.0, &added(InstructionKind::Report, &["web", "db", "batch"])), beyond(3, 24.0));
+    assert_eq!(told(1.0, &added(InstructionKind::Event, &["web", "db"])), None);
+    let report = Instruction { kind: InstructionKind::Report, ..times(&["web"], Topic::Cpu, 10.0) };
+    assert_eq!(told(2.0, &report), beyond(1, 20.0));
 }
 
 #[test]

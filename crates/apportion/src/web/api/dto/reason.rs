@@ -3,6 +3,7 @@
 use apportion_core::{
     Binding, Counterfactual, Reason, Time,
     plan::{Expected, Used},
+    workload::Asked,
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -79,6 +80,10 @@ pub(super) struct ReasonShown {
     margin: f64,
     binding: BindingShown,
     counterfactual: Option<CounterfactualShown>,
+    /// What people or signals asked for beyond what is enough; its factor is in `margin` too.
+    asked: Option<AskedShown>,
+    /// The least or the most that people allow, where that decided.
+    bound: Option<f64>,
     /// Numbers of the instructions that bear on it.
     said: Vec<i64>,
 }
@@ -92,8 +97,28 @@ impl From<&Reason> for ReasonShown {
             margin: reason.margin,
             binding: (&reason.binding).into(),
             counterfactual: reason.counterfactual.map(Into::into),
+            asked: reason.asked.map(Into::into),
+            bound: reason.bound,
             said: reason.said.iter().map(|said| said.0).collect(),
         }
+    }
+}
+
+/// What was asked for.
+#[derive(Debug, Serialize, ToSchema)]
+struct AskedShown {
+    /// Times what would be enough; 1 is just that.
+    factor: f64,
+    /// Added to that; negative takes away.
+    added: f64,
+    /// True where an alert or a log line asks, false where people do.
+    by_signal: bool,
+}
+
+impl From<Asked> for AskedShown {
+    fn from(asked: Asked) -> Self {
+        let Asked { factor, added, by_signal } = asked;
+        Self { factor, added, by_signal }
     }
 }
 
