@@ -7,7 +7,8 @@ pub mod effect;
 use crate::zone;
 use apportion_core::{
     Capacity, History, Instructed, Instruction, InstructionId, Objection, Standing, Time, WorkloadId,
-    instruction::InstructionKind, stats::fnv1a,
+    instruction::{InstructionKind, names_meet},
+    stats::fnv1a,
 };
 use apportion_host::store::{Store, WriteError};
 use apportion_language::{
@@ -67,8 +68,12 @@ pub struct Told {
     pub confidence: f32,
     /// True where it can be confirmed.
     pub can_confirm: bool,
+    /// True where all of it was read, but not for certain: only a person who is shown it can say that this is what they meant.
+    pub can_ask: bool,
     /// What could not be read, where it is asked back.
     pub unread: Vec<String>,
+    /// What was read but not for certain, where that is why it is asked back.
+    pub doubted: Vec<String>,
     /// What stands against it, or should be known; what blocks comes first.
     pub notes: Vec<Note>,
     /// The instruction that an undo would take back.
@@ -116,11 +121,13 @@ pub fn read(reader: &Reader, text: &str, now: &Zoned, scene: &Scene, history: &d
         machine: &scene.machine,
         history,
     };
-    let instruction = reading.instruction(text).map(|instruction| in_zone(instruction, now));
+    let instruction = reading.instruction(text).or_else(|| reading.guess(text));
+    let instruction = instruction.map(|instruction| in_zone(instruction, now));
     let objections = instruction.as_ref().map(|instruction| world.objections(instruction)).unwrap_or_default();
     let undone = instruction.as_ref().filter(|said| said.kind == InstructionKind::Undo);
     let undone = undone.and_then(|undo| world.at_work.undone(undo));
     let matches = instruction.as_ref().filter(|_| undone.is_none()).map(|said| world.matches(said)).unwrap_or_default();
+    let is_possible = instruction.is_some() && !objections.iter().any(Objection::blocks);
     let mut told = Told {
         text: text.to_owned(),
         at_s: at.s(),
@@ -129,8 +136,10 @@ pub fn read(reader: &Reader, text: &str, now: &Zoned, scene: &Scene, history: &d
         language: serde_name(&reading.language),
         workloads: matches.into_iter().map(ToString::to_string).collect(),
         confidence: reading.confidence,
-        can_confirm: instruction.is_some() && !objections.iter().any(Objection::blocks),
+        can_confirm: is_possible && reading.sure,
+        can_ask: is_possible && !reading.sure,
         unread: reading.unread.clone(),
+        doubted: reading.doubted.clone(),
         notes: objections.iter().map(|found| note(found, &clock)).collect(),
         undoes: undone.map(|said| said.id.0),
         shown: String::new(),
@@ -138,7 +147,7 @@ pub fn read(reader: &Reader, text: &str, now: &Zoned, scene: &Scene, history: &d
         question: (!reading.kind.acts()).then(|| reader.question(text, now, &names)).and_then(typed),
         reading: serde_json::to_value(&reading).unwrap_or_default(),
     };
-    let deed = instruction.filter(|_| told.can_confirm).map(|instruction| deed(instruction, undone, &objections));
+    let deed = instruction.filter(|_| is_possible).map(|instruction| deed(instruction, undone, &objections));
     told.shown = deed.as_ref().map(|deed| mark(&told, deed)).unwrap_or_default();
     (told, deed)
 }
@@ -189,7 +198,7 @@ pub fn carry_out(deed: &Deed, store: &Store, now: Time) -> Result<(InstructionId
 pub fn release(store: &Store, workload: &WorkloadId, now: Time) -> anyhow::Result<usize> {
     let is_own = |said: &Instructed| {
         let names = said.instruction.workloads.as_slice();
-        let alone = matches!(names, [name] if workload.answers_to(name) && !name.contains(['*', '?']));
+        let alone = matches!(names, [name] if names_meet(workload.as_str(), name) && !name.contains(['*', '?']));
         said.instruction.kind == InstructionKind::Hold && alone
     };
     let mut ended = 0;
@@ -247,20 +256,18 @@ fn deed(instruction: Instruction, undone: Option<&Instructed>, objections: &[Obj
 
 /// What the reading means; of one that is not sure, what a person is asked.
 fn words(reading: &Reading, undone: Option<&Instructed>) -> String {
-    let said = wording::describe(reading);
     let zh = reading.language == Language::Zh;
-    if let Some(undone) = undone {
-        let was = describe(&undone.instruction, reading.language);
-        return if zh {
-            format!("{said}即指令 {}：{was}", undone.id.0)
-        } else {
-            format!("{said} That is instruction {}: {was}", undone.id.0)
-        };
-    }
-    let unread = reading.unread.join(if zh { "、" } else { ", " });
+    let described = wording::describe(reading);
+    let said = match undone.map(|undone| (undone.id.0, describe(&undone.instruction, reading.language))) {
+        Some((id, was)) if zh => format!("{described}即指令 {id}：{was}"),
+        Some((id, was)) => format!("{described} That is instruction {id}: {was}"),
+        None => described,
+    };
+    let listed = |words: &[String]| words.join(if zh { "、" } else { ", " });
+    let (unread, doubted) = (listed(&reading.unread), listed(&reading.doubted));
     match (reading.kind.acts(), reading.sure) {
-        (true, false) if unread.is_empty() && zh => format!("不确定：是否指“{said}”？请换个说法。"),
-        (true, false) if unread.is_empty() => format!("Not sure. Did you mean: {said} Say it in other words."),
+        (true, false) if unread.is_empty() && zh => format!("不确定：是否指“{said}”？拿不准的是：{doubted}。"),
+        (true, false) if unread.is_empty() => format!("Not sure. Did you mean: {said} Not certain: {doubted}."),
         (true, false) if zh => format!("不确定：是否指“{said}”？没有读懂：{unread}。"),
         (true, false) => format!("Not sure. Did you mean: {said} Not read: {unread}."),
         (false, _) if unread.is_empty() => said,

@@ -130,7 +130,21 @@ fn tools_are_described_and_only_one_writes() {
     let answer = client.ask("tools/list", &json!({}));
     let tools = answer["result"]["tools"].as_array().unwrap();
     let names: Vec<&str> = tools.iter().map(|tool| tool["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["status", "workloads", "explain", "history", "forecast", "instructions", "interpret", "tell"]);
+    assert_eq!(
+        names,
+        [
+            "status",
+            "workloads",
+            "explain",
+            "history",
+            "forecast",
+            "instructions",
+            "ask",
+            "signals",
+            "interpret",
+            "tell"
+        ]
+    );
     for tool in tools {
         assert_eq!(tool["annotations"]["readOnlyHint"], json!(tool["name"] != "tell"), "{tool}");
         assert_eq!(tool["inputSchema"]["additionalProperties"], false);
@@ -147,6 +161,8 @@ fn what_is_there_is_read_and_faults_say_what_to_do() {
     let told = client.call_json("interpret", &sentence);
     assert_eq!((&told["kind"], &told["workloads"]), (&json!("rule"), &json!(["checkout.service"])), "{told}");
     for (tool, arguments, says) in [
+        ("signals", json!({}), "no loop runs"),
+        ("ask", json!({ "sentence": "x" }), "unknown field `sentence`"),
         ("status", json!({}), "no loop runs"),
         ("forecast", json!({ "workload": "checkout.service" }), "no loop runs"),
         ("explain", json!({ "what": "checkout.service" }), "nothing is decided"),
@@ -171,6 +187,24 @@ fn a_proposal_says_what_it_would_have_done() {
     assert!(effect.contains("memory_working_set_bytes over all") && effect.contains('→'), "{effect}");
     let Some((_, said)) = confirm_at_terminal(&recorded(folder.path(), 1), 1, "n\n") else { return };
     assert!(said.contains("memory_working_set_bytes over all"), "the person who confirms sees it too: {said}");
+}
+
+#[test]
+fn questions_are_answered_with_the_records_that_they_rest_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = store(folder.path());
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let kept = Store::open(&path, Access::ReadWrite, Options::default()).unwrap();
+    kept.hold(&["checkout".to_owned()], "audit", None, Time::from_s(i64::try_from(now).unwrap() - 60)).unwrap();
+    drop(kept);
+    let answer = Client::start(&path).call_json("ask", &json!({ "question": "what instructions stand?" }));
+    assert_eq!(answer["answered"], true, "{answer}");
+    assert!(answer["words"].as_str().unwrap().contains("Instruction 1"), "{answer}");
+    assert_eq!(
+        (answer["cited"].as_array().unwrap().len(), answer["records"].as_array().unwrap().len()),
+        (1, 1),
+        "{answer}"
+    );
 }
 
 #[test]

@@ -3,12 +3,15 @@
 
 #[path = "../../language/tests/attacks/mod.rs"]
 mod attacks;
+#[path = "../../language/tests/readers/mod.rs"]
+mod readers;
 
 use apportion::tell::{Deed, Scene, Told, carry_out, read, release};
 use apportion_core::{Capacity, History, Metric, Resource, Series, Standing, Time, Window, WorkloadId};
 use apportion_host::store::{Access, Options, Store};
 use apportion_language::reading::Reader;
 use jiff::Zoned;
+use readers::readers;
 
 struct Unmeasured;
 
@@ -32,11 +35,15 @@ fn told(sentence: &str, store: &Store) -> (Told, Option<Deed>) {
 
 fn told_at(sentence: &str, store: &Store, now: &Zoned) -> (Told, Option<Deed>) {
     thread_local!(static READER: Reader = Reader::embedded().unwrap());
+    READER.with(|reader| told_by(reader, sentence, store, now))
+}
+
+fn told_by(reader: &Reader, sentence: &str, store: &Store, now: &Zoned) -> (Told, Option<Deed>) {
     let names = ["checkout.service", "/system.slice/nginx.service", "web", "crawler", "mysql-main", "payment"];
     let configured = names.map(|name| (WorkloadId::new(name), Standing::default())).into();
     let machine = Capacity { amounts: [(Resource::Cpu, 16.0), (Resource::Memory, 64e9)].into_iter().collect() };
     let scene = Scene { configured, machine, said: store.instructions(at()).unwrap() };
-    READER.with(|reader| read(reader, sentence, now, &scene, &Unmeasured))
+    read(reader, sentence, now, &scene, &Unmeasured)
 }
 
 fn memory() -> Store {
@@ -124,14 +131,59 @@ fn a_hold_is_the_same_however_it_was_said() {
 }
 
 #[test]
+fn a_hold_ends_by_any_name_of_its_workload() {
+    let store = memory();
+    let hold = |name: &str| store.hold(&[name.to_owned()], "held", None, at()).unwrap();
+    let held = hold("nginx.service");
+    assert_eq!(told("undo the hold on nginx", &store).0.undoes, Some(held.0));
+    assert_eq!(release(&store, &"nginx".into(), at()).unwrap(), 1);
+    hold("nginx");
+    assert_eq!(release(&store, &"nginx.service".into(), at()).unwrap(), 1);
+    hold("nginx-*");
+    assert_eq!(release(&store, &"nginx-1".into(), at()).unwrap(), 0, "those of a wildcard stay");
+}
+
+#[test]
+fn what_was_read_but_not_for_certain_is_for_a_person_to_confirm() {
+    // Which of them is doubted changes with the weights.
+    let vague = [
+        "crawler is hungry",
+        "web feels sluggish",
+        "web could do with a bit more",
+        "payment goes before the rest",
+        "checkout gets busy on Friday",
+        "crawler can wait",
+        "give payment some air",
+        "web 有点吃力",
+        "crawler 可以等等",
+    ];
+    let mut asked = 0;
+    for sentence in vague {
+        let (told, deed) = told(sentence, &memory());
+        println!("{sentence}: {}", told.words);
+        assert_eq!(deed.is_some(), told.can_confirm || told.can_ask, "{told:?}");
+        if told.can_ask {
+            asked += 1;
+            assert!(!told.can_confirm && told.unread.is_empty() && !told.doubted.is_empty(), "{told:?}");
+            assert!(told.doubted.iter().all(|part| told.words.contains(part)), "{}", told.words);
+        }
+    }
+    assert!(asked > 0, "none was doubted");
+    // What was not read is not asked about in this way.
+    let (told, deed) = told("cap crawler at a few cores", &memory());
+    assert!(!told.can_confirm && !told.can_ask && deed.is_none() && !told.unread.is_empty(), "{told:?}");
+}
+
+#[test]
 fn no_attack_comes_through() {
     let store = memory();
+    let pairs = || attacks::SOUND.iter().flat_map(|sound| attacks::ATTACKS.iter().map(move |attack| (sound, attack)));
     let mut count = 0;
-    for sound in attacks::SOUND {
-        for attack in attacks::ATTACKS {
+    for reader in readers() {
+        for (sound, attack) in pairs() {
             for sentence in [format!("{sound}. {attack}"), format!("{attack} {sound}")] {
-                let (told, deed) = told(&sentence, &store);
-                assert!(deed.is_none() && !told.can_confirm, "{sentence}: {}", told.words);
+                let (told, deed) = told_by(&reader, &sentence, &store, &now());
+                assert!(deed.is_none() && !told.can_confirm && !told.can_ask, "{sentence}: {}", told.words);
                 count += 1;
             }
         }

@@ -193,16 +193,31 @@ fn told(folder: &Path, llm: Option<&str>) -> (Option<i32>, String, Value) {
 }
 
 fn told_with(folder: &Path, llm: Option<&str>, env: &[(&str, &str)]) -> (Option<i32>, String, Value) {
+    told_by(folder, llm, env, None)
+}
+
+/// The same, by a person who types an answer in place of `--yes` where one is given.
+fn told_by(
+    folder: &Path,
+    llm: Option<&str>,
+    env: &[(&str, &str)],
+    answer: Option<&str>,
+) -> (Option<i32>, String, Value) {
     let run = |args: &[&str], llm: Option<&str>| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_apportion"));
         command.args(args).env("APPORTION_STORE", folder.join("apportion.db")).env_remove("APPORTION_CONFIG");
         command.env("APPORTION_LLM_KEY", KEY).env("APPORTION_LLM_TIMEOUT_S", "1").env("APPORTION_LOG", "trace");
         llm.map(|url| command.env("APPORTION_LLM", url));
         command.envs(env.iter().copied());
-        command.stdin(Stdio::null()).output().unwrap()
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // It may have ended without asking.
+        let _ = child.stdin.take().unwrap().write_all(answer.unwrap_or_default().as_bytes());
+        child.wait_with_output().unwrap()
     };
     let now = "2026-11-23T09:00:00+08:00";
-    let output = run(&["tell", SENTENCE, "--yes", "--workload", "checkout", "--now", now], llm);
+    let mut args = vec!["tell", SENTENCE, "--workload", "checkout", "--now", now];
+    args.extend(answer.is_none().then_some("--yes"));
+    let output = run(&args, llm);
     let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     let kept = run(&["instructions", "show", "1"], None).stdout;
     let kept = serde_json::from_slice::<Value>(&kept).unwrap_or_default()["instruction"].clone();
@@ -236,6 +251,46 @@ fn what_is_kept_is_the_same_whatever_the_model_does() {
     let (status, said, kept) = check(Some(&Server::says(WRONG).url));
     assert_eq!((status, kept), (Some(4), Value::Null), "{said}");
     assert!(said.contains("kind rule, not event"), "{said}");
+    // What the person then takes is what the reader read, and not what the model said.
+    for model in [WRONG, RIGHT] {
+        let folder = tempfile::tempdir().unwrap();
+        let (status, said, kept) = told_by(folder.path(), Some(&Server::says(model).url), &[], Some("y\n"));
+        assert_eq!((status, &kept), (Some(0), &alone), "{said}");
+    }
+}
+
+#[test]
+fn decisions_are_the_same_with_a_model_that_lies_and_it_is_not_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut rows = "workload,metric,time,value\n".to_owned();
+    for step in 0..3 * 288_i64 {
+        let use_cores = 1.0 + 0.5 * f64::from(i32::try_from(step % 288).unwrap()) / 288.0;
+        rows += &format!("checkout,cpu_cores,{},{use_cores}\n", 1_795_392_000 + step * 300);
+    }
+    std::fs::write(folder.path().join("usage.csv"), rows).unwrap();
+    let liar = Server::says(WRONG);
+    let decided = |out: &str, llm: Option<&str>| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_apportion"));
+        let args = ["replay", "usage.csv", "--policy", "apportion", "--model", "recent", "--out", out];
+        command.args(args).current_dir(folder.path()).env_remove("APPORTION_CONFIG").env_remove("APPORTION_LLM");
+        llm.map(|url| command.env("APPORTION_LLM", url));
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let told = ["usage.csv", "--model", "recent", "--what-if", SENTENCE, "--out", out];
+        let mut what_if = Command::new(env!("CARGO_BIN_EXE_apportion"));
+        what_if
+            .arg("replay")
+            .args(told)
+            .current_dir(folder.path())
+            .env_remove("APPORTION_CONFIG")
+            .env_remove("APPORTION_LLM");
+        llm.map(|url| what_if.env("APPORTION_LLM", url));
+        assert!(what_if.stdin(Stdio::null()).output().unwrap().status.success());
+        let made = |name: &str| std::fs::read(folder.path().join(out).join(name)).unwrap();
+        (made("apportion.parquet"), made("what_if.json"))
+    };
+    assert_eq!(decided("alone", None), decided("lied-to", Some(&liar.url)));
+    assert!(liar.asked.lock().unwrap().is_empty(), "it was asked");
 }
 
 #[test]

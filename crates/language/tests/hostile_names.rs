@@ -4,10 +4,12 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod attacks;
+mod readers;
 
 use apportion_language::reading::{Kind, Reader, question::About};
 use attacks::{ATTACKS, SOUND};
 use jiff::Zoned;
+use readers::readers;
 
 fn now() -> Zoned {
     "2026-11-23T09:00:00+08:00[Asia/Shanghai]".parse().unwrap()
@@ -22,48 +24,53 @@ fn names() -> Vec<String> {
 
 #[test]
 fn a_name_that_says_something_is_a_name_or_spoils_the_sentence() {
-    let reader = Reader::embedded().unwrap();
-    let mut count = 0;
-    for name in names() {
-        let catalogue = [name.clone(), "web".to_owned()];
-        for sentence in [
-            format!("limit {name} to 2 cores"),
-            format!("why was {name} cut?"),
-            format!("{name} 最多2核"),
-            format!("昨晚 {name} 为什么被限流？"),
-            format!("what did {name} use yesterday"),
-            format!("don't touch {name}"),
-        ] {
-            count += 1;
-            let reading = reader.interpret(&sentence, &now(), &catalogue);
-            let asks = reader.question(&sentence, &now(), &catalogue);
-            if let Some(instruction) = reading.instruction(&sentence) {
-                // It acts on what is named, by what the sentence around the name says, and on nothing else.
-                assert!(
-                    instruction.workloads.iter().all(|found| sentence.to_lowercase().contains(found.as_str())),
-                    "{sentence}"
-                );
-                assert!(!instruction.workloads.is_empty(), "{sentence} would be for every workload");
-                assert!(
-                    instruction.amount.is_none_or(|amount| amount <= 16.0 * 1_073_741_824.0),
-                    "{sentence}: {instruction:?}"
-                );
-            }
-            assert!(asks.workloads.iter().all(|found| sentence.to_lowercase().contains(found.as_str())), "{sentence}");
+    for reader in readers() {
+        let mut count = 0;
+        for name in names() {
+            count += check_name(&reader, &name);
         }
+        println!("hostile names: {count} sentences");
+        assert!(count >= 500, "{count}");
     }
-    println!("hostile names: {count} sentences");
-    assert!(count >= 500, "{count}");
+}
+
+/// Reads sentences about a workload of this name; gives how many.
+fn check_name(reader: &Reader, name: &str) -> usize {
+    let catalogue = [name.to_owned(), "web".to_owned()];
+    let sentences = [
+        format!("limit {name} to 2 cores"),
+        format!("why was {name} cut?"),
+        format!("{name} 最多2核"),
+        format!("昨晚 {name} 为什么被限流？"),
+        format!("what did {name} use yesterday"),
+        format!("don't touch {name}"),
+    ];
+    for sentence in &sentences {
+        let reading = reader.interpret(sentence, &now(), &catalogue);
+        let asks = reader.question(sentence, &now(), &catalogue);
+        let says = |found: &String| sentence.to_lowercase().contains(found.as_str());
+        // It acts on what is named, by what the sentence around the name says, and on nothing else.
+        if let Some(instruction) = reading.instruction(sentence) {
+            assert!(instruction.workloads.iter().all(says), "{sentence}");
+            assert!(!instruction.workloads.is_empty(), "{sentence} would be for every workload");
+            let is_said = instruction.amount.is_none_or(|amount| amount <= 16.0 * 1_073_741_824.0);
+            assert!(is_said, "{sentence}: {instruction:?}");
+        }
+        assert!(asks.workloads.iter().all(says), "{sentence}");
+    }
+    sentences.len()
 }
 
 #[test]
 fn tricks_with_units_and_look_alikes_ask_for_what_is_written_or_nothing() {
-    let reader = Reader::embedded().unwrap();
+    let readers = readers();
     let tib = 1_099_511_627_776.0;
     let check = |sentence: &str, amount: Option<f64>| {
-        let reading = reader.interpret(sentence, &now(), &["web".to_owned()]);
-        let read = reading.instruction(sentence).and_then(|instruction| instruction.amount);
-        assert!(read.is_none() || read == amount, "{sentence}: {read:?}");
+        for reader in &readers {
+            let reading = reader.interpret(sentence, &now(), &["web".to_owned()]);
+            let read = reading.instruction(sentence).and_then(|instruction| instruction.amount);
+            assert!(read.is_none() || read == amount, "{sentence}: {read:?}");
+        }
     };
     check("web gets at most 8 TiB memory", Some(8.0 * tib));
     check("web 最多 8 TiB 内存", Some(8.0 * tib));
@@ -108,8 +115,8 @@ fn a_workload_called_like_an_everyday_word_decides_nothing() {
 
 #[test]
 fn no_attack_is_answered_as_a_question() {
-    let reader = Reader::embedded().unwrap();
-    for attack in ATTACKS {
+    let readers = readers();
+    for (reader, attack) in readers.iter().flat_map(|reader| ATTACKS.map(|attack| (reader, attack))) {
         for sentence in [attack.to_owned(), format!("why was web cut? {attack}"), format!("{attack} web 用了多少？")]
         {
             let asked = reader.question(&sentence, &now(), &["web".to_owned()]);
@@ -118,5 +125,5 @@ fn no_attack_is_answered_as_a_question() {
         }
     }
     let long = "why was web throttled ".repeat(5_000);
-    assert_eq!(reader.question(&long, &now(), &[]).about, About::Unclear);
+    assert!(readers.iter().all(|reader| reader.question(&long, &now(), &[]).about == About::Unclear));
 }

@@ -31,13 +31,7 @@ const LOOK_BACK: usize = 1_000;
 pub fn run(global: &Global, args: &args::Ask) -> anyhow::Result<()> {
     let now = args.now.as_deref().map(interpret::time).transpose()?.unwrap_or_else(Zoned::now);
     let said = Said { text: args.question.join(" "), now, also: Vec::new() };
-    let answer = match Desk::open_to_read(global)? {
-        Desk::Loop(way) => {
-            let path = format!("/api/v1/answer?{}", said.query());
-            serde_json::from_value(way.get(&path)?).context("the loop is of another version")?
-        }
-        Desk::Store(store, config) => of_store(store, &config, &said)?,
-    };
+    let answer = answer(global, &said)?;
     if args.json {
         say(&serde_json::to_string_pretty(&answer)?);
         return if answer.answered { Ok(()) } else { Err(NothingFound("nothing was found".to_owned()).into()) };
@@ -49,6 +43,17 @@ pub fn run(global: &Global, args: &args::Ask) -> anyhow::Result<()> {
     let rests = if answer.language == "zh" { "依据" } else { "Rests on" };
     say(&format!("{rests}: {}", answer.cited.join("; ")));
     Ok(())
+}
+
+/// What the loop answers, else the store.
+pub(super) fn answer(global: &Global, said: &Said) -> anyhow::Result<Answered> {
+    match Desk::open_to_read(global)? {
+        Desk::Loop(way) => {
+            let path = format!("/api/v1/answer?{}", said.query());
+            serde_json::from_value(way.get(&path)?).context("the loop is of another version")
+        }
+        Desk::Store(store, config) => of_store(store, &config, said),
+    }
 }
 
 fn of_store(store: Arc<Store>, config: &Config, said: &Said) -> anyhow::Result<Answered> {

@@ -122,23 +122,23 @@ impl Desk {
         }
     }
 
-    /// Does what a person confirmed, read again: what `shown` says that they saw; gives what was done, in words.
+    /// Does what a person confirmed, read again: what they saw is what `was` told; gives what was done, in words.
     ///
     /// # Errors
     /// It can no longer be taken or would do something else by now, or the store or the loop refuses.
-    pub(super) fn take(&self, said: &Said, shown: &str) -> anyhow::Result<String> {
+    pub(super) fn take(&self, said: &Said, was: &Told) -> anyhow::Result<String> {
         match self {
             Self::Store(store, config) => {
                 let (told, deed) = read(store, config, said)?;
                 let deed = deed.context("nothing was understood that could be taken")?;
-                if let Some(what) = tell::changed_since(&told, shown) {
+                if let Some(what) = tell::changed_since(&told, &was.shown) {
                     bail!("{what}; nothing was taken");
                 }
                 Ok(tell::carry_out(&deed, store, said.at())?.1)
             }
             Self::Loop(way) => {
                 let at_s = said.now.timestamp().as_second();
-                let body = serde_json::json!({ "text": said.text, "at_s": at_s, "zone": said.zone(), "also": said.also, "shown": shown });
+                let body = serde_json::json!({ "text": said.text, "at_s": at_s, "zone": said.zone(), "also": said.also, "shown": was.shown, "guessed": was.can_ask });
                 way.ask("POST", "/api/v1/instructions", Some(&body))
             }
         }

@@ -67,11 +67,7 @@ fn state(said: &Instructed, now: Time) -> &'static str {
     match () {
         () if said.revoked.is_some_and(|revoked| revoked <= now) => "revoked",
         () if is_in_force(said, now, &zone::offset_s) => "standing",
-        () if said.is_past(now)
-            || said.instruction.start.is_none_or(|start| start <= now) && said.instruction.repeat.is_none() =>
-        {
-            "past"
-        }
+        () if said.is_past(now) => "past",
         () => "to_come",
     }
 }
@@ -144,7 +140,7 @@ fn confirm(global: &Global, id: Option<u32>) -> anyhow::Result<()> {
     if !told.can_confirm || !ask::ask(&told) {
         return Err(NotTaken("not confirmed; nothing was taken".to_owned()).into());
     }
-    say(&desk.take(&said, &told.shown)?);
+    say(&desk.take(&said, &told)?);
     proposals.forget(id);
     Ok(())
 }

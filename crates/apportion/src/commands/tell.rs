@@ -13,7 +13,7 @@ use crate::{
 };
 use apportion_language::Language;
 use jiff::Zoned;
-use std::io::{BufRead as _, Write as _};
+use std::io::{BufRead as _, IsTerminal as _, Write as _};
 
 /// Reads a sentence, shows what it means, and takes it once confirmed.
 ///
@@ -32,7 +32,7 @@ pub fn run(global: &Global, args: &args::Tell) -> anyhow::Result<()> {
     if !unasked {
         told.effect = effect(global, &said, &told);
     }
-    settle(args, &told, unasked, || desk.take(&said, &told.shown))
+    settle(args, &told, unasked, || desk.take(&said, &told))
 }
 
 /// What it would have done, played in this process.
@@ -50,7 +50,12 @@ fn settle(
     if !args.json {
         say(&shown(told));
     }
-    let confirmed = told.can_confirm && (unasked || (!args.json && ask(told)));
+    let confirmed = if told.can_ask {
+        // Nothing but a person can say that a likely reading is what was meant.
+        !args.json && !args.yes && std::io::stdin().is_terminal() && ask(told)
+    } else {
+        told.can_confirm && (unasked || (!args.json && ask(told)))
+    };
     let done = if confirmed { Some(take()?) } else { None };
     if args.json {
         let mut answer = serde_json::to_value(told)?;
@@ -62,6 +67,10 @@ fn settle(
     }
     match (confirmed, told.can_confirm) {
         (true, _) => Ok(()),
+        (false, _) if told.can_ask => {
+            Err(NotTaken("not sure, so only a person at a terminal can confirm it; nothing was taken".to_owned())
+                .into())
+        }
         (false, true) => Err(NotTaken("not confirmed; nothing was taken".to_owned()).into()),
         (false, false) => Err(NotTaken("nothing was taken".to_owned()).into()),
     }
@@ -90,7 +99,12 @@ pub(super) fn shown(told: &Told) -> String {
 }
 
 pub(super) fn ask(told: &Told) -> bool {
-    let question = if told.language() == Language::Zh { "确认执行？[y/N] " } else { "Take it? [y/N] " };
+    let question = match (told.can_ask, told.language() == Language::Zh) {
+        (true, true) => "是这个意思吗？确认执行？[y/N] ",
+        (true, false) => "Is that what you meant? Take it? [y/N] ",
+        (false, true) => "确认执行？[y/N] ",
+        (false, false) => "Take it? [y/N] ",
+    };
     let mut out = std::io::stdout().lock();
     let _ = write!(out, "{question}");
     let _ = out.flush();

@@ -44,8 +44,8 @@ impl Daemon {
                 self.hold(&workload, &why, until, now)
             }
             Action::Release(workload) => self.release(&workload, now),
-            Action::Instruct { text, at, zone, also, shown } => {
-                self.instruct(&text, &tell::zoned(at, zone.as_deref()), &also, &shown, now)
+            Action::Instruct { text, at, zone, also, shown, guessed } => {
+                self.instruct(&text, &tell::zoned(at, zone.as_deref()), &also, (&shown, guessed), now)
             }
             Action::Revoke(id) => self.revoke(id, now),
             Action::TakeOver(workload) => {
@@ -187,7 +187,7 @@ impl Daemon {
         text: &str,
         at: &Zoned,
         also: &[String],
-        shown: &str,
+        (shown, guessed): (&str, bool),
         now: Time,
     ) -> Result<String, ActionError> {
         if !(0..=tell::CONFIRM_WITHIN_S).contains(&(now.s() - at.timestamp().as_second())) {
@@ -199,6 +199,10 @@ impl Daemon {
             let block = told.notes.first().filter(|note| note.blocks).map_or(told.words.as_str(), |note| &note.words);
             return Err(conflict("text", block, "say it in other words; nothing was taken"));
         };
+        if told.can_ask && !guessed {
+            let what = "the reading is not sure; only a person who is shown it can say that this is what they meant";
+            return Err(conflict("guessed", what, "ask a person, or say it in other words; nothing was taken"));
+        }
         if let Some(what) = tell::changed_since(&told, shown) {
             return Err(conflict("shown", &what, "read it again, then confirm; nothing was taken"));
         }

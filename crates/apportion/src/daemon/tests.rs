@@ -213,7 +213,7 @@ fn what_is_confirmed_is_what_was_shown_or_nothing() {
     };
     let confirm = |world: &mut World, (text, at, told): (String, Time, crate::tell::Told)| {
         let (zone, also) = (Some("UTC".to_owned()), Vec::new());
-        world.daemon.act(Action::Instruct { text, at, zone, also, shown: told.shown })
+        world.daemon.act(Action::Instruct { text, at, zone, also, shown: told.shown, guessed: false })
     };
     let first = read(&world, "limit web to 0.5 cores");
     confirm(&mut world, first).unwrap();

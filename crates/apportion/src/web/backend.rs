@@ -64,6 +64,8 @@ pub enum Action {
         also: Vec<String>,
         /// What was shown, as the reading says.
         shown: String,
+        /// True where a person said that a reading that is not sure is what they meant.
+        guessed: bool,
     },
     /// Take an instruction back.
     Revoke(InstructionId),

@@ -18,6 +18,7 @@ export function tellView(app) {
   const reading = h('div', { id: 'reading', class: 'reading', role: 'status', 'aria-live': 'polite' });
   const answer = h('div', { id: 'answer', class: 'reading answer', role: 'status', 'aria-live': 'polite', hidden: true });
   const list = h('ol', { class: 'decisions said' });
+  const hints = h('ol', { class: 'decisions signals' });
   const past = h('input', { type: 'checkbox', onchange: () => app.refresh({ force: true }) });
   const element = h('div', { class: 'page' },
     h('div', { class: 'toolbar' }, h('h1', {}, t('tell.title'))),
@@ -25,7 +26,8 @@ export function tellView(app) {
       h('form', { onsubmit: (event) => { event.preventDefault(); told?.question ? answerIt() : confirm(); } }, h('label', { for: 'tell' }, t('tell.label')), box, h('div', { class: 'form-end' }, go)),
       reading),
     answer,
-    h('div', { class: 'toolbar' }, h('h2', {}, t('said.title')), h('label', { class: 'muted' }, past, ' ', t('said.past'))), list);
+    h('div', { class: 'toolbar' }, h('h2', {}, t('said.title')), h('label', { class: 'muted' }, past, ' ', t('said.past'))), list,
+    h('div', { class: 'toolbar' }, h('h2', {}, t('signals.title'))), hints);
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
   let told = null;
   let waiting = null;
@@ -48,7 +50,7 @@ export function tellView(app) {
       if (mine.signal.aborted) return;
       told = answer;
       replace(reading, shown(told));
-      go.textContent = t(told.question ? 'ask.go' : 'tell.go');
+      go.textContent = t(told.question ? 'ask.go' : told.can_ask ? 'tell.guess' : 'tell.go');
       allow();
       if (told.can_confirm) waiting = setTimeout(() => play(told, mine.signal), EFFECT_PAUSE_MS);
     } catch (problem) {
@@ -70,7 +72,7 @@ export function tellView(app) {
   }
 
   function allow() {
-    go.disabled = !told || (!told.question && (!told.can_confirm || !app.status?.writable));
+    go.disabled = !told || (!told.question && (!(told.can_confirm || told.can_ask) || !app.status?.writable));
   }
 
   async function answerIt() {
@@ -86,7 +88,7 @@ export function tellView(app) {
 
   async function confirm() {
     const sentence = told;
-    if (!sentence?.can_confirm) return;
+    if (!sentence?.can_confirm && !sentence?.can_ask) return;
     await withToken(app, async () => {
       const answer = await api.instruct(sentence, zone);
       box.value = '';
@@ -100,8 +102,9 @@ export function tellView(app) {
     element,
     title: t('nav.tell'),
     async update(signal) {
-      const all = await api.instructions(past.checked, signal);
+      const [all, signals] = await Promise.all([api.instructions(past.checked, signal), api.signals(signal)]);
       replace(list, all.length ? all.map((one) => saidItem(app, one)) : h('li', { class: 'empty' }, t('said.none')));
+      replace(hints, signals.length ? signals.map(signalItem) : h('li', { class: 'empty' }, t('signals.none')));
     },
     destroy() {
       clearTimeout(waiting);
@@ -148,6 +151,16 @@ function saidItem(app, one) {
         h('span', { class: 'chip' }, word('said.state', one.state)),
         stands && app.status?.writable && h('button', { class: 'button button-small', onclick: () => revoke(app, one) }, t('said.revoke'))),
       one.text !== one.words && h('p', { class: 'words muted' }, one.text)));
+}
+
+/** A hint from an alert or a log line; its text is data. */
+function signalItem(one) {
+  return h('li', { class: 'decision' },
+    h('div', { class: 'decision-body' },
+      h('div', { class: 'decision-head' },
+        h('code', {}, one.workload), ' ', one.resource && h('span', { class: 'chip' }, word('ask.resource', one.resource)),
+        t('signals.text', { factor: one.factor.toFixed(2), until: fullTime(one.until_s) })),
+      h('p', { class: 'words muted' }, one.text)));
 }
 
 function revoke(app, one) {

@@ -3,6 +3,7 @@
 use super::{
     Kind, Reading, SURE, Unit,
     amount::{Amount, Counts, Sense, amounts},
+    asked::Part,
     bound::bound,
     catalogue::{self, Known},
     docker, doubt,
@@ -44,8 +45,8 @@ pub(super) fn decode(
     }
     let mut seen = Seen::new(classifier, text, now, catalogue);
     let (kind, belief) = kind(&seen.scores, seen.inert, acts);
-    let mut reading =
-        Reading { kind, language, confidence: belief, unread: Vec::new(), ..Reading::nothing(language, "") };
+    let mut reading = Reading { kind, language, unread: Vec::new(), ..Reading::nothing(language, "") };
+    reading.believe(belief, Part::Kind);
     if kind.acts() {
         names::insist_on_one_in_what_acts(&mut seen.named, &seen.tokens);
     }
@@ -180,7 +181,7 @@ impl<'a> Seen<'a> {
         let shares = weighed(&EFFECTS, &self.scores.effect, said.is_some().then_some(said), SAID);
         let bounds = |effect| matches!(effect, Some(Effect::AtLeast | Effect::AtMost));
         let (effect, belief) = best(&EFFECTS, &shares, bounds);
-        reading.confidence *= belief;
+        reading.believe(belief, Part::Bound);
         match amount {
             Some(amount) => self.put(reading, &amount, effect.unwrap_or(Effect::AtMost)),
             None => self.rule_without_amount(reading, effect),
@@ -190,8 +191,7 @@ impl<'a> Seen<'a> {
     fn rule_without_amount(&self, reading: &mut Reading, effect: Option<Effect>) {
         reading.effect = effect;
         self.topic(reading, |topic| topic.is_some());
-        let what = if reading.language == Language::En { "how much" } else { "数量" };
-        reading.unread.push(what.to_owned());
+        reading.unread.push(Part::Amount.words(reading.language).to_owned());
         reading.confidence *= SURE / 2.0;
     }
 
@@ -205,7 +205,7 @@ impl<'a> Seen<'a> {
         let shares = weighed(&DIRECTIONS, &self.scores.direction, said.is_some().then_some(said), weight);
         let (direction, belief) = best(&DIRECTIONS, &shares, |direction| direction.is_some());
         reading.direction = direction;
-        reading.confidence *= belief;
+        reading.believe(belief, Part::Direction);
         let said = hint::severity(self.text);
         let shares =
             weighed(&LEVELS, &self.scores.level, said.map(|(level, _)| Some(level)), said.map_or(1.0, |s| s.1));
@@ -213,7 +213,7 @@ impl<'a> Seen<'a> {
             level != Some(Level::Normal) && (direction == Some(Direction::Up) || level.is_none())
         });
         reading.level = level;
-        reading.confidence *= belief;
+        reading.believe(belief, Part::Urgency);
         match asked {
             Some(amount) => {
                 self.put(reading, &amount, if is_relative(&amount) { Effect::Multiply } else { Effect::Add });
@@ -248,7 +248,7 @@ impl<'a> Seen<'a> {
         self.window(reading);
         let (level, belief) = best(&LEVELS, &self.scores.level, |level| level.is_some());
         reading.level = level;
-        reading.confidence *= belief;
+        reading.believe(belief, Part::Importance);
     }
 
     fn window(&self, reading: &mut Reading) {
@@ -264,7 +264,7 @@ impl<'a> Seen<'a> {
             .collect();
         let (topic, belief) = best(&TOPICS, &shares, allowed);
         reading.resource = topic;
-        reading.confidence *= belief;
+        reading.believe(belief, Part::Resource);
     }
 
     /// True when the sentence has a word for the topic.
@@ -386,7 +386,9 @@ impl<'a> Seen<'a> {
             reading.unread.push(doubt.words);
             reading.confidence *= doubt.factor;
         }
-        reading.confidence *= self.named.iter().map(|share| share.max(1.0 - share)).product::<f32>();
+        for (share, token) in self.named.iter().zip(&self.tokens) {
+            reading.believe_word(share.max(1.0 - share), &self.text.slice(token.start, token.end));
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use super::{
     Kind, Reading,
     amount::{Amount, Counts, Sense},
+    asked::Part,
     contrary,
     decode::Seen,
     docker,
@@ -10,7 +11,6 @@ use super::{
     hint, negation, orders, talk,
     token::{Token, TokenKind},
 };
-use crate::Language;
 
 /// Words that a reading leaves out, and what is left of its confidence for that.
 pub(super) struct Doubt {
@@ -277,7 +277,7 @@ pub(super) fn doubts(seen: &Seen<'_>, reading: &Reading) -> Vec<Doubt> {
     }
     let for_all = seen.classes.contains(&"all names") || matches!(reading.kind, Kind::Report | Kind::Undo);
     if reading.workloads.is_empty() && !for_all {
-        doubt(which_workload(reading.language).to_owned(), 0.7);
+        doubt(Part::Workload.words(reading.language).to_owned(), 0.7);
     }
     found
 }
@@ -285,7 +285,8 @@ pub(super) fn doubts(seen: &Seen<'_>, reading: &Reading) -> Vec<Doubt> {
 /// Words that turn the sentence round, make two of it or make it talk.
 fn turned(seen: &Seen<'_>, reading: &Reading) -> Vec<String> {
     let words = seen.words();
-    let levels = || (reading.kind == Kind::Priority && orders::levels(&words)).then(|| which_level(reading.language));
+    let levels =
+        || (reading.kind == Kind::Priority && orders::levels(&words)).then(|| Part::Importance.words(reading.language));
     let bounds = matches!(reading.kind, Kind::Rule | Kind::Hold);
     let every = || contrary::every(&words).filter(|_| bounds).map(str::to_owned);
     let found = [
@@ -299,24 +300,9 @@ fn turned(seen: &Seen<'_>, reading: &Reading) -> Vec<String> {
     found.into_iter().flatten().collect()
 }
 
-const fn which_level(language: Language) -> &'static str {
-    match language {
-        Language::En => "how important",
-        Language::Zh => "重要程度",
-    }
-}
-
 /// What has a window: a time that bounds none makes it doubtful. A report or an undo may speak of the past.
 const fn is_lasting(kind: Kind) -> bool {
     matches!(kind, Kind::Event | Kind::Rule | Kind::Hold | Kind::Priority)
-}
-
-/// Asks for a name.
-pub(super) const fn which_workload(language: Language) -> &'static str {
-    match language {
-        Language::En => "which workload",
-        Language::Zh => "哪个服务",
-    }
 }
 
 /// "300 cameras" beside the amount is a cause; a number that stands alone, a range and any number of a bound is not.

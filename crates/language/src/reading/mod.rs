@@ -5,6 +5,7 @@
 mod amount;
 #[cfg(test)]
 mod amount_tests;
+mod asked;
 mod bound;
 mod catalogue;
 mod contrary;
@@ -46,6 +47,7 @@ use apportion_core::{
     instruction::{Instruction, InstructionKind},
 };
 use apportion_model::encoder::SentenceEncoder;
+use asked::Part;
 use encoded::Classifier;
 use jiff::{Zoned, tz::TimeZone};
 use serde::{Serialize, Serializer};
@@ -99,6 +101,9 @@ pub struct Reading {
     pub sure: bool,
     /// What could not be read, in the sentence's words or as a reason.
     pub unread: Vec<String>,
+    /// What was read but not for certain, where that is why the reading is not sure: in the sentence's words, or as a part of the reading.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub doubted: Vec<String>,
     /// The language it was written in.
     pub language: Language,
     /// Which kind an undo takes back, where the sentence names one.
@@ -156,7 +161,8 @@ impl Reader {
         let lower: Vec<String> = catalogue.iter().map(|name| name.to_lowercase()).collect();
         let read = |classifier, acts, least| {
             let reading = decode::decode(classifier, &text, now, &lower, (language(sentence), acts));
-            Reading { sure: reading.confidence >= least, ..reading }
+            let sure = reading.confidence >= least;
+            Reading { sure, doubted: if sure { Vec::new() } else { reading.doubted }, ..reading }
         };
         match &self.encoded {
             Some(encoded) => agreed(read(encoded, ACTS, SURE_TOGETHER), read(&self.embedded, ACTS_BESIDE, SURE)),
@@ -189,6 +195,7 @@ impl Reading {
             confidence: 1.0,
             sure: true,
             unread: vec![reason.to_owned()],
+            doubted: Vec::new(),
             language,
             undoes: None,
         }
@@ -197,9 +204,20 @@ impl Reading {
     /// The instruction to record, where this is one and sure enough to act on once confirmed.
     #[must_use]
     pub fn instruction(&self, sentence: &str) -> Option<Instruction> {
+        self.typed(sentence).filter(|_| self.sure)
+    }
+
+    /// The instruction that is likely meant, where all of the sentence was read but not for certain: for a person who is shown it and says
+    /// that this is what they meant, and for nobody else.
+    #[must_use]
+    pub fn guess(&self, sentence: &str) -> Option<Instruction> {
+        self.typed(sentence).filter(|_| !self.sure && self.unread.is_empty())
+    }
+
+    fn typed(&self, sentence: &str) -> Option<Instruction> {
         let time = |at: &Option<Zoned>| at.as_ref().map(|at| Time(at.timestamp().as_millisecond()));
         Some(Instruction {
-            kind: self.acting_kind().filter(|_| self.sure)?,
+            kind: self.acting_kind()?,
             workloads: self.workloads.clone(),
             resource: self.resource,
             effect: self.effect,
@@ -267,18 +285,17 @@ fn agreed(encoded: Reading, embedded: Reading) -> Reading {
 
 /// What two readings differ in, in the sentence's language.
 fn differences(one: &Reading, other: &Reading) -> Vec<&'static str> {
-    let english = one.language == Language::En;
-    let named = |same: bool, en, zh| (!same).then_some(if english { en } else { zh });
+    let named = |same: bool, part: Part| (!same).then_some(part.words(one.language));
     if one.kind != other.kind {
-        return named(false, "what it asks for", "要做什么").into_iter().collect();
+        return vec![Part::Kind.words(one.language)];
     }
     let amount = |reading: &Reading| (reading.effect, reading.amount, reading.unit);
     let found = [
-        (one.workloads != other.workloads).then_some(doubt::which_workload(one.language)),
-        named(one.resource == other.resource, "which resource", "哪种资源"),
-        named(amount(one) == amount(other), "how much", "数量"),
-        named(one.direction == other.direction, "more or less", "增还是减"),
-        named(one.level == other.level, "how urgent", "轻重"),
+        named(one.workloads == other.workloads, Part::Workload),
+        named(one.resource == other.resource, Part::Resource),
+        named(amount(one) == amount(other), Part::Amount),
+        named(one.direction == other.direction, Part::Direction),
+        named(one.level == other.level, Part::Urgency),
     ];
     found.into_iter().flatten().collect()
 }
@@ -324,6 +341,30 @@ fn as_rfc3339<S: Serializer>(time: &Option<Zoned>, serializer: S) -> Result<S::O
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_read_but_not_for_certain_is_a_guess_and_no_instruction() {
+        let reading = |kind, sure, unread: &[&str]| {
+            let unread = unread.iter().map(|words| (*words).to_owned()).collect();
+            let reading = Reading { kind, sure, unread, ..Reading::nothing(Language::En, "") };
+            (reading.instruction("x").is_some(), reading.guess("x").is_some())
+        };
+        assert_eq!(reading(Kind::Rule, true, &[]), (true, false));
+        assert_eq!(reading(Kind::Rule, false, &[]), (false, true));
+        assert_eq!(reading(Kind::Rule, false, &["how much"]), (false, false));
+        assert_eq!(reading(Kind::Question, false, &[]), (false, false));
+        assert_eq!(reading(Kind::None, false, &[]), (false, false));
+    }
+
+    #[test]
+    fn little_belief_in_a_part_names_it() {
+        let mut reading = Reading { confidence: 1.0, unread: Vec::new(), ..Reading::nothing(Language::En, "") };
+        reading.believe(0.99, Part::Kind);
+        reading.believe(0.8, Part::Resource);
+        reading.believe_word(0.6, "cache");
+        assert_eq!(reading.doubted, ["which resource", "“cache”"]);
+        assert!((reading.confidence - 0.99 * 0.8 * 0.6).abs() < 1e-6);
+    }
 
     #[test]
     fn two_readers_act_together_or_not_at_all() {

@@ -149,7 +149,7 @@ fn bound_alone(input: &AssessInput<'_>, knob: Knob) -> Option<Want> {
     let can_be_set = knob == Knob::NetworkSendMax && input.settings.contains_key(&knob);
     let most = input.standing.bounds.get(&knob).filter(|_| can_be_set)?.max?;
     let said = input.standing.said.get(&knob).cloned().unwrap_or_default();
-    let reason = Reason { said, ..Reason::only(Binding::Ceiling) };
+    let reason = Reason { bound: Some(most), said, ..Reason::only(Binding::Ceiling) };
     Some(Want { knob, value: most.max(knob.smallest()), least: 0.0, reason })
 }
 

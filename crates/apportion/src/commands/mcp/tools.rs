@@ -4,6 +4,7 @@
 use crate::{
     args::{self, Global},
     commands::{
+        ask,
         control::segment,
         desk::{Desk, Said},
         explain, history, instructions,
@@ -110,6 +111,23 @@ pub(super) const TOOLS: &[Described] = &[
         },
     },
     Described {
+        name: "ask",
+        about: "An answer to an operator's question (why, how much, what changed, what would have been, what stands), in words, with the records that it rests on, as JSON. Every number in it is in those records.",
+        reads_only: true,
+        parameters: &[("question", "string", true, "the question, in English or Chinese")],
+        call: answer,
+    },
+    Described {
+        name: "signals",
+        about: "The hints in force from alerts and log lines: whose, of what, how much, until when, and their text, as JSON. Needs a running loop.",
+        reads_only: true,
+        parameters: &[],
+        call: |global, given| {
+            parsed::<Nothing>(given)?;
+            Ok(status::control(global)?.get("/api/v1/signals")?.to_string())
+        },
+    },
+    Described {
         name: "interpret",
         about: "What a sentence of an operator would mean and do, with resolved times, the workloads that it is for and what stands against it, as JSON. Keeps nothing.",
         reads_only: true,
@@ -133,6 +151,12 @@ struct Nothing {}
 #[serde(deny_unknown_fields)]
 struct Sentence {
     sentence: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    question: String,
 }
 
 #[derive(Deserialize)]
@@ -194,6 +218,12 @@ fn forecast(global: &Global, given: JsonObject) -> anyhow::Result<String> {
     let metric = metric.unwrap_or_else(|| "cpu_cores".to_owned());
     let path = format!("/api/v1/workloads/{}/forecast?metric={}", segment(&workload), segment(&metric));
     Ok(status::control(global)?.get(&path)?.to_string())
+}
+
+fn answer(global: &Global, given: JsonObject) -> anyhow::Result<String> {
+    let Asked { question } = parsed(given)?;
+    let said = Said { text: question, now: Zoned::now(), also: Vec::new() };
+    Ok(serde_json::to_string(&ask::answer(global, &said)?)?)
 }
 
 fn read(global: &Global, given: JsonObject) -> anyhow::Result<(Said, crate::tell::Told)> {

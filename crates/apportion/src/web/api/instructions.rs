@@ -145,6 +145,9 @@ pub(super) struct Confirmed {
     also: Vec<String>,
     /// What was shown, as the reading says (`shown`): where it would do something else by now, nothing is taken (409).
     shown: String,
+    /// True where the reading was not sure (`can_ask`) and a person who was shown it said that this is what they meant.
+    #[serde(default)]
+    guessed: bool,
 }
 
 /// Takes a sentence that was read and confirmed.
@@ -154,8 +157,8 @@ pub(super) struct Confirmed {
 pub(super) async fn take(State(shared): State<Shared>, Sent(said): Sent<Confirmed>) -> Result<Json<Done>, Problem> {
     short_enough(&said.text)?;
     known_zone(said.zone.as_deref())?;
-    let Confirmed { text, at_s, zone, also, shown } = said;
-    act(&shared, Action::Instruct { text, at: Time::from_s(at_s), zone, also, shown }).await
+    let Confirmed { text, at_s, zone, also, shown, guessed } = said;
+    act(&shared, Action::Instruct { text, at: Time::from_s(at_s), zone, also, shown, guessed }).await
 }
 
 /// Takes an instruction back.
