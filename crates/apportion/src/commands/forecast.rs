@@ -12,6 +12,7 @@ use apportion_core::{
     Announced, Forecaster, Metric, Series, Window, WorkloadId, knob,
     tick::{Cadence, Resolution},
     traits::ForecastInput,
+    without_announced,
 };
 use apportion_host::{
     store::{ReadError, Store},
@@ -103,14 +104,12 @@ impl Job<'_> {
     }
 
     /// As the loop does: what was announced is taken out of the past, and what is announced is told of the future.
-    fn with_announced(&self, workload: &WorkloadId, metric: &Metric, mut past: Series) -> (ForecastInput, Announced) {
-        let window = |from: usize, steps: usize| {
-            let (from_s, to_s) = (past.time_s(from), past.time_s(from + steps));
-            Window { from_s, to_s, step_s: past.step_s }
-        };
+    fn with_announced(&self, workload: &WorkloadId, metric: &Metric, past: Series) -> (ForecastInput, Announced) {
+        let (from_s, to_s) = (past.time_s(past.len()), past.time_s(past.len() + self.horizon));
         let announced = |window| announce::announced(&self.args.announce, workload, window);
-        let (behind, ahead) = (announced(window(0, past.len())), announced(window(past.len(), self.horizon)));
-        behind.take_out(&mut past);
+        let ahead = announced(Window { from_s, to_s, step_s: past.step_s });
+        let by_hours = (3_600 % past.step_s == 0).then(|| past.coarser((3_600 / past.step_s) as usize));
+        let past = without_announced(past, &announced, &|_| by_hours.clone());
         let (workload, metric, factors) = (workload.clone(), metric.clone(), ahead.factors.clone());
         (ForecastInput { workload, metric, past, announced: factors }, ahead)
     }
