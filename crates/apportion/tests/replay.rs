@@ -88,7 +88,7 @@ fn a_trace_is_played_judged_and_judged_again() {
             all["sweeps"].as_array().map(Vec::len)
         ])
     };
-    let how = serde_json::json!({ "violation": 0.02, "model": "recent", "capacity": {} });
+    let how = serde_json::json!({ "violation": 0.02, "model": "recent", "capacity": {}, "claims": {}, "oracle_changes": 4.0 });
     assert_eq!(conditions("made/judged.json"), serde_json::json!([10_800, how, 5]));
     // Judged again as it was judged before, without saying how.
     let again = ok(folder.path(), &["usage.csv", "--judge", "made"]);

@@ -11,6 +11,7 @@ use crate::{
         tally::Tally,
         total::{Scores, scores},
     },
+    share::Claim,
     sweep::{Sweep, tallies},
     trace::Repairs,
     world::in_force,
@@ -57,6 +58,12 @@ pub struct Played {
     pub model: String,
     /// What the shared node had of each metric, in its own unit; empty where there was none.
     pub capacity: BTreeMap<String, f64>,
+    /// Who was served first on it and in which shares, by workload.
+    #[serde(default)]
+    pub claims: BTreeMap<String, Claim>,
+    /// Changes a day that the perfect forecast might make.
+    #[serde(default)]
+    pub oracle_changes: f64,
 }
 
 /// How a metric was read.

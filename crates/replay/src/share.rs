@@ -6,10 +6,11 @@ use crate::{
     decisions::SeriesDecisions,
     world::{gone_s, in_force},
 };
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// A workload's claim on a node.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Claim {
     /// Higher is served first.
     pub priority: u8,

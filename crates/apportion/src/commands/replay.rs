@@ -176,9 +176,10 @@ pub fn run(global: &Global, args: &Replay) -> anyhow::Result<()> {
     if let Some(folder) = &args.judge {
         return judge_again(args, folder, &trace);
     }
-    let judging = judging(args, None);
+    let mut judging = judging(args, None);
     trace.check_warmup(judging.warmup_s)?;
     let options = options(global, args, &judging, &trace)?;
+    judging.played = Some(played(args, &options));
     if let Some(sentence) = &args.what_if {
         return ask(global, args, sentence, &trace, &mut engines[0], (&options, judging.warmup_s));
     }
@@ -265,11 +266,6 @@ fn judging(args: &Replay, before: Option<&Conditions>) -> JudgeOptions {
         .map_or((usual.warmup_s, usual.seed, usual.replica_start_s), |made| {
             (made.warmup_s, made.seed, made.replica_start_s)
         });
-    let asked = || Played {
-        violation: args.violation,
-        model: args.model.clone(),
-        capacity: args.capacity.iter().cloned().collect(),
-    };
     let threads = args.threads.or_else(|| thread::available_parallelism().ok()).map_or(1, usize::from);
     JudgeOptions {
         warmup_s: args.warmup.unwrap_or(warmup_s),
@@ -277,9 +273,16 @@ fn judging(args: &Replay, before: Option<&Conditions>) -> JudgeOptions {
         replica_start_s: args.replica_start.unwrap_or(replica_start_s),
         threads,
         // Folders of earlier versions, and decisions made elsewhere, do not say.
-        played: if args.judge.is_some() { before.and_then(|made| made.played.clone()) } else { Some(asked()) },
+        played: before.and_then(|made| made.played.clone()),
         ..usual
     }
+}
+
+/// What decisions rest on beside the trace.
+fn played(args: &Replay, options: &Options) -> Played {
+    let Node { amounts, claims } = options.node.clone().unwrap_or_default();
+    let (violation, model, oracle_changes) = (options.violation, args.model.clone(), options.changes_per_day);
+    Played { violation, model, capacity: amounts, claims, oracle_changes }
 }
 
 /// `all` is every policy that can size something of the trace.

@@ -8,6 +8,7 @@ use crate::{
     ClassRow, Example, Judged, Matched, Played, Point, Reading, Row, Sweep, peers,
     quantity::Kind,
     score::{bootstrap::Interval, class::Class, scaling::Scaling, total::Scores},
+    share::Claim,
 };
 use std::{fmt::Write, iter::once};
 
@@ -312,7 +313,16 @@ fn played(played: &Played) -> String {
     let amounts: Vec<String> = played.capacity.iter().map(|(metric, amount)| format!("{metric}={amount}")).collect();
     let node = if amounts.is_empty() { "none".to_owned() } else { escape(&amounts.join(", ")) };
     let (asked, model) = (percent(played.violation), escape(&played.model));
-    format!("<dt>share over asked for<dd>{asked}<dt>forecaster of apportion<dd>{model}<dt>shared node<dd>{node}")
+    let usual = |claim: &Claim| *claim == Claim::default();
+    let claims = played.claims.iter().filter(|(_, claim)| !usual(claim));
+    let claims: Vec<String> = claims
+        .map(|(name, claim)| format!("{} priority {}, weight {}", escape(name), claim.priority, claim.weight))
+        .collect();
+    let claims = if claims.is_empty() { "none".to_owned() } else { claims.join("; ") };
+    let changes = played.oracle_changes;
+    format!(
+        "<dt>share over asked for<dd>{asked}<dt>forecaster of apportion<dd>{model}<dt>shared node<dd>{node}<dt>not equal on it<dd>{claims}<dt>changes a day of oracle<dd>{changes}"
+    )
 }
 
 fn margins(judged: &Judged) -> String {
