@@ -90,6 +90,16 @@ pub fn without_announced(
     series
 }
 
+/// A series by whole hours, each under the time at which it ends; `None` where its steps do not make hours.
+#[must_use]
+pub fn by_hours(series: &Series) -> Option<Series> {
+    let factor = HOUR_STEP_S.checked_div(series.step_s).filter(|factor| factor * series.step_s == HOUR_STEP_S)?;
+    // `coarser` puts a block under the time of its first value.
+    let begun = Series { start_s: series.start_s - i64::from(series.step_s), ..series.clone() };
+    let hours = begun.coarser(factor as usize);
+    Some(Series { start_s: hours.start_s + HOUR_S, ..hours })
+}
+
 /// Means of the hours before and of a series, without those for which something was announced.
 struct Before(Series);
 

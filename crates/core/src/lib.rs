@@ -24,7 +24,7 @@ pub mod traits;
 pub mod watch;
 pub mod workload;
 
-pub use announced::{Announced, without_announced};
+pub use announced::{Announced, by_hours, without_announced};
 pub use decision::{Decision, DecisionId, Outcome, Verdict};
 pub use forecast::{Forecast, LEVELS};
 pub use guard::{Admitted, Guard, GuardLimits, Refusal};

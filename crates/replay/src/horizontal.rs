@@ -7,8 +7,8 @@ use crate::{
     world::Decided,
 };
 use apportion_core::{
-    Announced, Forecast, History, Metric, Series, Time, Window, WorkloadId, metric::name, traits::ForecastInput,
-    without_announced,
+    Announced, Forecast, History, Metric, Series, Time, Window, WorkloadId, by_hours, metric::name,
+    traits::ForecastInput, without_announced,
 };
 use apportion_planner::scale::{Look, Scaling, Terms};
 
@@ -95,7 +95,7 @@ impl<'a> Ahead<'a> {
         let ahead = Window { from_s: end_s + STEP_S, to_s: end_s + STEP_S + HORIZON_S, step_s: GRID_S };
         let announced = self.said(ahead);
         let past = Series { start_s, step_s: GRID_S, values };
-        let past = without_announced(past, &|window| self.said(window), &|_| Some(self.hours(end_s)));
+        let past = without_announced(past, &|window| self.said(window), &|_| self.hours(end_s));
         let input = ForecastInput {
             workload: self.workload.clone(),
             metric: self.metric.clone(),
@@ -107,9 +107,9 @@ impl<'a> Ahead<'a> {
     }
 
     /// All of the past by hours; its last step ends at `end_s`.
-    fn hours(&self, end_s: i64) -> Series {
+    fn hours(&self, end_s: i64) -> Option<Series> {
         let start_s = end_s - STEP_S * (i64::try_from(self.past.len()).unwrap_or(1) - 1);
-        Series { start_s, step_s: GRID_S, values: self.past.clone() }.coarser(12)
+        by_hours(&Series { start_s, step_s: GRID_S, values: self.past.clone() })
     }
 
     /// What people announced of requests over a window.

@@ -9,7 +9,7 @@ use crate::{
 };
 use anyhow::Context as _;
 use apportion_core::{
-    Announced, Forecaster, Metric, Series, Window, WorkloadId, knob,
+    Announced, Forecaster, Metric, Series, Window, WorkloadId, by_hours, knob,
     tick::{Cadence, Resolution},
     traits::ForecastInput,
     without_announced,
@@ -108,8 +108,8 @@ impl Job<'_> {
         let (from_s, to_s) = (past.time_s(past.len()), past.time_s(past.len() + self.horizon));
         let announced = |window| announce::announced(&self.args.announce, workload, window);
         let ahead = announced(Window { from_s, to_s, step_s: past.step_s });
-        let by_hours = (3_600 % past.step_s == 0).then(|| past.coarser((3_600 / past.step_s) as usize));
-        let past = without_announced(past, &announced, &|_| by_hours.clone());
+        let hours = by_hours(&past);
+        let past = without_announced(past, &announced, &|_| hours.clone());
         let (workload, metric, factors) = (workload.clone(), metric.clone(), ahead.factors.clone());
         (ForecastInput { workload, metric, past, announced: factors }, ahead)
     }
