@@ -1,6 +1,6 @@
 //! Arguments as typed. What they mean together is worked out once, in the command that takes them.
 
-use crate::commands::announce::Announce;
+use crate::{commands::announce::Announce, tell::effect::WITHIN};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -40,6 +40,9 @@ pub struct Global {
     /// Language of explanations.
     #[arg(long, global = true, value_enum, env = "APPORTION_LANGUAGE", default_value = "en")]
     pub language: LanguageArg,
+    /// Seconds for which a command plays a sentence to show its effect.
+    #[arg(long, global = true, hide = true, env = "APPORTION_EFFECT_WITHIN_S", default_value_t = WITHIN.as_secs())]
+    pub effect_within_s: u64,
 }
 
 /// Language of explanations.

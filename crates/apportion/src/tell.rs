@@ -191,14 +191,17 @@ pub fn carry_out(deed: &Deed, store: &Store, now: Time) -> Result<(InstructionId
 }
 
 /// Ends the holds that are of one workload alone; gives how many there were. Those of several, or of a wildcard, stay: they are
-/// revoked by number.
+/// revoked by number. A workload's whole name is that of no other; any other name may be a shorter one of what is held.
 ///
 /// # Errors
 /// The store cannot be read or written.
 pub fn release(store: &Store, workload: &WorkloadId, now: Time) -> anyhow::Result<usize> {
+    let is_whole = store.workloads()?.iter().any(|seen| seen.workload.id == *workload);
+    let is_short = !is_whole && !is_wildcard(workload.as_str());
+    let is_meant = |name: &str| workload.answers_to(name) || (is_short && names_meet(workload.as_str(), name));
     let is_own = |said: &Instructed| {
         let names = said.instruction.workloads.as_slice();
-        let alone = matches!(names, [name] if names_meet(workload.as_str(), name) && !name.contains(['*', '?']));
+        let alone = matches!(names, [name] if is_meant(name) && !is_wildcard(name));
         said.instruction.kind == InstructionKind::Hold && alone
     };
     let mut ended = 0;
@@ -206,6 +209,10 @@ pub fn release(store: &Store, workload: &WorkloadId, now: Time) -> anyhow::Resul
         ended += usize::from(store.revoke(hold.id, now)?);
     }
     Ok(ended)
+}
+
+fn is_wildcard(name: &str) -> bool {
+    name.contains(['*', '?'])
 }
 
 /// What an instruction means, in words; its times in its own zone, else the machine's.

@@ -12,6 +12,8 @@ use std::{
 };
 
 const APPORTION: &str = env!("CARGO_BIN_EXE_apportion");
+/// An effect is played to its end, however busy the machine is.
+const PATIENCE_S: &str = "600";
 
 /// A store that saw `checkout.service` a moment ago.
 fn store(folder: &Path) -> PathBuf {
@@ -51,6 +53,7 @@ impl Client {
         let mut child = Command::new(APPORTION)
             .arg("mcp")
             .env("APPORTION_STORE", store)
+            .env("APPORTION_EFFECT_WITHIN_S", PATIENCE_S)
             .env_remove("APPORTION_CONFIG")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -114,6 +117,7 @@ fn confirm_at_terminal(store: &Path, id: u64, answer: &str) -> Option<(bool, Str
     let line = format!("{APPORTION} instructions confirm {id} --store {}", store.display());
     let mut script = Command::new("script")
         .args(["-qec", &line, "/dev/null"])
+        .env("APPORTION_EFFECT_WITHIN_S", PATIENCE_S)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()

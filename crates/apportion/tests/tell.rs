@@ -6,12 +6,15 @@ mod attacks;
 #[path = "../../language/tests/readers/mod.rs"]
 mod readers;
 
-use apportion::tell::{Deed, Scene, Told, carry_out, read, release};
-use apportion_core::{Capacity, History, Metric, Resource, Series, Standing, Time, Window, WorkloadId};
+use apportion::tell::{Deed, Scene, Told, carry_out, effect, read, release};
+use apportion_core::{
+    Batch, Capacity, History, Metric, Resource, Series, Standing, Time, Window, Workload, WorkloadId, WorkloadKind,
+};
 use apportion_host::store::{Access, Options, Store};
 use apportion_language::reading::Reader;
 use jiff::Zoned;
 use readers::readers;
+use std::collections::BTreeMap;
 
 struct Unmeasured;
 
@@ -144,6 +147,22 @@ fn a_hold_ends_by_any_name_of_its_workload() {
 }
 
 #[test]
+fn a_release_ends_no_hold_of_a_workload_whose_name_ends_alike() {
+    let store = memory();
+    let (one, other) = ("nginx.service", "user@1000/nginx.service");
+    let mut seen = Batch::default();
+    for id in [one, other].map(WorkloadId::new) {
+        seen.push(&id, &Metric::new("cpu_cores"), at(), 1.0);
+        let (kind, path, labels) = (WorkloadKind::SystemdUnit, String::new(), BTreeMap::new());
+        seen.workloads.push(Workload { id, kind, path, labels });
+    }
+    store.append(&seen, at());
+    store.hold(&[other.to_owned()], "rolled back by a person", None, at()).unwrap();
+    let ended = |name: &str| release(&store, &name.into(), at()).unwrap();
+    assert_eq!([ended(one), ended("*"), ended(other)], [0, 0, 1]);
+}
+
+#[test]
 fn what_was_read_but_not_for_certain_is_for_a_person_to_confirm() {
     // Which of them is doubted changes with the weights.
     let vague = [
@@ -157,10 +176,15 @@ fn what_was_read_but_not_for_certain_is_for_a_person_to_confirm() {
         "web 有点吃力",
         "crawler 可以等等",
     ];
-    let mut asked = 0;
+    let (mut asked, mut played) = (0, 0);
     for sentence in vague {
         let (told, deed) = told(sentence, &memory());
         println!("{sentence}: {}", told.words);
+        if told.can_ask && told.kind != "report" {
+            played += 1;
+            let effect = effect::of(&told, &now(), effect::WITHIN, || Ok(memory())).unwrap();
+            assert!(effect.contains("less than two days") || effect.contains("不足两天"), "{effect}");
+        }
         assert_eq!(deed.is_some(), told.can_confirm || told.can_ask, "{told:?}");
         if told.can_ask {
             asked += 1;
@@ -168,7 +192,7 @@ fn what_was_read_but_not_for_certain_is_for_a_person_to_confirm() {
             assert!(told.doubted.iter().all(|part| told.words.contains(part)), "{}", told.words);
         }
     }
-    assert!(asked > 0, "none was doubted");
+    assert!(asked > 0 && played > 0, "{asked} were doubted, {played} of them have an effect");
     // What was not read is not asked about in this way.
     let (told, deed) = told("cap crawler at a few cores", &memory());
     assert!(!told.can_confirm && !told.can_ask && deed.is_none() && !told.unread.is_empty(), "{told:?}");

@@ -13,7 +13,10 @@ use crate::{
 };
 use apportion_language::Language;
 use jiff::Zoned;
-use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::{
+    io::{BufRead as _, IsTerminal as _, Write as _},
+    time::Duration,
+};
 
 /// Reads a sentence, shows what it means, and takes it once confirmed.
 ///
@@ -37,7 +40,8 @@ pub fn run(global: &Global, args: &args::Tell) -> anyhow::Result<()> {
 
 /// What it would have done, played in this process.
 pub(super) fn effect(global: &Global, said: &Said, told: &Told) -> Option<String> {
-    effect::of(told, &said.now, || global.open_to_read())
+    let within = Duration::from_secs(global.effect_within_s);
+    effect::of(told, &said.now, within, || global.open_to_read())
 }
 
 /// Shows, asks unless it may be taken unasked, does.

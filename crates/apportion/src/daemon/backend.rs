@@ -3,7 +3,7 @@
 use super::{control::Request, glue::StoreHistory, why::Why};
 use crate::ask::{Answered, StoreSources, ask};
 use crate::signals::Signals;
-use crate::tell::{self, Deed, Scene, Told};
+use crate::tell::{self, Deed, Scene, Told, effect::WITHIN};
 use crate::web::{Action, ActionError, ActionErrorKind, Backend, DecisionQuery, ForecasterScore, Language, View};
 use apportion_core::{
     Decision, DecisionId, Forecast, Forecaster, History as _, Instructed, LoopState, Metric, Rationale, Series,
@@ -140,7 +140,7 @@ impl Backend for StoreBackend {
     fn effect(&self, told: &Told, zone: Option<&str>) -> Option<String> {
         let now = tell::zoned(Time::from_s(told.at_s), zone);
         let open = || Ok(Store::open(self.store.path(), Access::ReadOnly, Options::default())?);
-        aside(|| tell::effect::of(told, &now, open)).flatten()
+        aside(|| tell::effect::of(told, &now, WITHIN, open)).flatten()
     }
 
     fn ask(&self, text: &str, at: Time, zone: Option<&str>, view: &View) -> Answered {

@@ -40,7 +40,7 @@ impl Daemon {
             Action::RollBackDecision(id) => self.roll_back_decision(id, now),
             Action::RollBackWorkload(workload) => self.roll_back_workload(&workload, now),
             Action::Hold { workload, why, until } => {
-                self.check_known(&workload)?;
+                self.check_answers(&workload)?;
                 self.hold(&workload, &why, until, now)
             }
             Action::Release(workload) => self.release(&workload, now),
@@ -49,7 +49,7 @@ impl Daemon {
             }
             Action::Revoke(id) => self.revoke(id, now),
             Action::TakeOver(workload) => {
-                self.check_known(&workload)?;
+                self.check_known(&workload, |id| *id == workload)?;
                 self.take_over(&workload)?;
                 Ok(format!("{workload} is sized again"))
             }
@@ -88,14 +88,21 @@ impl Daemon {
         self.last.as_ref().is_some_and(|last| last.workloads.contains_key(workload))
     }
 
+    /// A hold may be on any name by which a workload is called, as without a loop.
+    fn check_answers(&self, name: &WorkloadId) -> Result<(), ActionError> {
+        self.check_known(name, |id| id.answers_to(name.as_str()))
+    }
+
     /// One that is gone for the moment will come back: what the store or the ledger has a name of is known.
-    fn check_known(&self, workload: &WorkloadId) -> Result<(), ActionError> {
-        if self.is_here(workload) {
+    fn check_known(&self, name: &WorkloadId, is_it: impl Fn(&WorkloadId) -> bool) -> Result<(), ActionError> {
+        if self.last.iter().any(|last| last.workloads.keys().any(&is_it)) {
             return Ok(());
         }
         let seen = self.store.workloads().map_err(|error| failed("store", &error))?;
-        let is_seen = seen.iter().any(|seen| seen.workload.id == *workload);
-        if is_seen || !self.originals(workload)?.is_empty() { Ok(()) } else { Err(not_found(workload.as_str())) }
+        let changed = self.store.originals().map_err(|error| failed("store", &error))?;
+        let is_known = seen.iter().any(|seen| is_it(&seen.workload.id))
+            || changed.iter().any(|original| is_it(&original.workload.id));
+        if is_known { Ok(()) } else { Err(not_found(name.as_str())) }
     }
 
     fn originals(&self, workload: &WorkloadId) -> Result<Vec<Original>, ActionError> {
@@ -233,7 +240,7 @@ impl Daemon {
     }
 
     fn release(&mut self, workload: &WorkloadId, now: Time) -> Result<String, ActionError> {
-        self.check_known(workload)?;
+        self.check_answers(workload)?;
         let ended = tell::release(&self.store, workload, now).map_err(|error| failed("store", &error))?;
         let was_ceded = self.take_over(workload)?;
         if ended == 0 && !was_ceded {

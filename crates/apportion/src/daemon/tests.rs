@@ -250,7 +250,10 @@ fn what_is_gone_for_the_moment_can_be_held_and_released() {
     let hold = |name: &str| Action::Hold { workload: name.into(), why: "until it is read".to_owned(), until: None };
     assert_eq!(world.daemon.act(hold("/job")).unwrap(), "/job is held");
     world.daemon.act(Action::Release("/job".into())).unwrap();
-    for action in [hold("/nobody"), Action::Release("/nobody".into()), Action::TakeOver("/nobody".into())] {
+    assert_eq!(world.daemon.act(hold("job")).unwrap(), "job is held", "by its short name, as without a loop");
+    world.daemon.act(Action::Release("job".into())).unwrap();
+    assert!(world.daemon.store.instructions(super::now()).unwrap().iter().all(|said| said.revoked.is_some()));
+    for action in [hold("/nobody"), Action::Release("/nobody".into()), Action::TakeOver("job".into())] {
         assert_eq!(world.daemon.act(action).unwrap_err().kind, crate::web::ActionErrorKind::NotFound);
     }
 }

@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A play that takes longer is broken off: a person waits for it.
+/// A play that takes longer is broken off, unless told otherwise: a person waits for it.
 pub const WITHIN: Duration = Duration::from_secs(8);
 
 /// How far back it is played, on which grid, and what of it only warms up, seconds.
@@ -29,13 +29,15 @@ const FORECAST_EVERY_S: i64 = 6 * 3_600;
 /// What plays any number of workloads, however long it takes.
 const IN_FULL: &str = "apportion replay --from-store --last 7d --what-if '...'";
 
-/// The effect of a sentence that was read at `now`, in its own language, or why it is not computed; `None` where it has none that could be
-/// played: it cannot be taken, or is a report or an undo. `open` gives the store, to be read.
+/// The effect of a sentence that was read at `now`, in its own language, or why it is not computed, which may take as long as `within`;
+/// `None` where it has none that could be played: it cannot be taken, or is a report or an undo. Of one that is not read for certain it is
+/// the effect of what a person is asked about. `open` gives the store, to be read.
 #[must_use]
-pub fn of(told: &Told, now: &Zoned, open: impl FnOnce() -> anyhow::Result<Store>) -> Option<String> {
+pub fn of(told: &Told, now: &Zoned, within: Duration, open: impl FnOnce() -> anyhow::Result<Store>) -> Option<String> {
     let is_played = matches!(told.kind.as_str(), "event" | "rule" | "hold" | "priority");
-    let played = || played(told, now, open).unwrap_or_else(|why| not_computed(told, &format!("{why:#}")));
-    (told.can_confirm && is_played && !told.workloads.is_empty()).then(played)
+    let is_possible = told.can_confirm || told.can_ask;
+    let played = || played(told, now, within, open).unwrap_or_else(|why| not_computed(told, &format!("{why:#}")));
+    (is_possible && is_played && !told.workloads.is_empty()).then(played)
 }
 
 /// Says that others have to be computed first.
@@ -55,7 +57,12 @@ fn not_computed(told: &Told, why: &str) -> String {
     }
 }
 
-fn played(told: &Told, now: &Zoned, open: impl FnOnce() -> anyhow::Result<Store>) -> anyhow::Result<String> {
+fn played(
+    told: &Told,
+    now: &Zoned,
+    within: Duration,
+    open: impl FnOnce() -> anyhow::Result<Store>,
+) -> anyhow::Result<String> {
     let (begun, language) = (Instant::now(), told.language());
     let say = |en: String, zh: String| if language == Language::Zh { zh } else { en };
     let count = told.workloads.len();
@@ -73,13 +80,18 @@ fn played(told: &Told, now: &Zoned, open: impl FnOnce() -> anyhow::Result<Store>
             "这些工作负载的记录不足两天".to_owned()
         )),
     };
-    let (_, instruction) = what_if::read(&told.text, now, &trace)?;
+    let Some(instruction) = what_if::likely(&told.text, now, &trace)? else {
+        bail!(say(
+            "what is on record of these workloads is not enough to read it".to_owned(),
+            "仅凭这些工作负载的记录读不出其含义".to_owned()
+        ));
+    };
     let mut engine = Engine::apportion(MODEL, FORECAST_EVERY_S)?;
-    let in_time = |_, _| if begun.elapsed() < WITHIN { ControlFlow::Continue(()) } else { ControlFlow::Break(()) };
+    let in_time = |_, _| if begun.elapsed() < within { ControlFlow::Continue(()) } else { ControlFlow::Break(()) };
     match what_if::play(&trace, &mut engine, &instruction, &Options::default(), WARMUP_S, &in_time) {
         Ok(made) => Ok(what_if::words(&made, language).trim().to_owned()),
         Err(error) if error.downcast_ref() == Some(&ReplayError::BrokenOff) => {
-            let seconds = WITHIN.as_secs();
+            let seconds = within.as_secs();
             bail!(say(
                 format!("playing it takes longer than {seconds} s; {IN_FULL}"),
                 format!("重放需要超过 {seconds} 秒；{IN_FULL}")

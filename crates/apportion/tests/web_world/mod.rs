@@ -41,6 +41,7 @@ use parts::{Ahead, Generous, Past, Turned};
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 use tokio::sync::watch;
 
@@ -334,7 +335,8 @@ impl Backend for WorldBackend {
     fn effect(&self, told: &Told, zone: Option<&str>) -> Option<String> {
         let now = apportion::tell::zoned(Time::from_s(told.at_s), zone);
         let recorded = self.0.lock().unwrap().recorded(&told.workloads);
-        apportion::tell::effect::of(told, &now, || Ok(recorded))
+        // However busy the machine is.
+        apportion::tell::effect::of(told, &now, Duration::from_secs(600), || Ok(recorded))
     }
 
     fn ask(&self, text: &str, at: Time, zone: Option<&str>, view: &View) -> Answered {

@@ -31,7 +31,7 @@ impl World {
         for spec in self.specs.values().filter(|spec| workloads.iter().any(|name| name == spec.workload.id.as_str())) {
             let mut batch = Batch { workloads: vec![spec.workload.clone()], ..Batch::default() };
             for metric in [name::CPU, name::MEMORY_WORKING_SET].map(Metric::new) {
-                let series = spec.load.series(&metric, Window::last(self.now, 300, 8 * 288)).unwrap();
+                let series = spec.load.series(&metric, Window::last(self.now, 300, 3 * 288)).unwrap();
                 for (at, value) in series.values.iter().enumerate() {
                     let time = Time::from_s(series.time_s(at));
                     batch.push(&spec.workload.id, &metric, time, f64::from(*value));

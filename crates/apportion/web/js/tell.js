@@ -52,7 +52,7 @@ export function tellView(app) {
       replace(reading, shown(told));
       go.textContent = t(told.question ? 'ask.go' : told.can_ask ? 'tell.guess' : 'tell.go');
       allow();
-      if (told.can_confirm) waiting = setTimeout(() => play(told, mine.signal), EFFECT_PAUSE_MS);
+      if (told.can_confirm || told.can_ask) waiting = setTimeout(() => play(told, mine.signal), EFFECT_PAUSE_MS);
     } catch (problem) {
       if (!mine.signal.aborted) replace(reading, h('p', { class: 'form-error', role: 'alert' }, problem.message));
     }

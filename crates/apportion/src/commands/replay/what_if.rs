@@ -5,6 +5,7 @@ use anyhow::{Context as _, bail};
 use apportion_core::{Instruction, Time, WorkloadId};
 use apportion_language::{
     Language,
+    reading::Reading,
     wording::{Clock, describe, figure, share},
 };
 use apportion_replay::{
@@ -19,14 +20,28 @@ use std::fmt::Write as _;
 /// # Errors
 /// It is no instruction, or none that can be read for sure.
 pub(crate) fn read(sentence: &str, now: &Zoned, trace: &Trace) -> anyhow::Result<(String, Instruction)> {
-    let workloads: Vec<WorkloadId> = trace.workloads().iter().map(|name| WorkloadId::new(name)).collect();
-    let reading = crate::encoder_model::reader()?.interpret(sentence, now, &crate::tell::names(&workloads));
+    let reading = interpret(sentence, now, trace)?;
     let read = describe(&reading);
     let Some(instruction) = reading.instruction(sentence) else {
         let unread = if reading.unread.is_empty() { "it is not sure".to_owned() } else { reading.unread.join("; ") };
         bail!("--what-if '{sentence}': read as: {read} ({unread}). Say it as an event, a rule, a hold or a priority");
     };
     Ok((read, crate::tell::in_zone(instruction, now)))
+}
+
+/// The instruction that is meant, or likely meant where that is not sure: only to show a person what they are asked about.
+///
+/// # Errors
+/// No reader can be had.
+pub(crate) fn likely(sentence: &str, now: &Zoned, trace: &Trace) -> anyhow::Result<Option<Instruction>> {
+    let reading = interpret(sentence, now, trace)?;
+    let instruction = reading.instruction(sentence).or_else(|| reading.guess(sentence));
+    Ok(instruction.map(|instruction| crate::tell::in_zone(instruction, now)))
+}
+
+fn interpret(sentence: &str, now: &Zoned, trace: &Trace) -> anyhow::Result<Reading> {
+    let workloads: Vec<WorkloadId> = trace.workloads().iter().map(|name| WorkloadId::new(name)).collect();
+    Ok(crate::encoder_model::reader()?.interpret(sentence, now, &crate::tell::names(&workloads)))
 }
 
 /// Plays an instruction on recorded usage, with and without it.
