@@ -135,10 +135,13 @@ pub(crate) fn from_store(store: &Arc<Store>, until: Time, workloads: usize) -> a
 /// However short, with the number of workloads that are left out. What comes after `until` changes nothing of it.
 fn every_from_store(store: &Arc<Store>, until: Time, bounds: Bounds) -> anyhow::Result<(Vec<Found>, usize)> {
     let workloads = store.workloads()?.into_iter().filter(|seen| seen.first <= until && !seen.workload.id.is_machine());
-    let ids: Vec<WorkloadId> = workloads.map(|seen| seen.workload.id).collect();
-    let every = ids.len().div_ceil(bounds.workloads.max(1)).max(1) as u64;
-    let (kept, thinned): (Vec<_>, Vec<_>) =
-        ids.into_iter().partition(|id| fnv1a(id.as_str().bytes()).is_multiple_of(every));
+    let mut kept: Vec<WorkloadId> = workloads.map(|seen| seen.workload.id).collect();
+    let thinned = kept.len().saturating_sub(bounds.workloads);
+    if thinned > 0 {
+        kept.sort_by_cached_key(|id| fnv1a(id.as_str().bytes()));
+        kept.truncate(bounds.workloads);
+        kept.sort();
+    }
     let grid = Resolution { step_s: STORE_STEP_S, context: STORE_STEPS, horizon: 1, enough: 0 };
     let cadence = Cadence { resolutions: vec![grid], ..Cadence::default() };
     let all = daemon::with_seen(store, &cadence, until, |seen| {
@@ -147,7 +150,7 @@ fn every_from_store(store: &Arc<Store>, until: Time, bounds: Bounds) -> anyhow::
     if store.status().read_errors > 0 {
         bail!("{}: history cannot be read; the log says what of it", store.path().display());
     }
-    Ok((all.into_iter().flatten().collect(), thinned.len()))
+    Ok((all.into_iter().flatten().collect(), thinned))
 }
 
 /// The metrics of a workload that decide a knob.
@@ -192,4 +195,62 @@ fn begun(series: &Series) -> Series {
 fn source_of(path: &Path) -> String {
     let folder = path.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
     format!("{folder}/{}", path.file_stem().unwrap_or_default().to_string_lossy())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test")]
+mod tests {
+    use super::*;
+    use apportion_core::{
+        Batch, Instruction, Workload, WorkloadKind,
+        instruction::{Effect, InstructionKind},
+        metric::name,
+    };
+    use apportion_host::store::Options;
+    use std::collections::{BTreeMap, BTreeSet};
+
+    const UNTIL: Time = Time::from_s(1_790_000_000);
+
+    /// So many workloads with ten hours of memory each, three times as much from four to two hours before the end.
+    fn store(workloads: usize) -> Arc<Store> {
+        let mut batch = Batch::default();
+        for id in (0..workloads).map(|k| WorkloadId::new(&format!("w{k}"))) {
+            for step in 0..120 {
+                let bytes = if (24..48).contains(&step) { 3e8 } else { 1e8 };
+                batch.push(&id, &Metric::new(name::MEMORY_WORKING_SET), UNTIL.plus_s(-300 * step), bytes);
+            }
+            let (kind, path, labels) = (WorkloadKind::Trace, String::new(), BTreeMap::new());
+            batch.workloads.push(Workload { id, kind, path, labels });
+        }
+        let store = Store::in_memory(Options::default()).unwrap();
+        store.backfill(&batch, UNTIL).unwrap();
+        Arc::new(store)
+    }
+
+    #[test]
+    fn no_more_workloads_are_read_than_is_said() {
+        let bounds = Bounds { workloads: 16, ..TO_LEARN };
+        let (found, left_out) = every_from_store(&store(30), UNTIL, bounds).unwrap();
+        let names: BTreeSet<&WorkloadId> = found.iter().map(|found| &found.workload).collect();
+        assert_eq!((names.len(), left_out), (16, 14));
+        assert_eq!(every_from_store(&store(3), UNTIL, bounds).unwrap().1, 0);
+    }
+
+    #[test]
+    fn what_is_said_later_of_an_earlier_time_changes_nothing_that_was_read() {
+        let store = store(1);
+        let read = || digest(&from_store(&store, UNTIL, 1).unwrap());
+        let (before, hours) = (read(), |hours: i64| UNTIL.plus_s(3_600 * hours));
+        let event = Instruction {
+            effect: Some(Effect::Multiply),
+            amount: Some(3.0),
+            start: Some(hours(-4)),
+            end: Some(hours(-2)),
+            ..Instruction::new(InstructionKind::Event, "3x")
+        };
+        store.instruct(&event, hours(1)).unwrap();
+        assert_eq!(read(), before);
+        store.instruct(&event, hours(-5)).unwrap();
+        assert_ne!(read(), before, "what was known then counts");
+    }
 }

@@ -62,11 +62,20 @@ impl Report {
     }
 }
 
+/// What the thread and its owner tell each other.
+#[derive(Debug, Default)]
+struct Signs {
+    /// The thread is to end.
+    stop: AtomicBool,
+    /// The note beside the store is of this process.
+    noted: AtomicBool,
+}
+
 /// The thread; it is told to end when this goes.
 pub(super) struct Tuner {
     store: PathBuf,
     report: Arc<Mutex<Report>>,
-    stop: Arc<AtomicBool>,
+    signs: Arc<Signs>,
 }
 
 impl Tuner {
@@ -75,15 +84,15 @@ impl Tuner {
     /// # Errors
     /// The system gives no thread.
     pub(super) fn start(store: PathBuf) -> io::Result<Self> {
-        let tuner = Self { store: store.clone(), report: Arc::default(), stop: Arc::default() };
-        let (report, stop) = (Arc::clone(&tuner.report), Arc::clone(&tuner.stop));
+        let tuner = Self { store: store.clone(), report: Arc::default(), signs: Arc::default() };
+        let (report, signs) = (Arc::clone(&tuner.report), Arc::clone(&tuner.signs));
         thread::Builder::new().name("tuner".to_owned()).spawn(move || {
             if let Err(error) = rustix::process::nice(19) {
                 tracing::warn!("tuning runs at the loop's own priority: {error}");
             }
             let mut wait = FIRST_AFTER;
-            while sleep(wait, &stop) {
-                let (found, next) = look(&store, &stop);
+            while sleep(wait, &signs.stop) {
+                let (found, next) = look(&store, &signs);
                 *report.lock().unwrap_or_else(PoisonError::into_inner) = found;
                 wait = next;
             }
@@ -99,9 +108,11 @@ impl Tuner {
 
 impl Drop for Tuner {
     fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        // What ends with the loop was not killed.
-        Versions::of(&self.store).note_end();
+        self.signs.stop.store(true, Ordering::Relaxed);
+        // What ends with the loop was not killed; what an earlier process noted was.
+        if self.signs.noted.load(Ordering::Relaxed) {
+            Versions::of(&self.store).note_end();
+        }
     }
 }
 
@@ -115,9 +126,9 @@ fn sleep(wait: Duration, stop: &AtomicBool) -> bool {
 }
 
 /// One look: drift, a tuning where it is due, and when to look again. While it lasts it is noted beside the store.
-fn look(store: &Path, stop: &AtomicBool) -> (Report, Duration) {
+fn look(store: &Path, signs: &Signs) -> (Report, Duration) {
     let (versions, now) = (Versions::of(store), super::now());
-    if let Some(began) = versions.begun().filter(|began| now.s() - began.as_second() < DAY_S) {
+    if let Some(began) = versions.begun().filter(|began| is_within(DAY_S, began.as_second(), now)) {
         let what = format!(
             "the one that began at {began} never ended: the process was killed, perhaps for want of memory; the next comes a day after it"
         );
@@ -126,9 +137,16 @@ fn look(store: &Path, stop: &AtomicBool) -> (Report, Duration) {
     if let Err(error) = versions.note_begin(jiff::Timestamp::now()) {
         return (Report { problem: Some(error.to_string()), ..Report::default() }, EVERY);
     }
-    let found = look_noted(store, now, stop);
+    signs.noted.store(true, Ordering::Relaxed);
+    let found = look_noted(store, now, &signs.stop);
     versions.note_end();
+    signs.noted.store(false, Ordering::Relaxed);
     found
+}
+
+/// True for what was less than so long ago. What is to come was noted under a clock that has been put right since.
+fn is_within(span_s: i64, then_s: i64, now: Time) -> bool {
+    (0..span_s).contains(&(now.s() - then_s))
 }
 
 fn look_noted(store: &Path, now: Time, stop: &AtomicBool) -> (Report, Duration) {
@@ -176,7 +194,7 @@ fn look_and_tune(store: &Path, now: Time, stop: &AtomicBool, report: &mut Report
 /// Once a day, and a quarter of a day after the last where forecasts have become worse.
 fn is_due(last: Option<&Version>, has_drifted: bool, now: Time) -> bool {
     let wait_s = if has_drifted { AFTER_DRIFT_S } else { DAY_S };
-    last.is_none_or(|last| now.s() - last.made.as_second() >= wait_s)
+    last.is_none_or(|last| !is_within(wait_s, last.made.as_second(), now))
 }
 
 #[cfg(test)]
@@ -197,6 +215,23 @@ mod tests {
         check(24, false, true);
         check(5, true, false);
         check(6, true, true);
+        check(-48, false, true);
+    }
+
+    #[test]
+    fn a_clean_end_takes_back_its_own_note_and_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("apportion.db");
+        let versions = Versions::of(&path);
+        versions.note_begin(jiff::Timestamp::now()).unwrap();
+        let tuner = |noted| {
+            let signs = Arc::new(Signs { noted: AtomicBool::new(noted), ..Signs::default() });
+            Tuner { store: path.clone(), report: Arc::default(), signs }
+        };
+        drop(tuner(false));
+        assert!(versions.begun().is_some(), "a process that was killed wrote it");
+        drop(tuner(true));
+        assert!(versions.begun().is_none());
     }
 
     #[test]
@@ -218,8 +253,8 @@ mod tests {
     fn a_store_with_little_history_is_no_fault_and_one_that_cannot_be_read_is() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("apportion.db");
-        let (stop, now) = (AtomicBool::new(false), super::super::now());
-        let (report, next) = look(&path, &stop);
+        let (signs, now) = (Signs::default(), super::super::now());
+        let (report, next) = look(&path, &signs);
         assert!(report.problem.is_some() && next == EVERY, "{report:?}");
         let store = Store::open(&path, Access::ReadWrite, Options::default()).unwrap();
         let workload = Workload {
@@ -232,9 +267,10 @@ mod tests {
             Sample { workload: workload.id.clone(), metric: Metric::new("requests_per_s"), time: now, value: 1.0 };
         store.append(&Batch { workloads: vec![workload], samples: vec![sample], problems: Vec::new() }, now);
         store.flush().unwrap();
-        let (report, next) = look(&path, &stop);
-        assert_eq!((report, next), (Report::default(), EVERY));
         let versions = Versions::of(&path);
+        versions.note_begin(jiff::Timestamp::from_second(now.s() + 2 * DAY_S).unwrap()).unwrap();
+        let (report, next) = look(&path, &signs);
+        assert_eq!((report, next), (Report::default(), EVERY), "a note of what is to come keeps nobody");
         assert!(versions.last_tried().is_none() && versions.begun().is_none());
     }
 
@@ -258,16 +294,16 @@ mod tests {
     fn a_look_tunes_where_that_is_due_and_not_after_one_that_took_the_process_down() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("apportion.db");
-        let (stop, versions, now) = (AtomicBool::new(false), Versions::of(&path), super::super::now());
+        let (signs, versions, now) = (Signs::default(), Versions::of(&path), super::super::now());
         record(&path, now);
         // Weights that have learnt nothing are soon beaten, and a small network is soon tuned.
         put_in_force(&versions, "memory_working_set_bytes", |_| ());
         let hours_ago = |hours: i64| jiff::Timestamp::from_second(now.s() - hours * 3_600).unwrap();
         versions.note_begin(hours_ago(23)).unwrap();
-        let problem = look(&path, &stop).0.problem.unwrap_or_default();
+        let problem = look(&path, &signs).0.problem.unwrap_or_default();
         assert!(problem.contains("never ended") && versions.current().unwrap() == 1, "{problem}");
         versions.note_begin(hours_ago(25)).unwrap();
-        let (report, next) = look(&path, &stop);
+        let (report, next) = look(&path, &signs);
         let tried = versions.last_tried().unwrap();
         assert_eq!((report.problem, next, tried.number, versions.begun()), (None, EVERY, 2, None));
         assert_eq!((tried.is_kept(), versions.current().unwrap()), (true, 2), "{:?}", tried.scores);

@@ -48,7 +48,10 @@ pub(crate) fn with_seen<T>(
     of: impl FnOnce(&Seen<'_>) -> T,
 ) -> Result<T, ReadError> {
     let history = StoreHistory(Arc::clone(store));
-    let said = store.instructions(now.plus_s(-REMEMBER_S))?;
+    let mut said = store.instructions(now.plus_s(-REMEMBER_S))?;
+    // What was said or taken back later was not known.
+    said.retain(|one| one.time <= now);
+    said.iter_mut().for_each(|one| one.revoked = one.revoked.filter(|at| *at <= now));
     let at_work = AtWork::new(&said, now, &zone::offset_s);
     let announced = |workload: &_, metric: &_, window| at_work.announced(&history, workload, metric, window);
     Ok(of(&Seen { history: &history, cadence, announced: &announced }))
