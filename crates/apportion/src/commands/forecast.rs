@@ -100,6 +100,10 @@ impl Job<'_> {
             Some(self.with_announced(workload, metric, past))
         };
         let named: Vec<Named<'_>> = trace.iter().map(|(workload, metric, _)| (workload, metric)).collect();
+        let workloads: Vec<&WorkloadId> = named.iter().map(|(workload, _)| *workload).collect();
+        if let Some(name) = announce::unknown(&self.args.announce, &workloads) {
+            anyhow::bail!("--announce ...:{name}: no workload of {} is called {name}", path.display());
+        }
         self.write(forecaster, &named, &make)
     }
 

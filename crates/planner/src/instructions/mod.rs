@@ -205,7 +205,8 @@ const fn urgency(level: Option<Level>) -> f64 {
 }
 
 /// Of two factors the one that counts: more before less, the greater of more, the least of less; 1 is none.
-fn stronger(a: f64, b: f64) -> f64 {
+#[must_use]
+pub fn stronger(a: f64, b: f64) -> f64 {
     if a.max(b) > 1.0 { a.max(b) } else { a.min(b) }
 }
 
