@@ -6,7 +6,7 @@
 #[path = "../tests/web_world/mod.rs"]
 mod web_world;
 
-use apportion::web::{Listen, Server};
+use apportion::web::{Effects, Listen, Server};
 use apportion_core::Time;
 use std::{sync::Arc, time::Duration};
 use web_world::{Stage, WorldBackend};
@@ -35,5 +35,5 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let stop = async {
         let _ = tokio::signal::ctrl_c().await;
     };
-    Ok(server.run(views, backend, stop).await?)
+    Ok(server.run(views, backend, Effects::default(), stop).await?)
 }

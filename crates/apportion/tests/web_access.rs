@@ -4,7 +4,7 @@
 
 mod web_world;
 
-use apportion::web::{Listen, ListenError, OwnerSocket, Server, TlsFiles};
+use apportion::web::{Effects, Listen, ListenError, OwnerSocket, Server, TlsFiles};
 use std::{
     io::{Read as _, Write as _},
     os::unix::{
@@ -225,7 +225,7 @@ fn the_owner_needs_no_token_on_the_socket_and_nobody_else_may_connect() {
     let thread = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let stopped = async { drop(stopped.await) };
-        runtime.block_on(socket.run(views, backend, stopped)).unwrap();
+        runtime.block_on(socket.run(views, backend, Effects::default(), stopped)).unwrap();
     });
     let ask = |host: &str| {
         let mut stream = UnixStream::connect(&path).unwrap();

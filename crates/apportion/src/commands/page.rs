@@ -60,10 +60,15 @@ fn start(
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).max_blocking_threads(4).enable_all().build()?;
     let serve = async move {
-        let (to_page, of_page) = (views.clone(), Arc::clone(&backend));
-        let page = async { if let Some(page) = page { page.run(to_page, of_page, page_end).await } else { Ok(()) } };
-        let socket =
-            async { if let Some(socket) = socket { socket.run(views, backend, socket_end).await } else { Ok(()) } };
+        let (of_page, effects) = (Arc::clone(&backend), web::Effects::default());
+        let page = async {
+            let Some(page) = page else { return Ok(()) };
+            page.run(views.clone(), of_page, effects.clone(), page_end).await
+        };
+        let socket = async {
+            let Some(socket) = socket else { return Ok(()) };
+            socket.run(views.clone(), backend, effects.clone(), socket_end).await
+        };
         let (page, socket) = tokio::join!(page, socket);
         let errors = [page.err().map(|error| error.to_string()), socket.err().map(|error| error.to_string())];
         errors.into_iter().flatten().for_each(|error| tracing::error!("{error}"));

@@ -1,6 +1,10 @@
 //! Where the page is served, and the rule that nothing but loopback is served without a token and TLS.
 
-use super::{Backend, View, access::Gate, router::router};
+use super::{
+    Backend, View,
+    access::Gate,
+    router::{Effects, router},
+};
 use axum_server::{Handle, tls_rustls::RustlsConfig};
 use hyper_util::rt::TokioTimer;
 use rustls::{
@@ -141,7 +145,8 @@ impl Server {
         self.listener.local_addr()
     }
 
-    /// Serves until `stop` ends, then finishes what is under way (at most a few seconds).
+    /// Serves until `stop` ends, then finishes what is under way (at most a few seconds). All that one process serves shares its
+    /// [`Effects`].
     ///
     /// # Errors
     /// [`ListenError::Serve`] when the server ends by itself.
@@ -149,12 +154,13 @@ impl Server {
         self,
         views: watch::Receiver<Arc<View>>,
         backend: Arc<dyn Backend>,
+        effects: Effects,
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), ListenError> {
         let address = self.listen.address;
         let gate = Gate::new(self.listen.token, address.ip().is_loopback(), self.tls.is_some());
         let (stopping, stopped) = watch::channel(false);
-        let service = router(views, backend, gate, stopped).into_make_service();
+        let service = router(views, backend, effects, gate, stopped).into_make_service();
         let handle = Handle::new();
         tokio::spawn(end_with(stop, stopping, handle.clone()));
         let served = match self.tls {

@@ -22,5 +22,6 @@ pub use api::workloads_json;
 pub use backend::{Action, ActionError, ActionErrorKind, Backend, DecisionQuery, ForecasterScore, Language};
 pub use listen::{DEFAULT_PORT, Listen, ListenError, Server, TlsFiles};
 pub use publish::{Publisher, Ticked};
+pub use router::Effects;
 pub use socket::OwnerSocket;
 pub use view::{Footing, ModelNow, Totals, View, WorkloadNow};

@@ -44,15 +44,25 @@ const HEADERS: [(HeaderName, HeaderValue); 7] = [
     ),
 ];
 
+/// The turn to compute what a sentence would have done: one of a process, shared by all that it serves.
+#[derive(Clone, Debug)]
+pub struct Effects(Arc<Semaphore>);
+
+impl Default for Effects {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(1)))
+    }
+}
+
 pub(super) fn router(
     views: watch::Receiver<Arc<View>>,
     backend: Arc<dyn Backend>,
+    Effects(effects): Effects,
     gate: Gate,
     stopping: watch::Receiver<bool>,
 ) -> Router {
     let gate = Arc::new(gate);
     let streams = Arc::new(Semaphore::new(events::STREAMS_MOST));
-    let effects = Arc::new(Semaphore::new(1));
     let shared = Shared { views, backend, gate: Arc::clone(&gate), stopping, streams, effects };
     let routes = api::routes().into_iter().fold(Router::new(), |router, (path, method)| router.route(path, method));
     routes

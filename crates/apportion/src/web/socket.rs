@@ -1,7 +1,11 @@
 //! The same API on a socket in the file system, for the store's owner alone: the commands reach a loop there, wherever its page is
 //! served, or where there is none.
 
-use super::{Backend, View, access::Gate, router::router};
+use super::{
+    Backend, View,
+    access::Gate,
+    router::{Effects, router},
+};
 use std::{
     fs,
     future::Future,
@@ -33,7 +37,7 @@ impl OwnerSocket {
         Ok(Self { path: path.to_owned(), listener })
     }
 
-    /// Serves until `stop` ends.
+    /// Serves until `stop` ends, with the [`Effects`] of its process.
     ///
     /// # Errors
     /// What the system said.
@@ -41,10 +45,11 @@ impl OwnerSocket {
         self,
         views: watch::Receiver<Arc<View>>,
         backend: Arc<dyn Backend>,
+        effects: Effects,
         stop: impl Future<Output = ()> + Send,
     ) -> io::Result<()> {
         let (_stopping, stopped) = watch::channel(false);
-        let service = router(views, backend, Gate::owner(), stopped).into_make_service();
+        let service = router(views, backend, effects, Gate::owner(), stopped).into_make_service();
         let listener = tokio::net::UnixListener::from_std(self.listener.try_clone()?)?;
         tokio::select! {
             served = async { axum::serve(listener, service).await } => served,

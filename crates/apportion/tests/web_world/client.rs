@@ -1,7 +1,7 @@
 //! A running server over an invented world, and a client that sends exactly what it is told.
 
 use super::{Stage, WorldBackend};
-use apportion::web::{Listen, Server};
+use apportion::web::{Effects, Listen, Server};
 use apportion_core::Time;
 use std::{
     collections::BTreeMap,
@@ -41,7 +41,7 @@ pub fn serve_on(listen: Listen, stage: Stage) -> Running {
         let stopped = async {
             let _ = stopped.await;
         };
-        runtime.block_on(server.run(views, backend, stopped)).unwrap();
+        runtime.block_on(server.run(views, backend, Effects::default(), stopped)).unwrap();
     });
     Running { address: ([127, 0, 0, 1], port).into(), stage, stop: Some(stop), thread: Some(thread) }
 }

@@ -49,17 +49,20 @@ pub fn run(global: &args::Global, args: &args::Demo) -> anyhow::Result<()> {
     let served = page::serve(&config, &args.listen, &store, &assembled)?;
     super::run::stop_on_signal(assembled.daemon.requests())?;
     table::introduce(&scene, served.url.as_deref());
-    show(&mut assembled.daemon, args, global);
+    show(&mut assembled.daemon, &scene, args, global);
     assembled.daemon.close()
 }
 
-fn show(daemon: &mut daemon::Daemon, args: &args::Demo, global: &args::Global) {
+fn show(daemon: &mut daemon::Daemon, scene: &scene::Scene, args: &args::Demo, global: &args::Global) {
     let mut saving = table::Saving::default();
     let end = daemon::now().plus_s(i64::from(args.seconds));
     for turns in 0.. {
         let next = Instant::now() + EVERY;
         let turn = daemon.turn(daemon::now());
-        saving.count(&turn.snapshot);
+        // Without groups of its own it sees all that runs here, whose limits it did not set.
+        if scene.without_groups.is_none() {
+            saving.count(&turn.snapshot);
+        }
         table::show(&turn, turns, end, global.words());
         if turn.snapshot.now >= end || !daemon.answer_until(next) {
             break;
