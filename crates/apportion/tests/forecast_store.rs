@@ -76,11 +76,18 @@ fn what_is_announced_of_a_trace_is_taken_out_of_its_past_and_put_on_what_is_to_c
         writeln!(rows, "{workload},cpu_cores,{},{value}", step * 300).unwrap();
     }
     fs::write(folder.path().join("usage.csv"), rows).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_apportion"));
-    command.args("forecast usage.csv --model recent --horizon 8 --out out.csv".split(' '));
+    let announce = |what: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_apportion"));
+        command.args("forecast usage.csv --model recent --horizon 8 --out out.csv".split(' '));
+        let done = command.args(["--announce", what]).current_dir(folder.path()).output().unwrap();
+        (done.status.success(), String::from_utf8_lossy(&done.stderr).into_owned())
+    };
+    let (is_done, said) = announce("14700..30900=3x:c");
+    assert!(!is_done && said.contains("no workload of usage.csv is called c"), "{said}");
+    assert!(!folder.path().join("out.csv").exists(), "nothing is half done");
     // Until the fourth step ahead: 99 is the last one known.
-    let done = command.args(["--announce", "14700..30900=3x:a"]).current_dir(folder.path()).output().unwrap();
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let (is_done, said) = announce("14700..30900=3x:A");
+    assert!(is_done, "{said}");
     let made = fs::read_to_string(folder.path().join("out.csv")).unwrap();
     let medians = |workload: &str| {
         let rows = made.lines().filter(|row| row.starts_with(&format!("{workload},")));

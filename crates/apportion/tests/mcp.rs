@@ -189,6 +189,13 @@ fn a_proposal_says_what_it_would_have_done() {
     let proposed = client.call_json("tell", &json!({ "sentence": "limit the memory of checkout to 50 MB" }));
     let effect = proposed["told"]["effect"].as_str().unwrap_or_else(|| panic!("{proposed}"));
     assert!(effect.contains("memory_working_set_bytes over all") && effect.contains('→'), "{effect}");
+    let played = |sentence: &&str| {
+        let told = client.call_json("tell", &json!({ "sentence": sentence }))["told"].take();
+        told["can_ask"] == true && told["effect"].as_str().is_some_and(|effect| effect.contains("Played on 1"))
+    };
+    // Which of them is doubted changes with the weights.
+    let vague = ["checkout gets busy on Friday", "checkout goes before the rest", "checkout can wait"];
+    assert!(vague.iter().any(played), "what a person is asked about is played too");
     let Some((_, said)) = confirm_at_terminal(&recorded(folder.path(), 1), 1, "n\n") else { return };
     assert!(said.contains("memory_working_set_bytes over all"), "the person who confirms sees it too: {said}");
 }

@@ -105,7 +105,7 @@ impl Stage {
 
     /// The same with every workload so many times.
     pub fn with_copies(now: Time, copies: usize) -> Self {
-        let (publisher, views) = Publisher::new(2.0, now.plus_s(-600));
+        let (publisher, views) = Publisher::new(10.0, now.plus_s(-600));
         let mut stage = Self { world: Arc::new(Mutex::new(World::new(copies))), publisher, views };
         for ago_s in [600, 300, 290, 10, 0] {
             stage.tick(now.plus_s(-ago_s));
