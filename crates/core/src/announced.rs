@@ -72,6 +72,9 @@ const NOTHING: (f32, f32) = (1.0, 0.0);
 
 /// The part of what was announced that came: `without` it, but no further from `value` than to what was usual.
 fn came(value: f32, without: f32, usual: f32) -> f32 {
+    if value.is_nan() {
+        return value;
+    }
     if without < value { without.max(usual.min(value)) } else { without.min(usual.max(value)) }
 }
 
@@ -119,8 +122,10 @@ impl Before {
         // The value at a time is the mean over the hour that ends then.
         let index = (time_s - self.0.start_s + HOUR_S - 1).div_euclid(HOUR_S);
         let index = usize::try_from(index).ok()?;
+        // No further back than is read for every step, so that what was usual does not depend on where a window begins.
+        let reach = index.min(usize::try_from(BEFORE_S / HOUR_S).unwrap_or(0));
         let newest = |step: usize, most: usize| -> Vec<f32> {
-            let earlier = (1..=index / step).filter_map(|back| self.0.values.get(index - back * step));
+            let earlier = (1..=reach / step).filter_map(|back| self.0.values.get(index - back * step));
             earlier.copied().filter(|value| value.is_finite()).take(most).collect()
         };
         stats::mean(&newest(DAY_HOURS, SAME_HOURS)).or_else(|| stats::mean(&newest(1, DAY_HOURS)))
@@ -150,6 +155,7 @@ mod tests {
         let mut idle = Series { start_s: 0, step_s: 60, values: vec![f32::NAN, 0.0, 1.0] };
         announced().take_out(&mut idle, &unknown);
         assert!(idle.values[0].is_nan());
+        assert!(came(f32::NAN, f32::NAN, 2.0).is_nan(), "a gap stays one where what was usual is known");
         assert_eq!(idle.values[1..], [0.0, 0.0], "what was added and did not come leaves nothing, not less");
     }
 

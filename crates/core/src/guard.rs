@@ -10,7 +10,7 @@
 //! gave a bound for is never cut below [`Knob::least_unasked`]: a nightly backup is not to find what a quiet day was given.
 
 use crate::{
-    Binding, Change, DecisionId, Knob, Outcome, Resource, Setting, Snapshot, Time, WorkloadId, WorkloadState,
+    Binding, Change, DecisionId, Knob, Outcome, Reason, Resource, Setting, Snapshot, Time, WorkloadId, WorkloadState,
     knob::Bounds, metric::name, workload::Mode,
 };
 use serde::{Deserialize, Serialize};
@@ -184,6 +184,9 @@ struct KnobMemory {
     /// The group that was last seen with what we had set.
     #[serde(default)]
     life: Option<u64>,
+    /// The decision that set it, where that rested on the most that people allow alone.
+    #[serde(default)]
+    bounded_by: Option<DecisionId>,
 }
 
 impl KnobMemory {
@@ -270,6 +273,7 @@ impl Guard {
                     memory.original = Some(admitted.from());
                 }
                 (memory.expected, memory.life) = (Some(*read_back), admitted.life);
+                memory.bounded_by = admitted.change.reason.is_bound_alone().then_some(admitted.id());
                 memory.changed = Some(now);
                 if let (Setting::Value(from), Setting::Value(to)) = (admitted.from(), admitted.to)
                     && to > from
@@ -283,6 +287,24 @@ impl Guard {
             Outcome::Drifted { found } if memory.expected.is_some() => memory.ceded = Some(*found),
             _ => {}
         }
+    }
+
+    /// What was set for the most that people allowed alone, where they do so no longer: back to what it was before.
+    #[must_use]
+    pub fn bounds_over(&self, snapshot: &Snapshot) -> Vec<Change> {
+        let over = |workload: &WorkloadId, (knob, memory): (&Knob, &KnobMemory)| {
+            let state = snapshot.workloads.get(workload)?;
+            let (of, from) = (memory.bounded_by?, *state.settings.get(knob)?);
+            let bounded = state.standing.bounds.get(knob).is_some_and(|bounds| bounds.max.is_some());
+            if bounded || check_standing(state, *knob).is_err() {
+                return None;
+            }
+            let to = memory.original.unwrap_or(Setting::Unlimited);
+            let reason = Reason::only(Binding::BoundOver { of });
+            Some(Change { workload: workload.clone(), knob: *knob, from, to, reason })
+        };
+        let all = self.knobs.iter();
+        all.flat_map(|(workload, knobs)| knobs.iter().filter_map(move |one| over(workload, one))).collect()
     }
 
     /// A person hands the knobs of a workload over again after a foreign change.
@@ -374,13 +396,15 @@ impl Guard {
         }
         let mut value = match change.reason.binding {
             Binding::RolledBack { .. } => wanted,
-            Binding::TakeBack { .. } => bounds.hold(wanted),
+            Binding::TakeBack { .. } | Binding::BoundOver { .. } => bounds.hold(wanted),
             _ => bounds.hold(self.limit_step(change, wanted, now).max(least_unasked(change, state))),
         };
         if change.knob.resource() == Resource::Memory {
             value = value.max(self.memory_floor_bytes(state));
         }
-        Ok(Setting::Value(value.max(change.knob.smallest())))
+        // What was there before may be less than this program would ever set.
+        let is_former = matches!(change.reason.binding, Binding::RolledBack { .. });
+        Ok(Setting::Value(if is_former { value } else { value.max(change.knob.smallest()) }))
     }
 
     /// The most that people allow, where more is set now.

@@ -192,7 +192,7 @@ impl Instruction {
     }
 }
 
-/// True where a workload can answer to both of two names or wildcards: `nginx` and `nginx.service`, `web-*` and `web-1`.
+/// True where one of two names or wildcards answers to the other: `nginx` and `nginx.service`, `web-*` and `web-1`.
 #[must_use]
 pub fn names_meet(a: &str, b: &str) -> bool {
     WorkloadId::new(a).answers_to(b) || WorkloadId::new(b).answers_to(a)

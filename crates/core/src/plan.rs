@@ -99,6 +99,11 @@ pub enum Binding {
         /// That change.
         of: DecisionId,
     },
+    /// The most that people allowed is over, on which alone an earlier change rested.
+    BoundOver {
+        /// That change.
+        of: DecisionId,
+    },
     /// A peer's rule (replay only), by name.
     Rule(String),
 }
@@ -155,7 +160,7 @@ impl Reason {
     /// True where it rests on the most that people allow and on nothing that was measured.
     #[must_use]
     pub const fn is_bound_alone(&self) -> bool {
-        matches!(self.binding, Binding::Ceiling) && self.used.is_none()
+        matches!(self.binding, Binding::Ceiling) && self.used.is_none() && self.quantile == 0.0
     }
 }
 
@@ -202,7 +207,12 @@ impl Change {
     pub fn is_cut(&self) -> bool {
         self.to.or_infinite() < self.from.or_infinite()
     }
-    /// True when the change restores a former value: harm or a person asked for it.
+    /// True where both are of the same knob of the same workload.
+    #[must_use]
+    pub fn is_of_knob_of(&self, other: &Self) -> bool {
+        self.knob == other.knob && self.workload == other.workload
+    }
+    /// True when the change restores a former value: harm, a person or the end of a bound asked for it.
     #[must_use]
     pub const fn is_undo(&self) -> bool {
         self.undoes().is_some()
@@ -211,7 +221,7 @@ impl Change {
     #[must_use]
     pub const fn undoes(&self) -> Option<DecisionId> {
         match self.reason.binding {
-            Binding::TakeBack { of } | Binding::RolledBack { of } => Some(of),
+            Binding::TakeBack { of } | Binding::RolledBack { of } | Binding::BoundOver { of } => Some(of),
             _ => None,
         }
     }

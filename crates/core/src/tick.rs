@@ -115,7 +115,12 @@ pub fn tick(state: &mut LoopState, snapshot: &Snapshot, parts: &mut Parts<'_>) -
     parts.forecaster.forget(&|workload| snapshot.workloads.contains_key(workload));
     let hurt = state.watch.review(snapshot);
     let assessed = refresh(state, snapshot, parts);
-    let plan = parts.policy.plan(snapshot, &state.wanted);
+    let mut plan = parts.policy.plan(snapshot, &state.wanted);
+    // What a plan has for the same knob stands: its demand is known by now.
+    let over = state.guard.bounds_over(snapshot).into_iter();
+    let planned = |over: &Change| plan.changes.iter().any(|change| over.is_of_knob_of(change));
+    let over: Vec<Change> = over.filter(|over| !planned(over)).collect();
+    plan.changes.extend(over);
     let mut report = TickReport { assessed, allotted: plan.allotted, ..TickReport::default() };
     let mut taken_back: BTreeSet<(WorkloadId, Knob)> = BTreeSet::new();
     for (harm, change) in hurt {

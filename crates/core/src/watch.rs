@@ -88,7 +88,8 @@ impl Signals {
     /// Failed requests by all requests: more errors of more requests are no harm.
     fn failed_share(&self) -> Option<f64> {
         let requests = self.requests_per_s.filter(|requests| *requests > 0.0)?;
-        Some((self.errors_per_s? / requests).min(1.0))
+        // A count of failures has no series before the first of them.
+        Some((self.errors_per_s.unwrap_or(0.0) / requests).min(1.0))
     }
 }
 
@@ -215,16 +216,15 @@ impl Watched {
     }
 
     fn look(&mut self, limits: &WatchLimits, knob: Knob, state: &WorkloadState, now: Time) -> Option<Harm> {
-        let Some((signal, before, value)) = self.harm(limits, knob, state) else {
+        let told = self.harms(limits, knob, state);
+        if told.is_empty() {
             self.looks = 0;
-            return None;
-        };
-        if let Some(read) = state.latest.get(&Metric::new(signal)).map(|latest| latest.time) {
-            if read <= self.counted.unwrap_or(self.since) {
-                return None;
-            }
-            self.counted = Some(read);
         }
+        let read = |signal| state.latest.get(&Metric::new(signal)).map(|latest| latest.time);
+        let counted = self.counted.unwrap_or(self.since);
+        let is_new = |(signal, ..): &(&'static str, f64, f64)| read(signal).is_none_or(|read| read > counted);
+        let (signal, before, value) = told.into_iter().find(is_new)?;
+        self.counted = read(signal).or(self.counted);
         self.looks += 1;
         let sure = self.looks >= limits.looks || [name::OOM_KILLS, RESTARTED].contains(&signal);
         sure.then(|| Harm {
@@ -238,12 +238,13 @@ impl Watched {
         })
     }
 
-    /// A kill that ends the whole group cannot be read from the next one's counters; that it was gone and another is back can.
-    fn harm(&self, limits: &WatchLimits, knob: Knob, state: &WorkloadState) -> Option<(&'static str, f64, f64)> {
+    /// All that tells against the cut. A kill that ends the whole group cannot be read from the next one's counters; that it was gone
+    /// and another is back can.
+    fn harms(&self, limits: &WatchLimits, knob: Knob, state: &WorkloadState) -> Vec<(&'static str, f64, f64)> {
         let another = self.life.zip(state.life).is_none_or(|(before, now)| before != now);
         let restarted = self.gone && another && knob.resource() == Resource::Memory;
         let restarted = restarted.then_some((RESTARTED, 0.0, 1.0));
-        harm(limits, knob, &self.before, &Signals::of(state)).or(restarted)
+        restarted.into_iter().chain(harms(limits, knob, &self.before, &Signals::of(state))).collect()
     }
 
     /// `None` where the cut is no longer in force.
@@ -257,22 +258,30 @@ impl Watched {
 /// Name of the signal that a workload was gone and came back.
 pub const RESTARTED: &str = "restarted";
 
-/// The first signal that tells against a cut of `knob`. CPU pressure is left out on purpose: it also counts neighbours,
+/// The signals that tell against a cut of `knob`, the surest first. CPU pressure is left out on purpose: it also counts neighbours,
 /// while throttled periods are this quota's own doing.
-fn harm(limits: &WatchLimits, knob: Knob, before: &Signals, now: &Signals) -> Option<(&'static str, f64, f64)> {
+fn harms(
+    limits: &WatchLimits,
+    knob: Knob,
+    before: &Signals,
+    now: &Signals,
+) -> impl Iterator<Item = (&'static str, f64, f64)> {
     let rise = |signal, before: Option<f64>, now: Option<f64>, by: f64| {
         let (before, now) = (before.unwrap_or(0.0), now?);
         (now > before + by).then_some((signal, before, now))
     };
     let own = match knob.resource() {
         Resource::Cpu => {
-            rise(name::CPU_THROTTLED_PERIODS, before.throttled_share, now.throttled_share, limits.throttled_share)
+            [rise(name::CPU_THROTTLED_PERIODS, before.throttled_share, now.throttled_share, limits.throttled_share), None]
         }
-        Resource::Memory => rise(name::OOM_KILLS, before.oom_kills, now.oom_kills, 0.0).or_else(|| {
-            rise(name::MEMORY_PRESSURE, before.memory_pressure, now.memory_pressure, limits.pressure_share)
-        }),
-        Resource::Storage => rise(name::IO_PRESSURE, before.io_pressure, now.io_pressure, limits.pressure_share),
-        Resource::Network => None,
+        Resource::Memory => [
+            rise(name::OOM_KILLS, before.oom_kills, now.oom_kills, 0.0),
+            rise(name::MEMORY_PRESSURE, before.memory_pressure, now.memory_pressure, limits.pressure_share),
+        ],
+        Resource::Storage => {
+            [rise(name::IO_PRESSURE, before.io_pressure, now.io_pressure, limits.pressure_share), None]
+        }
+        Resource::Network => [None, None],
     };
     let slower = || {
         let (before, now) = before.latency_s.zip(now.latency_s)?;
@@ -280,9 +289,9 @@ fn harm(limits: &WatchLimits, knob: Knob, before: &Signals, now: &Signals) -> Op
     };
     let failing = || {
         let risen = now.failed_share()? > before.failed_share()? + limits.failed_share;
-        risen.then_some((name::ERRORS, before.errors_per_s?, now.errors_per_s?))
+        risen.then_some((name::ERRORS, before.errors_per_s.unwrap_or(0.0), now.errors_per_s?))
     };
-    own.or_else(slower).or_else(failing)
+    own.into_iter().chain([slower(), failing()]).flatten()
 }
 
 /// Factors on top of what would be enough, raised by harm, fading with time.

@@ -47,6 +47,13 @@ fn moderates_a_value_within_its_rules() {
     check(&snapshot(vec![full]), &change("web", Knob::MemoryMax, 2e9, 1.0e9), 1.6e9 * 1.1);
 }
 
+#[test]
+fn what_was_there_before_is_put_back_however_little() {
+    let mut back = cpu("web", 2.0, 0.005);
+    back.reason = Reason::only(Binding::RolledBack { of: DecisionId(1) });
+    assert_eq!(admit(&mut guard(), &back, &snapshot(vec![state("web", 2.0)])), Ok(Setting::Value(0.005)));
+}
+
 /// What was used in the last day.
 fn used(max: f64) -> Used {
     Used { window_s: 86_400.0, present_share: 1.0, seen_s: 86_400.0, p50: 0.1 * max, p95: 0.2 * max, max, max_at: NOW }

@@ -250,6 +250,19 @@ fn more_failures_of_as_many_requests_tell_against_a_cut() {
     assert_eq!(after((100.0, 1.9)), None);
     assert_eq!(after((1_000.0, 10.0)), None, "as many of more");
     assert_eq!(after((0.0, 5.0)), None, "a share of nothing");
+    let (requests, failing) = ([(name::REQUESTS, 100.0)], read(100.0, 50.0));
+    let from_none = looks(Knob::CpuQuota, &requests, &[Some(&requests), Some(&failing), Some(&failing)]);
+    assert_eq!(from_none[2].as_deref(), Some(name::ERRORS), "the first failures have no count before them");
+}
+
+#[test]
+fn an_old_reading_hides_no_newer_one() {
+    let read = |errors: f64| [(name::REQUESTS, 100.0), (name::ERRORS, errors)];
+    let before = [&[(name::LATENCY, 0.2)][..], &read(1.0)].concat();
+    let slow = [&[(name::LATENCY, 0.3)][..], &read(1.0)].concat();
+    // Nothing succeeds any more, so that no latency is read.
+    let seen = looks(Knob::CpuQuota, &before, &[Some(&slow), Some(&read(50.0)), Some(&read(50.0))]);
+    assert_eq!(seen[1].as_deref(), Some(name::ERRORS), "{seen:?}");
 }
 
 #[test]

@@ -211,6 +211,7 @@ fn binding(told: &Told<'_>, reason: &Reason) -> String {
         Binding::MemoryInUse => "决定因素：当前占用的内存加余量。".to_owned(),
         Binding::TakeBack { of } => format!("决定因素：决策 {of} 造成了影响，予以撤回。"),
         Binding::RolledBack { of } => format!("决定因素：人工撤回了决策 {of}。"),
+        Binding::BoundOver { of } => format!("决定因素：人工设定的上限已经结束，决策 {of} 只为它而作。"),
         Binding::Rule(name) => format!("决定因素：{name} 的规则。"),
     }
 }

@@ -238,6 +238,9 @@ fn binding(told: &Told<'_>, reason: &Reason) -> String {
         Binding::MemoryInUse => "What decided: the memory in use now, with headroom.".to_owned(),
         Binding::TakeBack { of } => format!("What decided: decision {of} hurt and is taken back."),
         Binding::RolledBack { of } => format!("What decided: a person took decision {of} back."),
+        Binding::BoundOver { of } => {
+            format!("What decided: the most that people allowed, for which decision {of} was made, is over.")
+        }
         Binding::Rule(name) => format!("What decided: the rule of {name}."),
     }
 }

@@ -140,7 +140,7 @@ impl Facts {
         match binding {
             Binding::Share { wanted, capacity } => self.numbers.extend([(amount, *wanted), (amount, *capacity)]),
             Binding::Announced { usual } => self.numbers.push((amount, *usual)),
-            Binding::TakeBack { of } | Binding::RolledBack { of } => self.count(of.0),
+            Binding::TakeBack { of } | Binding::RolledBack { of } | Binding::BoundOver { of } => self.count(of.0),
             Binding::Rule(name) => self.quote(name),
             _ => {}
         }

@@ -89,16 +89,25 @@ impl<'a> AtWork<'a> {
         self.said.iter().filter(move |said| is_in_force(said, now, offset))
     }
 
-    /// What an undo means: the newest instruction that is not past, of the kind that was named where one was, and for one of
-    /// the workloads named, or for any.
+    /// What an undo means: the newest instruction that is not past, of the kind that was named where one was, and for the
+    /// workloads named, or for any. One that is for others too is meant only where there is none for those alone.
     #[must_use]
     pub fn undone(&self, undo: &Instruction) -> Option<&'a Instructed> {
-        let meant = |said: &&Instructed| {
-            let meets = |name: &String| undo.workloads.iter().any(|other| names_meet(name, other));
-            let named = said.instruction.workloads.iter().any(meets);
-            (undo.workloads.is_empty() || named) && undo.undoes.is_none_or(|kind| kind == said.instruction.kind)
+        let of_kind = |said: &&Instructed| {
+            !said.is_past(self.now) && undo.undoes.is_none_or(|kind| kind == said.instruction.kind)
         };
-        self.said.iter().rev().filter(|said| !said.is_past(self.now)).find(meant)
+        let standing = || self.said.iter().rev().filter(of_kind);
+        if undo.workloads.is_empty() {
+            return standing().next();
+        }
+        let meets = |name: &String| undo.workloads.iter().any(|other| names_meet(name, other));
+        let within = |name: &String| {
+            let is_one = !name.contains(['*', '?']);
+            undo.workloads.iter().any(|other| WorkloadId::new(name).answers_to(other)) || (is_one && meets(name))
+        };
+        let names = |said: &'a Instructed| &said.instruction.workloads;
+        let alone = standing().find(|said| !names(said).is_empty() && names(said).iter().all(within));
+        alone.or_else(|| standing().find(|said| names(said).iter().any(meets)))
     }
 }
 

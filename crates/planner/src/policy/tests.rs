@@ -109,6 +109,22 @@ fn a_bound_of_what_is_not_measured_is_kept_by_itself() {
     let expect = [("widened", Some(4e6)), ("backup", Some(1e6)), ("told", None)];
     assert_eq!(set, expect.map(|(id, to)| (id, to.map(Setting::Value))));
     assert!(loop_state.watch.is_empty(), "people asked for it");
+    // The bounds end: what was before is set again.
+    snapshot.now = snapshot.now.plus_s(10);
+    for (id, set) in [("backup", 1e6), ("widened", 4e6)] {
+        let state = snapshot.workloads.get_mut(&WorkloadId::new(id)).unwrap();
+        state.settings.insert(knob, Setting::Value(set));
+        state.standing.bounds.clear();
+    }
+    let report = tick(&mut loop_state, &snapshot, &mut parts);
+    let set: Vec<(&str, Option<Setting>)> =
+        report.decisions.iter().map(|made| (made.change.workload.as_str(), made.admitted_to())).collect();
+    assert_eq!(set, [("backup", Some(Setting::Unlimited)), ("widened", Some(Setting::Value(2e6)))]);
+    for (id, set) in [("backup", Setting::Unlimited), ("widened", Setting::Value(2e6))] {
+        snapshot.workloads.get_mut(&WorkloadId::new(id)).unwrap().settings.insert(knob, set);
+    }
+    snapshot.now = snapshot.now.plus_s(10);
+    assert!(tick(&mut loop_state, &snapshot, &mut parts).decisions.is_empty(), "once");
 }
 
 /// A workload whose use is what it wants or its quota, whichever is less.

@@ -62,6 +62,7 @@ fn by(binding: &Binding) -> String {
     match binding {
         Binding::RolledBack { of } => format!("by a person, who took decision {of} back"),
         Binding::TakeBack { of } => format!("by Apportion, since decision {of} hurt"),
+        Binding::BoundOver { of } => format!("by Apportion, since the bound that decision {of} was made for is over"),
         Binding::Announced { .. } => "by Apportion, for what people announced".to_owned(),
         Binding::Floor | Binding::Ceiling => "by Apportion, for a bound that people set".to_owned(),
         _ => "by Apportion".to_owned(),

@@ -201,6 +201,13 @@ fn an_undo_means_the_newest_for_its_workloads() {
     assert_eq!(meant(&unit, &["/system.slice/nginx.service"]), Some(1));
     assert_eq!(meant(&unit, &["web-db"]), Some(2));
     assert_eq!(meant(&unit, &["proxy"]), None);
+    let wide = [
+        said(1, hour(0.0), of(InstructionKind::Hold, &["nginx.service"])),
+        said(2, hour(0.0), of(InstructionKind::Rule, &["*"])),
+    ];
+    assert_eq!(meant(&wide, &["nginx"]), Some(1), "what is for others too stands");
+    assert_eq!(meant(&wide, &["*"]), Some(2));
+    assert_eq!(meant(&wide, &["web"]), Some(2), "where there is none for it alone");
 }
 
 #[test]
