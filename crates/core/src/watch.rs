@@ -271,9 +271,10 @@ fn harms(
         (now > before + by).then_some((signal, before, now))
     };
     let own = match knob.resource() {
-        Resource::Cpu => {
-            [rise(name::CPU_THROTTLED_PERIODS, before.throttled_share, now.throttled_share, limits.throttled_share), None]
-        }
+        Resource::Cpu => [
+            rise(name::CPU_THROTTLED_PERIODS, before.throttled_share, now.throttled_share, limits.throttled_share),
+            None,
+        ],
         Resource::Memory => [
             rise(name::OOM_KILLS, before.oom_kills, now.oom_kills, 0.0),
             rise(name::MEMORY_PRESSURE, before.memory_pressure, now.memory_pressure, limits.pressure_share),

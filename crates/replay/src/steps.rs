@@ -16,12 +16,22 @@ pub(crate) fn check(series: &TraceSeries) -> Result<(), ReplayError> {
     for part in series.times_s.windows(STEADY + 1).step_by(STEADY) {
         let Some(step_s) = steady(part) else { continue };
         let before_s = *before.get_or_insert(step_s);
-        if step_s.max(before_s) as f64 >= LEAST_RATIO * step_s.min(before_s) as f64 {
+        if differ(step_s, before_s) {
             let (workload, metric) = (series.workload.to_string(), series.metric.to_string());
             return Err(ReplayError::StepChanges { workload, metric, time_s: part[0], before_s, after_s: step_s });
         }
     }
     Ok(())
+}
+
+/// The step that a series keeps from its beginning, where it is another than `usual_s`.
+pub(crate) fn own(series: &TraceSeries, usual_s: i64) -> Option<i64> {
+    let step_s = series.times_s.get(..=STEADY).and_then(steady)?;
+    differ(step_s, usual_s).then_some(step_s)
+}
+
+fn differ(one_s: i64, other_s: i64) -> bool {
+    one_s.max(other_s) as f64 >= LEAST_RATIO * one_s.min(other_s) as f64
 }
 
 /// The distance of nearly all of these times, seconds.
@@ -64,6 +74,18 @@ mod tests {
         check(&[(300, 200), (301, 200)], None);
         check(&[(300, 100), (60, 40)], None);
         check(&[(300, 30), (17, 30), (900, 30), (41, 30), (220, 30)], None);
+    }
+
+    /// An hourly series among those of five minutes.
+    #[test]
+    fn a_series_keeps_its_own_step_beside_others() {
+        let mut builder = TraceBuilder::default();
+        for (name, step_s, count) in [("a", 300, 900), ("b", 300, 900), ("slow", 3_600, 75), ("short", 3_600, 9)] {
+            (1..=count).for_each(|k| builder.push(name, "cpu_cores", k * step_s, 1.0).unwrap());
+        }
+        let trace = builder.finish().unwrap();
+        let steps: Vec<i64> = trace.series().iter().map(|series| series.step_s).collect();
+        assert_eq!(steps, [300, 300, 300, 3_600], "too few samples tell no step of its own");
     }
 
     #[test]

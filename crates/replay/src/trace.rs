@@ -308,7 +308,8 @@ impl TraceBuilder {
     }
 }
 
-/// Gives all series of a metric the step of most of them; those of a metric of which none has two samples, that of most of all.
+/// Gives all series of a metric the step of most of them, but for those that keep a step of their own; those of a metric of which none
+/// has two samples, that of most of all.
 fn one_step_a_metric(series: &mut [TraceSeries]) {
     let usual_s = usual_step_s(series.iter()).unwrap_or(1);
     let mut steps: BTreeMap<Arc<str>, i64> = BTreeMap::new();
@@ -317,7 +318,8 @@ fn one_step_a_metric(series: &mut [TraceSeries]) {
         steps.insert(metric, own.unwrap_or(usual_s));
     }
     for series in series {
-        series.step_s = steps.get(&series.metric).copied().unwrap_or(usual_s);
+        let most_s = steps.get(&series.metric).copied().unwrap_or(usual_s);
+        series.step_s = crate::steps::own(series, most_s).unwrap_or(most_s);
     }
 }
 

@@ -8,7 +8,7 @@ use crate::{
     engine::knob_of,
     run::run_at,
     score::{
-        tally::{Tally, tally},
+        tally::{Tally, changes, tally},
         total::{Scores, ratio, scores},
     },
 };
@@ -233,10 +233,8 @@ impl WhatIf {
                     series.samples().filter(|(time, _)| counts(*time)).unzip();
                 let within = TraceSeries { times_s, values, ..series.clone() };
                 // What was decided outside the window changes nothing within it.
-                let before = decided.iter().filter(|made| !counts(made.time_s)).count();
-                let mut made = tally(&within, decided, 0);
-                made.changes = made.changes.saturating_sub(u32::try_from(before).unwrap_or(u32::MAX).saturating_sub(1));
-                made
+                let (changes, changed) = changes(decided, &counts);
+                Tally { changes, changed, ..tally(&within, decided, 0) }
             }
         };
         (made.samples > 0).then_some(made)

@@ -191,6 +191,7 @@ pub fn run(global: &Global, args: &Replay) -> anyhow::Result<()> {
     say_served(args, &players);
     let out = out(args);
     fs::create_dir_all(out).with_context(|| format!("{}", out.display()))?;
+    forget_judged(out)?;
     let (mut decisions, mut sweeps) = (Vec::new(), Vec::new());
     for player in players {
         decisions.push(record(out, &trace, player, &options)?);
@@ -199,6 +200,17 @@ pub fn run(global: &Global, args: &Replay) -> anyhow::Result<()> {
         }
     }
     print(args, out, &judge(&trace, &decisions, &sweeps, &judging))
+}
+
+/// What an earlier replay into the same folder was judged by is of no decision that is now written over it.
+fn forget_judged(out: &Path) -> anyhow::Result<()> {
+    let path = out.join(JUDGED);
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("{}", path.display()))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Judges what an earlier replay decided. What its sweep measured is never lost: judged otherwise, it is written elsewhere.

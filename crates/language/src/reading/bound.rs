@@ -145,6 +145,8 @@ const OVER: &[&str] = &[
     "高过",
     "超",
 ];
+/// These turn an order round and no bound: "to stop the swapping, keep web under 4 GB", "没事".
+const OF_ORDERS: &[&str] = &["stop", "wrong", "against", "没", "未"];
 /// Without one they mean what they say ("keep it below").
 const BELOW: &[&str] = &["below", "under", "beneath", "低于", "小于"];
 /// Behind an amount these turn a sentence round ("below 4 GB is a no-go").
@@ -170,7 +172,11 @@ pub(super) fn bound(text: &Text, amount: &Amount) -> Option<Effect> {
         })
     };
     let ahead = |words: &[&str]| words.iter().any(|word| ends_with(&before, word));
-    let negated = negating::english(&before).chain(negating::chinese(&before)).next().is_some();
+    let turned = turned(&before);
+    let negated = turned != Turned::No;
+    if is_unclear(text, amount) {
+        return None;
+    }
     if ahead(LEAST_BEFORE) || (negated && ahead(UNDER)) {
         return Some(Effect::AtLeast);
     }
@@ -182,6 +188,34 @@ pub(super) fn bound(text: &Text, amount: &Amount) -> Option<Effect> {
         return Some(Effect::AtLeast);
     }
     (behind(MOST_AFTER) && !negated).then_some(Effect::AtMost)
+}
+
+/// Whether "under" or "over" in front of an amount may mean its opposite: a negation is there, of which a comma leaves open what it is
+/// about ("the host was not coping, keep web under 4 GB", "never let web, api go under 2").
+pub(super) fn is_unclear(text: &Text, amount: &Amount) -> bool {
+    let before = clause_before(text, amount.start);
+    let ahead = |words: &[&str]| words.iter().any(|word| ends_with(&before, word));
+    let plain = ahead(LEAST_BEFORE) || ahead(MOST_BEFORE);
+    !plain && (ahead(UNDER) || ahead(OVER)) && turned(&before) == Turned::Perhaps
+}
+
+/// Whether a negation turns a clause round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turned {
+    No,
+    /// A comma stands behind it.
+    Perhaps,
+    Yes,
+}
+
+fn turned(before: &str) -> Turned {
+    let all = negating::english(before).chain(negating::chinese(before));
+    let nots: Vec<_> = all.filter(|found| !OF_ORDERS.contains(&found.word)).collect();
+    match &nots[..] {
+        [] => Turned::No,
+        nots if nots.iter().any(|found| !before[found.end..].contains([',', '，'])) => Turned::Yes,
+        _ => Turned::Perhaps,
+    }
 }
 
 /// The clause in front, without words that only soften.
@@ -259,5 +293,14 @@ mod tests {
         check("avoid web going below 2 cores", least);
         check("严禁 web 超过4核", most);
         check("未来一周 web 要低于4核", most);
+        check("to stop the host from swapping, keep web under 4 GB of memory", most);
+        check("to stop the oom kills keep web above 4 GB memory", None);
+        check("something is wrong with the batch, keep web over 2 cores", None);
+        check("没事，web 的CPU要低于2核", most);
+        check("the host was not coping, keep web under 4 GB of memory", None);
+        check("为了不影响别人，web 要低于2核", None);
+        check("never let web, api go under 2 TB", None);
+        check("the host was not coping, give web at least 4 GB of memory", least);
+        check("keep an eye on web, never let it go under 2 TB", least);
     }
 }

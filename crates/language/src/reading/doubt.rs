@@ -4,7 +4,7 @@ use super::{
     Kind, Reading,
     amount::{Amount, Counts, Sense},
     asked::Part,
-    contrary,
+    bound, contrary,
     decode::Seen,
     docker,
     fields::Effect,
@@ -356,7 +356,11 @@ fn is_unclear(seen: &Seen<'_>, reading: &Reading, amount: &Amount) -> bool {
     let few = few.iter().any(|words| after.trim_start().starts_with(words));
     let upside_down = amount.counts == Counts::Factor && amount.value > 1.0 && (few || amount.sense == Sense::Less);
     let read = reading.amount == Some(amount.value);
-    upside_down || docker::is_unclear(&seen.words(), amount) || (read && docker::contradicts(&seen.words(), amount))
+    let either = reading.kind == Kind::Rule && bound::is_unclear(seen.text, amount);
+    upside_down
+        || either
+        || docker::is_unclear(&seen.words(), amount)
+        || (read && docker::contradicts(&seen.words(), amount))
 }
 
 /// Words of times and amounts outside of everything that was read as one, and outside of names.

@@ -60,7 +60,7 @@ pub struct Tally {
 #[must_use]
 pub fn tally(series: &TraceSeries, decided: &[Decided], warmup_s: i64) -> Tally {
     let first = series.times_s.partition_point(|time| *time < series.first_s() + warmup_s);
-    let (changes, changed) = changes(decided);
+    let (changes, changed) = changes(decided, &|_| true);
     let mut made = Tally { changes, changed, ..Tally::default() };
     let (mut in_force, mut next) = (None, 0);
     let (mut backlog, mut before_s) = (0.0, None);
@@ -91,11 +91,11 @@ pub fn tally(series: &TraceSeries, decided: &[Decided], warmup_s: i64) -> Tally 
     made
 }
 
-/// Number of decisions that change the allotment by more than rounding, and by what shares of it together; the first one changes
-/// nothing.
-fn changes(decided: &[Decided]) -> (u32, f64) {
+/// Number of decisions at times that count that change the allotment by more than rounding, and by what shares of it together; the
+/// first one changes nothing.
+pub(crate) fn changes(decided: &[Decided], counts: &dyn Fn(i64) -> bool) -> (u32, f64) {
     let by = |pair: &[Decided]| (pair[1].allocation - pair[0].allocation).abs();
-    let is_change = |pair: &&[Decided]| by(pair) > 1e-9 * pair[1].allocation.abs();
+    let is_change = |pair: &&[Decided]| counts(pair[1].time_s) && by(pair) > 1e-9 * pair[1].allocation.abs();
     let made = || decided.windows(2).filter(is_change);
     (u32::try_from(made().count()).unwrap_or(u32::MAX), made().map(|pair| ratio(by(pair), pair[0].allocation)).sum())
 }
