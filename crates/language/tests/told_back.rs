@@ -115,7 +115,8 @@ fn what_we_say_is_what_we_read() {
                 let meant = Reading { workloads: workloads.clone(), ..meant };
                 let words = describe(&meant);
                 let read = reader.interpret(&words, &now(), &[]);
-                let read = Reading { confidence: meant.confidence, sure: true, unread: Vec::new(), ..read };
+                let (unread, doubted) = (Vec::new(), Vec::new());
+                let read = Reading { confidence: meant.confidence, sure: true, unread, doubted, ..read };
                 let zone = |name: &str| TimeZone::get(name).unwrap();
                 let kept = meant.instruction("said").map(|kept| {
                     Reading::of(&kept, &kept.zone.as_deref().map_or_else(|| now().time_zone().clone(), zone), language)
