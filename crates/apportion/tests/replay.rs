@@ -88,7 +88,7 @@ fn a_trace_is_played_judged_and_judged_again() {
             all["sweeps"].as_array().map(Vec::len)
         ])
     };
-    let how = serde_json::json!({ "violation": 0.02, "model": "recent", "capacity": {}, "claims": {}, "oracle_changes": 4.0 });
+    let how = serde_json::json!({ "violation": 0.02, "model": "recent", "capacity": {}, "claims": {}, "oracle_changes": 4.0, "as_configured": false });
     assert_eq!(conditions("made/judged.json"), serde_json::json!([10_800, how, 5]));
     // Judged again as it was judged before, without saying how.
     let again = ok(folder.path(), &["usage.csv", "--judge", "made"]);
@@ -176,6 +176,46 @@ fn a_node_serves_by_the_priorities_and_weights_of_the_configuration() {
     fs::write(folder.path().join("node.toml"), rule("priority = \"urgent\"")).unwrap();
     let refused = replay(folder.path(), &["usage.csv", "--config", "node.toml", "--capacity", "cpu_cores=2.4"]);
     assert!(!refused.status.success() && said(&refused).contains("node.toml:3"), "{}", said(&refused));
+}
+
+#[test]
+fn ours_is_played_as_it_is_configured() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("usage.csv"), csv(&rows())).unwrap();
+    let most = |rules: &str| {
+        fs::write(folder.path().join("rules.toml"), rules).unwrap();
+        let how = [
+            "--config",
+            "rules.toml",
+            "--as-configured",
+            "--policy",
+            "apportion",
+            "--model",
+            "recent",
+            "--out",
+            "made",
+        ];
+        let told = ok(folder.path(), &[&["usage.csv"], &how[..]].concat());
+        let decided = read_decisions(&folder.path().join("made/apportion.parquet")).unwrap();
+        let of = |name: &str| {
+            let own = decided.iter().filter(|made| made.workload == name && made.metric == "cpu_cores");
+            own.map(|made| made.allocation).fold(0.0, f64::max)
+        };
+        (of("checkout"), of("search"), told)
+    };
+    let (checkout, search, told) = most("");
+    assert!(told.contains("no [[workloads]] rule"), "{told}");
+    let rule = |of: &str| format!("[[workloads]]\nmatch = \"search*\"\n{of}\n");
+    let bound = 0.5 * search;
+    let (same, bounded, told) = most(&rule(&format!("bounds = {{ cpu_quota_cores = [0.01, {bound}] }}")));
+    assert!(
+        same == checkout && bounded <= bound * 1.000_001 && !told.contains("no [[workloads]]"),
+        "{bounded} {search}"
+    );
+    let (same, wide, _) = most(&rule("violation = 0.0001"));
+    assert!(same == checkout && wide > search, "{wide} {search}");
+    let refused = replay(folder.path(), &["usage.csv", "--as-configured", "--violation", "0.05"]);
+    assert_eq!(refused.status.code(), Some(2), "{}", said(&refused));
 }
 
 #[test]

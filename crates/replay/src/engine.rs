@@ -378,6 +378,8 @@ fn first_states(held: &[Held<'_>], violation: f64, options: &Options) -> BTreeMa
             let claim = options.node.as_ref().and_then(|node| node.claims.get(&*held.series.workload).copied());
             let claim = claim.unwrap_or_default();
             let (priority, weight) = (claim.priority, claim.weight);
+            let usual = || Standing { violation_share: violation, ..Standing::default() };
+            let set = options.standings.get(&*held.series.workload).cloned().unwrap_or_else(usual);
             WorkloadState {
                 workload: Workload {
                     id: held.workload.clone(),
@@ -385,13 +387,7 @@ fn first_states(held: &[Held<'_>], violation: f64, options: &Options) -> BTreeMa
                     path: String::new(),
                     labels: BTreeMap::new(),
                 },
-                standing: Standing {
-                    mode: Mode::Apply,
-                    violation_share: violation,
-                    priority,
-                    weight,
-                    ..Standing::default()
-                },
+                standing: Standing { mode: Mode::Apply, priority, weight, ..set },
                 latest: BTreeMap::new(),
                 settings: BTreeMap::new(),
                 life: None,

@@ -64,6 +64,9 @@ pub struct Played {
     /// Changes a day that the perfect forecast might make.
     #[serde(default)]
     pub oracle_changes: f64,
+    /// Ours was played by the rules of the configuration instead of by `violation` alone.
+    #[serde(default)]
+    pub as_configured: bool,
 }
 
 /// How a metric was read.

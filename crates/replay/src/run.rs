@@ -11,6 +11,8 @@ use crate::{
     share::{self, Node},
     world::{self, Decided},
 };
+use apportion_core::Standing;
+use std::collections::BTreeMap;
 
 /// How a replay is run.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,6 +27,8 @@ pub struct Options {
     pub threads: usize,
     /// Where all workloads share one node, what it has.
     pub node: Option<Node>,
+    /// What people set for workloads, by name, for ours; others are asked for `violation` and have no bounds.
+    pub standings: BTreeMap<String, Standing>,
     /// From asking for a replica until it serves, seconds (request rates only).
     pub replica_start_s: i64,
 }
@@ -37,6 +41,7 @@ impl Default for Options {
             seed: 0,
             threads: 1,
             node: None,
+            standings: BTreeMap::new(),
             replica_start_s: replicas::START_S,
         }
     }

@@ -1,5 +1,6 @@
 //! `apportion replay`: recorded usage played to policies; what they would have allotted, how well, and a page about it.
 
+mod configured;
 pub(crate) mod source;
 pub(crate) mod what_if;
 
@@ -94,6 +95,10 @@ pub struct Replay {
     /// %, 0.5 % and so on.
     #[arg(long, value_name = "SHARE", default_value_t = 0.01)]
     pub violation: f64,
+    /// Play ours as the loop would run by the configuration (--config): bounds, violation, priority and weight of its [[workloads]] rules
+    /// and its guard; with --from-store by what people have told it too. Peers know nothing of these.
+    #[arg(long, conflicts_with_all = ["violation", "sweep", "saving", "judge"])]
+    pub as_configured: bool,
     /// Play each policy at all its margins too, for the lines of footprint against violation.
     #[arg(long)]
     pub sweep: bool,
@@ -175,6 +180,9 @@ pub fn run(global: &Global, args: &Replay) -> anyhow::Result<()> {
     }
     if let Some(folder) = &args.judge {
         return judge_again(args, folder, &trace);
+    }
+    if args.as_configured {
+        configured::guard_and_told(global, args, &mut engines[0])?;
     }
     let mut judging = judging(args, None);
     trace.check_warmup(judging.warmup_s)?;
@@ -294,7 +302,8 @@ fn judging(args: &Replay, before: Option<&Conditions>) -> JudgeOptions {
 fn played(args: &Replay, options: &Options) -> Played {
     let Node { amounts, claims } = options.node.clone().unwrap_or_default();
     let (violation, model, oracle_changes) = (options.violation, args.model.clone(), options.changes_per_day);
-    Played { violation, model, capacity: amounts, claims, oracle_changes }
+    let as_configured = args.as_configured;
+    Played { violation, model, capacity: amounts, claims, oracle_changes, as_configured }
 }
 
 /// `all` is every policy that can size something of the trace.
@@ -337,7 +346,7 @@ fn is_ours(player: &Player<'_>) -> bool {
 /// What is asked is rounded down to what is sized for; people are told.
 fn say_served(args: &Replay, players: &[Player<'_>]) {
     let served = served_risk(args.violation);
-    if players.iter().any(is_ours) && args.violation - served > 1e-9 {
+    if players.iter().any(is_ours) && !args.as_configured && args.violation - served > 1e-9 {
         say_aside(&format!(
             "apportion: sized for {} % over, the next safer share to {} %",
             served * 100.0,
@@ -359,7 +368,8 @@ fn options(global: &Global, args: &Replay, judging: &JudgeOptions, trace: &Trace
     };
     let JudgeOptions { seed, threads, replica_start_s, .. } = *judging;
     let (violation, changes_per_day) = (args.violation, args.oracle_changes);
-    Ok(Options { violation, changes_per_day, seed, threads, node, replica_start_s })
+    let standings = if args.as_configured { configured::standings(global, trace)? } else { BTreeMap::new() };
+    Ok(Options { violation, changes_per_day, seed, threads, node, standings, replica_start_s })
 }
 
 /// Who is served first on a node, and in which shares, by the configuration's rules; said where not all are equal.

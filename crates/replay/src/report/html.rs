@@ -313,6 +313,7 @@ fn played(played: &Played) -> String {
     let amounts: Vec<String> = played.capacity.iter().map(|(metric, amount)| format!("{metric}={amount}")).collect();
     let node = if amounts.is_empty() { "none".to_owned() } else { escape(&amounts.join(", ")) };
     let (asked, model) = (percent(played.violation), escape(&played.model));
+    let asked = if played.as_configured { format!("{asked}; apportion: as configured") } else { asked };
     let usual = |claim: &Claim| *claim == Claim::default();
     let claims = played.claims.iter().filter(|(_, claim)| !usual(claim));
     let claims: Vec<String> = claims
