@@ -113,6 +113,13 @@ fn beyond(resource: Resource, workloads: usize, amounts: [f64; 2]) -> String {
     )
 }
 
+fn bound_giver_chinese(by: Option<InstructionId>) -> (String, String) {
+    by.map_or_else(
+        || ("配置文件".to_owned(), "请修改配置".to_owned()),
+        |InstructionId(id)| (format!("指令 {id}"), format!("请先执行 `apportion instructions revoke {id}`")),
+    )
+}
+
 fn chinese(objection: &Objection, clock: &Clock) -> String {
     match objection {
         Objection::NoSuchWorkload { name, nearest } if nearest.is_empty() => {
@@ -142,11 +149,7 @@ fn chinese(objection: &Objection, clock: &Clock) -> String {
         }
         Objection::FloorAboveCeiling { workload, knob, floor, ceiling, by } => {
             let (floor, ceiling) = (amount(*knob, *floor, Zh), amount(*knob, *ceiling, Zh));
-            let who = by.map_or_else(|| "配置文件".to_owned(), |InstructionId(id)| format!("指令 {id}"));
-            let remedy = by.map_or_else(
-                || "请修改配置".to_owned(),
-                |InstructionId(id)| format!("请先执行 `apportion instructions revoke {id}`"),
-            );
+            let (who, remedy) = bound_giver_chinese(*by);
             format!("{workload} 将至少 {floor} 而至多 {ceiling}，另一个界限来自{who}。{remedy}，或改为不超出它。")
         }
         Objection::CeilingTooSmall { knob, asked, least } => {
