@@ -236,3 +236,20 @@ fn a_plain_order_is_no_talk() {
         如果内存不够，就把 web 限制到2核",
     );
 }
+
+#[test]
+fn above_is_not_at_most_and_a_negation_elsewhere_turns_nothing_round() {
+    asked(
+        "keep web over 2 cores
+        keep web above 2 cores
+        something is wrong with the batch, keep web over 2 cores
+        cap web if it goes over 2 cores
+        the host was not coping, keep web under 4 GB of memory
+        为了不影响别人，web 要低于2核",
+    );
+    plain(
+        "keep web under 2 cores
+        to stop the host from swapping, keep web under 4 GB of memory
+        web must have at least 2 cores",
+    );
+}

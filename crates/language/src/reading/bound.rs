@@ -147,8 +147,15 @@ const OVER: &[&str] = &[
 ];
 /// These turn an order round and no bound: "to stop the swapping, keep web under 4 GB", "没事".
 const OF_ORDERS: &[&str] = &["stop", "wrong", "against", "没", "未"];
-/// Without one they mean what they say ("keep it below").
+/// Without one they mean what they say ("keep it below", "keep it above").
 const BELOW: &[&str] = &["below", "under", "beneath", "低于", "小于"];
+const ABOVE: &[&str] =
+    &["over", "above", "more than", "higher than", "greater than", "larger than", "高于", "多于", "大于"];
+/// In front of "above" these make of it what is not to be: "cap whatever goes above".
+const CAPPED: &[&str] = &[
+    "limit", "limits", "limited", "cap", "caps", "capped", "restrict", "throttle", "clamp", "if", "when", "whenever",
+    "anything", "whatever", "限", "封顶", "压", "如果", "一旦", "若",
+];
 /// Behind an amount these turn a sentence round ("below 4 GB is a no-go").
 const REFUSED: &[&str] =
     &["no-go", "trouble", "acceptable", "unacceptable", "not ok", "not enough", "isn't enough", "不行", "不可", "就"];
@@ -184,6 +191,9 @@ pub(super) fn bound(text: &Text, amount: &Amount) -> Option<Effect> {
     if ahead(MOST_BEFORE) || (negated && ahead(OVER)) || (!negated && !refused && ahead(BELOW)) {
         return Some(Effect::AtMost);
     }
+    if !negated && !refused && ahead(ABOVE) {
+        return Some(Effect::AtLeast);
+    }
     if behind(LEAST_AFTER) && !negated {
         return Some(Effect::AtLeast);
     }
@@ -191,12 +201,18 @@ pub(super) fn bound(text: &Text, amount: &Amount) -> Option<Effect> {
 }
 
 /// Whether "under" or "over" in front of an amount may mean its opposite: a negation is there, of which a comma leaves open what it is
-/// about ("the host was not coping, keep web under 4 GB", "never let web, api go under 2").
+/// about ("the host was not coping, keep web under 4 GB", "never let web, api go under 2"), or a word of capping ("cap web if it goes over 2").
 pub(super) fn is_unclear(text: &Text, amount: &Amount) -> bool {
     let before = clause_before(text, amount.start);
     let ahead = |words: &[&str]| words.iter().any(|word| ends_with(&before, word));
-    let plain = ahead(LEAST_BEFORE) || ahead(MOST_BEFORE);
-    !plain && (ahead(UNDER) || ahead(OVER)) && turned(&before) == Turned::Perhaps
+    if ahead(LEAST_BEFORE) || ahead(MOST_BEFORE) {
+        return false;
+    }
+    match turned(&before) {
+        Turned::Perhaps => ahead(UNDER) || ahead(OVER),
+        Turned::No => ahead(ABOVE) && CAPPED.iter().any(|word| holds(&before, word)),
+        Turned::Yes => false,
+    }
 }
 
 /// Whether a negation turns a clause round.
@@ -294,8 +310,12 @@ mod tests {
         check("严禁 web 超过4核", most);
         check("未来一周 web 要低于4核", most);
         check("to stop the host from swapping, keep web under 4 GB of memory", most);
-        check("to stop the oom kills keep web above 4 GB memory", None);
-        check("something is wrong with the batch, keep web over 2 cores", None);
+        check("to stop the oom kills keep web above 4 GB memory", least);
+        check("something is wrong with the batch, keep web over 2 cores", least);
+        check("keep web over 2 cores", least);
+        check("web 保持在高于2核", least);
+        check("cap web if it goes over 2 cores", None);
+        check("web above 4 GB memory is a no-go", None);
         check("没事，web 的CPU要低于2核", most);
         check("the host was not coping, keep web under 4 GB of memory", None);
         check("为了不影响别人，web 要低于2核", None);

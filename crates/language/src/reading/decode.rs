@@ -24,6 +24,8 @@ use jiff::Zoned;
 const MENTIONED: f32 = 4.0;
 /// How much likelier a bound is that the words beside the amount say.
 const SAID: f32 = 100.0;
+/// The belief in a bound that is read against these words all the same: a person is asked.
+const OVERRULED: f32 = 0.5;
 /// How much likelier a direction is that all words point to.
 const SIDED: f32 = 4.0;
 /// So many bytes are no memory where no word says so.
@@ -181,7 +183,8 @@ impl<'a> Seen<'a> {
         let shares = weighed(&EFFECTS, &self.scores.effect, said.is_some().then_some(said), SAID);
         let bounds = |effect| matches!(effect, Some(Effect::AtLeast | Effect::AtMost));
         let (effect, belief) = best(&EFFECTS, &shares, bounds);
-        reading.believe(belief, Part::Bound);
+        let is_overruled = said.is_some() && said != effect;
+        reading.believe(if is_overruled { OVERRULED } else { belief }, Part::Bound);
         match amount {
             Some(amount) => self.put(reading, &amount, effect.unwrap_or(Effect::AtMost)),
             None => self.rule_without_amount(reading, effect),
