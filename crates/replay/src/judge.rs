@@ -13,7 +13,7 @@ use crate::{
     },
     share::Claim,
     sweep::{Sweep, tallies},
-    trace::Repairs,
+    trace::{Repairs, usual_step_s},
     world::in_force,
 };
 use serde::{Deserialize, Serialize};
@@ -276,7 +276,7 @@ fn scaled<'a>(
 fn conditions(trace: &Trace, options: &JudgeOptions) -> Conditions {
     let reading = |metric: &str| {
         let own = || trace.series().iter().filter(|series| *series.metric == *metric);
-        let step_s = own().next().map_or(0, |series| series.step_s);
+        let step_s = usual_step_s(own()).unwrap_or(0);
         Reading { metric: metric.to_owned(), quantity: Quantity::of(metric), workloads: own().count(), step_s }
     };
     Conditions {

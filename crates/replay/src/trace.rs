@@ -30,7 +30,7 @@ pub struct TraceSeries {
 const STEP_FROM: usize = 64;
 
 /// The step of most of the series, the least of several; `None` where none has two samples.
-fn usual_step_s<'a>(series: impl Iterator<Item = &'a TraceSeries>) -> Option<i64> {
+pub(crate) fn usual_step_s<'a>(series: impl Iterator<Item = &'a TraceSeries>) -> Option<i64> {
     let mut votes: BTreeMap<i64, usize> = BTreeMap::new();
     for step_s in series.filter_map(TraceSeries::own_step_s) {
         *votes.entry(step_s).or_default() += 1;

@@ -1,5 +1,6 @@
 //! `--announce START..END=3x`: what is known of demand in a trace, as people announce it of their own workloads.
 
+use super::time_s;
 use apportion_core::{Announced, Window, WorkloadId};
 use apportion_planner::instructions::stronger;
 use std::str::FromStr;
@@ -24,7 +25,7 @@ impl FromStr for Announce {
         let (from, to) = span.split_once("..").ok_or_else(wrong)?;
         let (factor, workload) = what.split_once(':').map_or((what, None), |(factor, name)| (factor, Some(name)));
         let factor: f32 = factor.strip_suffix('x').ok_or_else(wrong)?.parse().map_err(|_| wrong())?;
-        let (from_s, to_s) = (time_s(from).ok_or_else(wrong)?, time_s(to).ok_or_else(wrong)?);
+        let (from_s, to_s) = (time_s(from).map_err(|_| wrong())?, time_s(to).map_err(|_| wrong())?);
         if from_s >= to_s {
             return Err("it ends before it begins".to_owned());
         }
@@ -33,11 +34,6 @@ impl FromStr for Announce {
         }
         Ok(Self { from_s, to_s, factor, workload: workload.map(str::to_owned) })
     }
-}
-
-fn time_s(text: &str) -> Option<i64> {
-    let rfc3339 = || text.trim().parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_second);
-    text.trim().parse().ok().or_else(rfc3339)
 }
 
 /// A name for which something is announced and to which none of the workloads answers.

@@ -30,9 +30,7 @@ pub fn hold(global: &args::Global, args: &args::Hold) -> anyhow::Result<()> {
 
 /// A hold on a name that nothing has would protect nothing.
 fn check_seen(store: &Store, name: &str) -> anyhow::Result<()> {
-    let seen = store.workloads()?.into_iter().map(|seen| seen.workload.id);
-    let changed = store.originals()?.into_iter().map(|original| original.workload.id);
-    if seen.chain(changed).any(|id| id.answers_to(name)) {
+    if store.knows(|id| id.answers_to(name))? {
         return Ok(());
     }
     let what = format!("no workload is called {name}, so nothing is held; `apportion status` lists them");

@@ -74,6 +74,14 @@ pub fn dispatch(cli: Cli) -> ExitCode {
     }
 }
 
+/// A time in a trace as people write it, a date and time or seconds, as seconds.
+fn time_s(text: &str) -> Result<i64, String> {
+    let text = text.trim();
+    let timestamp = || text.parse::<jiff::Timestamp>().map(jiff::Timestamp::as_second);
+    let wanted = |_| format!("'{text}' is no time, e.g. 2026-11-20T00:00:00Z, or seconds since 1970");
+    text.parse().or_else(|_| timestamp()).map_err(wanted)
+}
+
 fn say_error(error: &anyhow::Error) {
     say_aside(&format!("apportion: {error:#}"));
 }

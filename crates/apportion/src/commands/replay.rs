@@ -5,16 +5,14 @@ pub(crate) mod source;
 pub(crate) mod what_if;
 
 use super::say_aside;
-use crate::{args::Global, config::priority_name};
+use crate::args::Global;
 use anyhow::{Context as _, bail};
 use apportion_core::{Metric, WorkloadId};
 use apportion_host::trace;
 use apportion_planner::size::served_risk;
 use apportion_replay::{
     Conditions, Decisions, Engine, JudgeOptions, Judged, Options, Played, Player, Sweep, Trace, judge, peers, player,
-    report, run as play,
-    share::{Claim, Node},
-    sweep,
+    report, run as play, share::Node, sweep,
 };
 use clap::{ArgGroup, Args};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -28,13 +26,11 @@ use std::{
 };
 
 /// A forecast is made anew after so many seconds, and sooner where it was wrong.
-const FORECAST_EVERY_S: i64 = 6 * 3_600;
+pub(crate) const FORECAST_EVERY_S: i64 = 6 * 3_600;
 /// How much of a live source is replayed unless said otherwise, seconds: thirty days.
 const LAST_S: i64 = 30 * 86_400;
 /// The least share that ours is sized for.
 const LEAST_VIOLATION: f64 = 1e-4;
-/// Changes a day of the perfect forecast.
-const DEFAULT_CHANGES: f64 = 4.0;
 /// A saving is read off measured points.
 const NO_SWEEP: &str =
     "--saving needs what --sweep measures of apportion: --sweep --policy apportion, or --judge such a replay";
@@ -75,7 +71,7 @@ pub struct Replay {
     #[arg(long, value_name = "SPAN", value_parser = super::hold::duration_s)]
     pub last: Option<i64>,
     /// Only what was before: a date and time (RFC 3339), or seconds as in the trace. A live source ends now unless said otherwise.
-    #[arg(long, value_name = "TIME", value_parser = time_s)]
+    #[arg(long, value_name = "TIME", value_parser = super::time_s)]
     pub until: Option<i64>,
     /// Seconds from sample to sample, of a store or a server.
     #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..=86_400))]
@@ -115,7 +111,7 @@ pub struct Replay {
     pub capacity: Vec<(String, f64)>,
     /// Changes a day that `oracle` may make: give it another policy's own (changes in the report) to see what a perfect forecast would
     /// do with as many.
-    #[arg(long, value_name = "N", default_value_t = DEFAULT_CHANGES, value_parser = changes)]
+    #[arg(long, value_name = "N", default_value_t = Options::default().changes_per_day, value_parser = changes)]
     pub oracle_changes: f64,
     /// From asking for a replica until it serves, seconds (request rates); 60 unless said otherwise.
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(i64).range(0..=86_400))]
@@ -139,13 +135,6 @@ fn share(text: &str) -> Result<f64, String> {
     let number = |text: &str| text.trim().parse::<f64>().ok();
     let share = text.strip_suffix('%').map_or_else(|| number(text), |part| number(part).map(|part| part / 100.0));
     share.filter(|share| *share > 0.0 && *share < 1.0).ok_or_else(|| format!("'{text}' is no share, e.g. 30% or 0.3"))
-}
-
-/// A date and time, or seconds, as seconds.
-fn time_s(text: &str) -> Result<i64, String> {
-    let timestamp = || text.parse::<jiff::Timestamp>().map(jiff::Timestamp::as_second);
-    let wanted = |_| format!("'{text}' is no time, e.g. 2026-11-20T00:00:00Z, or seconds since 1970");
-    text.parse().or_else(|_| timestamp()).map_err(wanted)
 }
 
 fn amount(text: &str) -> Result<(String, f64), String> {
@@ -361,35 +350,14 @@ fn options(global: &Global, args: &Replay, judging: &JudgeOptions, trace: &Trace
     {
         bail!("--capacity {metric}: the trace has no such metric; it has: {}", metrics.join(", "));
     }
-    let node = if args.capacity.is_empty() {
-        None
-    } else {
-        Some(Node { amounts: args.capacity.iter().cloned().collect(), claims: claims(global, trace)? })
-    };
+    let is_node = !args.capacity.is_empty();
+    let standings = if is_node || args.as_configured { configured::standings(global, trace)? } else { BTreeMap::new() };
+    let amounts = || args.capacity.iter().cloned().collect();
+    let node = is_node.then(|| Node { amounts: amounts(), claims: configured::claims(&standings) });
     let JudgeOptions { seed, threads, replica_start_s, .. } = *judging;
     let (violation, changes_per_day) = (args.violation, args.oracle_changes);
-    let standings = if args.as_configured { configured::standings(global, trace)? } else { BTreeMap::new() };
+    let standings = if args.as_configured { configured::said_where_no_rule(standings) } else { BTreeMap::new() };
     Ok(Options { violation, changes_per_day, seed, threads, node, standings, replica_start_s })
-}
-
-/// Who is served first on a node, and in which shares, by the configuration's rules; said where not all are equal.
-fn claims(global: &Global, trace: &Trace) -> anyhow::Result<BTreeMap<String, Claim>> {
-    let config = global.configuration()?;
-    let claim = |workload: &str| {
-        let standing = config.standing(&WorkloadId::new(workload), false);
-        Claim { priority: standing.priority, weight: standing.weight }
-    };
-    let workloads = trace.series().iter().map(|series| series.workload.to_string());
-    let claims: BTreeMap<String, Claim> = workloads.map(|name| (name.clone(), claim(&name))).collect();
-    let words = |(name, claim): (&String, &Claim)| {
-        let priority = priority_name(claim.priority);
-        (*claim != Claim::default()).then(|| format!("{name} {priority}, weight {}", claim.weight))
-    };
-    let said: Vec<String> = claims.iter().filter_map(words).collect();
-    if !said.is_empty() {
-        say_aside(&format!("one node for all, by the configuration: {}; others normal, weight 1", said.join("; ")));
-    }
-    Ok(claims)
 }
 
 /// Time, seconds, and allocation of each decision of a series.

@@ -98,10 +98,7 @@ impl Daemon {
         if self.last.iter().any(|last| last.workloads.keys().any(&is_it)) {
             return Ok(());
         }
-        let seen = self.store.workloads().map_err(|error| failed("store", &error))?;
-        let changed = self.store.originals().map_err(|error| failed("store", &error))?;
-        let is_known = seen.iter().any(|seen| is_it(&seen.workload.id))
-            || changed.iter().any(|original| is_it(&original.workload.id));
+        let is_known = self.store.knows(is_it).map_err(|error| failed("store", &error))?;
         if is_known { Ok(()) } else { Err(not_found(name.as_str())) }
     }
 

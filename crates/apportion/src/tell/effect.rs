@@ -2,7 +2,7 @@
 //! to programs. It takes bounded time and reads beside a loop; where it is not computed it says why, which keeps nobody from deciding.
 
 use super::Told;
-use crate::commands::replay::{source, what_if};
+use crate::commands::replay::{FORECAST_EVERY_S, source, what_if};
 use anyhow::bail;
 use apportion_core::{Window, time::DAY_S};
 use apportion_host::store::Store;
@@ -25,7 +25,6 @@ const WARMUP_S: i64 = DAY_S;
 const MOST_WORKLOADS: usize = 8;
 /// The forecaster that is played: the one that answers at once.
 const MODEL: &str = "recent";
-const FORECAST_EVERY_S: i64 = 6 * 3_600;
 /// What plays any number of workloads, however long it takes.
 const IN_FULL: &str = "apportion replay --from-store --last 7d --what-if '...'";
 

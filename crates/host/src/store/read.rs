@@ -103,6 +103,15 @@ impl Store {
         Ok(seen.into_values().collect())
     }
 
+    /// Whether a workload of which `is_it` is true was ever seen, or has a knob that Apportion changed.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn knows(&self, is_it: impl Fn(&WorkloadId) -> bool) -> Result<bool, ReadError> {
+        let is_seen = self.workloads()?.iter().any(|seen| is_it(&seen.workload.id));
+        Ok(is_seen || self.originals()?.iter().any(|original| is_it(&original.workload.id)))
+    }
+
     /// The metrics of a workload of which anything is known, by name.
     ///
     /// # Errors
