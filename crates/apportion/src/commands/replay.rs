@@ -78,7 +78,11 @@ pub struct Replay {
     pub step: u32,
     /// Judge the decisions of an earlier replay in DIR again instead of playing anything, as they were judged before where nothing else is
     /// said; report.html and judged.json are written anew, there or to --out.
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["policy", "sweep"])]
+    #[arg(
+        long,
+        value_name = "DIR",
+        conflicts_with_all = ["policy", "sweep", "violation", "model", "capacity", "oracle_changes"]
+    )]
     pub judge: Option<PathBuf>,
     /// An instruction in plain words (English or Chinese): what it would have done, with and without it, before it is accepted.
     /// Its result is what_if.json.

@@ -273,6 +273,11 @@ fn arguments_that_do_not_fit_are_explained() {
     check(&["--from-prometheus", "ftp://x"], "begin with http");
     check(&["usage.csv", "--judge", "nowhere"], "nowhere");
     check(&["usage.csv", "--judge", "."], "holds no decisions");
+    for made_with in
+        [["--violation", "0.02"], ["--model", "recent"], ["--capacity", "cpu_cores=2"], ["--oracle-changes", "2"]]
+    {
+        check(&[&["usage.csv", "--judge", "."][..], &made_with].concat(), "cannot be used with");
+    }
     check(&["usage.csv", "--violation", "1.5"], "a share from 0.0001 to below 1");
     check(&["usage.csv", "--violation", "0.00005"], "a share from 0.0001 to below 1");
     check(&["usage.csv", "--warmup", "864000"], "nothing is left after a warm-up of 864000 s");
