@@ -1,20 +1,28 @@
 //! Sizes every series of a trace at every risk by tracks alone, in a second or two a machine-season, and holds the result against
 //! peers: what was asked and measured, and each peer at its own share over, by kind of workload. For choosing rules and constants.
-//! With `--loop MODEL` the whole loop plays instead, with that forecaster. With `--prior` nothing is judged: how often rules were over
+//! With `--loop MODEL` the whole loop plays instead, with that forecaster; at `--asked` shares only, where these are given (each once
+//! forecast, however many shares). With `--prior` nothing is judged: how often rules were over
 //! on the first day of all series is printed, for `crates/planner/src/size/prior.rs`.
 //!
-//!     cargo run --release -p apportion-replay --example sizes -- TRACE.csv [--warmup SECONDS] [--loop MODEL] [--prior] [PEER ...]
+//!     cargo run --release -p apportion-replay --example sizes -- TRACE.csv [--warmup SECONDS] [--loop MODEL] [--asked SHARE,SHARE] [--prior] [PEER ...]
 //!
 //! `TRACE.csv` has a heading and the columns workload, metric, time, value.
 
 #![allow(clippy::disallowed_methods, clippy::print_stdout, reason = "a program that reads a file and prints")]
 
+use apportion_core::{Forecast, Forecaster, Metric, WorkloadId, traits::ForecastInput};
 use apportion_planner::size::{RISKS, Track};
 use apportion_replay::{
     Decided, Decisions, Engine, JudgeOptions, Options, Player, Point, SeriesDecisions, Sweep, Trace, TraceBuilder,
     TraceSeries, judge, peers::Peer, quantity::Kind, report, run, run_at, unwatched,
 };
-use std::{error::Error, fs, thread};
+use std::{
+    collections::BTreeMap,
+    error::Error,
+    fs,
+    sync::{Arc, Mutex},
+    thread,
+};
 
 const FORECAST_EVERY_S: i64 = 6 * 3_600;
 /// As the guard has it.
@@ -25,11 +33,12 @@ const FIRST_STEPS: u64 = 250;
 fn main() -> Result<(), Box<dyn Error>> {
     let mut args = std::env::args().skip(1);
     let trace = read(&args.next().ok_or("which trace?")?)?;
-    let (mut warmup_s, mut model, mut peers) = (86_400, None, Vec::new());
+    let (mut warmup_s, mut model, mut peers, mut asked) = (86_400, None, Vec::new(), RISKS.to_vec());
     while let Some(arg) = args.next() {
         match arg.as_str() {
             "--warmup" => warmup_s = args.next().ok_or("how long?")?.parse()?,
             "--loop" => model = Some(args.next().ok_or("which model?")?),
+            "--asked" => asked = shares(&args.next().ok_or("which shares?")?)?,
             "--prior" => {
                 print_prior(&trace);
                 return Ok(());
@@ -40,14 +49,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let threads = thread::available_parallelism()?.get();
     let options = Options { threads, ..Options::default() };
     let made = match &model {
-        None => by_tracks(&trace, threads),
-        Some(model) => by_loop(&trace, model, &options)?,
+        None => by_tracks(&trace, &asked, threads),
+        Some(model) => by_loop(&trace, model, &asked, &options)?,
     };
     let point = |(margin, made): (&f64, &Decisions)| Point::of(&trace, made, *margin, true, warmup_s, threads);
     let sweep = Sweep {
         policy: "apportion".to_owned(),
         margin_means: "asked share of samples over".to_owned(),
-        points: RISKS.iter().zip(&made).map(point).collect(),
+        points: asked.iter().zip(&made).map(point).collect(),
     };
     let played = peers.into_iter().map(|peer| run(&trace, Player::Peer(peer), &options, &unwatched));
     let played: Vec<Decisions> = played.collect::<Result<_, _>>()?;
@@ -65,17 +74,57 @@ fn read(path: &str) -> Result<Trace, Box<dyn Error>> {
     Ok(builder.finish()?)
 }
 
-fn by_loop(trace: &Trace, model: &str, options: &Options) -> Result<Vec<Decisions>, Box<dyn Error>> {
-    let engine = Engine::apportion(model, FORECAST_EVERY_S)?;
-    let played = RISKS.iter().map(|risk| run_at(trace, Player::Engine(&engine), *risk, options, &unwatched));
+fn shares(text: &str) -> Result<Vec<f64>, Box<dyn Error>> {
+    Ok(text.split(',').map(str::parse).collect::<Result<_, _>>()?)
+}
+
+fn by_loop(trace: &Trace, model: &str, asked: &[f64], options: &Options) -> Result<Vec<Decisions>, Box<dyn Error>> {
+    let forecaster = Once { inner: apportion_planner::forecaster(model)?, made: Mutex::default() };
+    let engine = Engine::with(Arc::new(forecaster), FORECAST_EVERY_S);
+    let played = asked.iter().map(|share| run_at(trace, Player::Engine(&engine), *share, options, &unwatched));
     Ok(played.collect::<Result<_, _>>()?)
 }
 
+/// A workload, a metric, and where its past ends, seconds.
+type Asked = (WorkloadId, Metric, i64);
+
+/// A forecaster that says again what it said of the same past: what is forecast does not depend on the share that is asked.
+struct Once {
+    inner: Box<dyn Forecaster + Send + Sync>,
+    made: Mutex<BTreeMap<Asked, Forecast>>,
+}
+
+impl Once {
+    fn known(&self, asked: &Asked) -> Option<Forecast> {
+        self.made.lock().ok()?.get(asked).cloned()
+    }
+}
+
+impl Forecaster for Once {
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+    fn forecast(&self, inputs: &[ForecastInput], horizon: usize) -> Vec<Forecast> {
+        let one = |input: &ForecastInput| {
+            let asked = (input.workload.clone(), input.metric.clone(), input.past.end().s());
+            let made =
+                self.known(&asked).or_else(|| self.inner.forecast(std::slice::from_ref(input), horizon).pop())?;
+            if let Ok(mut all) = self.made.lock() {
+                all.insert(asked, made.clone());
+            }
+            Some(made)
+        };
+        inputs.iter().filter_map(one).collect()
+    }
+}
+
 /// The decisions at each risk, every series folded once.
-fn by_tracks(trace: &Trace, threads: usize) -> Vec<Decisions> {
+fn by_tracks(trace: &Trace, asked: &[f64], threads: usize) -> Vec<Decisions> {
     let part = trace.series().len().div_ceil(threads).max(1);
     let folded: Vec<Vec<Vec<Decided>>> = thread::scope(|scope| {
-        let parts = trace.series().chunks(part).map(|part| scope.spawn(|| part.iter().map(folded).collect::<Vec<_>>()));
+        let parts = trace.series().chunks(part);
+        let parts =
+            parts.map(|part| scope.spawn(|| part.iter().map(|series| folded(series, asked)).collect::<Vec<_>>()));
         let parts: Vec<_> = parts.collect();
         parts.into_iter().flat_map(|part| part.join().unwrap_or_default()).collect()
     });
@@ -87,15 +136,15 @@ fn by_tracks(trace: &Trace, threads: usize) -> Vec<Decisions> {
         });
         Decisions { policy: "apportion".to_owned(), series: series.collect() }
     };
-    (0..RISKS.len()).map(at).collect()
+    (0..asked.len()).map(at).collect()
 }
 
 /// Allotments of one series at each risk.
-fn folded(series: &TraceSeries) -> Vec<Vec<Decided>> {
-    let mut made: Vec<Vec<Decided>> = vec![Vec::new(); RISKS.len()];
+fn folded(series: &TraceSeries, asked: &[f64]) -> Vec<Vec<Decided>> {
+    let mut made: Vec<Vec<Decided>> = vec![Vec::new(); asked.len()];
     fold(series, |track, time_s| {
-        for (made, risk) in made.iter_mut().zip(RISKS) {
-            let allocation = f64::from(track.allotment(risk));
+        for (made, risk) in made.iter_mut().zip(asked) {
+            let allocation = f64::from(track.allotment(*risk));
             if made.last().is_none_or(|last| last.allocation != allocation) {
                 made.push(Decided { time_s, allocation });
             }

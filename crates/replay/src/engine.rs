@@ -60,6 +60,8 @@ pub struct Engine<'a> {
     pub told: Option<Told>,
     /// Hears every decision that is worth a record, with its reasons.
     pub heard: Option<Hear<'a>>,
+    /// Forgets what was learnt in an earlier play, where that is of time still to come in the next: called before each.
+    pub forget: Box<dyn Fn() + Sync + 'a>,
 }
 
 /// What hears decisions; called from every thread that plays.
@@ -72,13 +74,21 @@ impl Engine<'static> {
     /// # Errors
     /// No forecaster has that name.
     pub fn apportion(forecaster: &str, forecast_every_s: i64) -> Result<Self, UnknownForecaster> {
-        let inner: Arc<dyn Forecaster + Send + Sync> = apportion_planner::forecaster(forecaster)?.into();
+        Ok(Self::with(apportion_planner::forecaster(forecaster)?.into(), forecast_every_s))
+    }
+
+    /// The same with a forecaster of one's own.
+    #[must_use]
+    pub fn with(forecaster: Arc<dyn Forecaster + Send + Sync>, forecast_every_s: i64) -> Self {
+        let shared = forecaster.clone();
         let make = move |_| Brain {
-            forecaster: Box::new(Seldom::new(inner.clone(), forecast_every_s)),
+            forecaster: Box::new(Seldom::new(shared.clone(), forecast_every_s)),
             policy: Box::new(Sizing::default()),
         };
         let (cadence, limits) = (Cadence::default(), GuardLimits::default());
-        Ok(Self { name: "apportion".to_owned(), make: Box::new(make), cadence, limits, told: None, heard: None })
+        let (name, make) = ("apportion".to_owned(), Box::new(make));
+        let forget = Box::new(move || forecaster.forget(&|_| false));
+        Self { name, make, cadence, limits, told: None, heard: None, forget }
     }
 }
 
@@ -136,6 +146,7 @@ pub(crate) fn play(
         None => sized.chunk_by(same).map(<[usize]>::to_vec).collect(),
     };
     loops.extend(scaled.chunks(1).map(<[usize]>::to_vec));
+    (engine.forget)();
     let made = parallel::watched(loops.len(), options.threads, progress, |at| match loops[at].as_slice() {
         [one] if is_scaled(one) => [(*one, horizontal::play(&trace.series()[*one], engine, violation, options))].into(),
         members => Loop::new(trace, members, engine, violation, options).play(),
@@ -409,3 +420,6 @@ fn capacity(held: &[Held<'_>], options: &Options) -> Capacity {
     }
     Capacity { amounts }
 }
+
+#[cfg(test)]
+mod tests;
