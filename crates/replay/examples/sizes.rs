@@ -134,7 +134,7 @@ fn by_tracks(trace: &Trace, asked: &[f64], threads: usize) -> Vec<Decisions> {
             metric: series.metric.clone(),
             decided: folded[risk].clone(),
         });
-        Decisions { policy: "apportion".to_owned(), series: series.collect() }
+        Decisions { policy: "apportion".to_owned(), series: series.collect(), replicas: Vec::new() }
     };
     (0..asked.len()).map(at).collect()
 }

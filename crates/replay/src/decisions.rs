@@ -3,6 +3,9 @@
 use crate::{ReplayError, Trace, world::Decided};
 use std::{collections::BTreeMap, sync::Arc};
 
+/// The metric under which replicas that serve are written.
+pub const REPLICAS: &str = "replicas_in_service";
+
 /// Decisions for one workload and metric.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SeriesDecisions {
@@ -21,6 +24,8 @@ pub struct Decisions {
     pub policy: String,
     /// In the order of the trace, one per series; empty where the policy said nothing.
     pub series: Vec<SeriesDecisions>,
+    /// Replicas that serve ([`REPLICAS`]), in the order of the workloads, where the policy decides how many.
+    pub replicas: Vec<SeriesDecisions>,
 }
 
 impl Decisions {
@@ -34,8 +39,14 @@ impl Decisions {
         rows: impl IntoIterator<Item = (&'a str, &'a str, i64, f64)>,
     ) -> Result<Self, ReplayError> {
         let mut decided: BTreeMap<usize, Vec<Decided>> = BTreeMap::new();
+        let mut replicas: BTreeMap<&str, Vec<Decided>> = BTreeMap::new();
+        let workloads = trace.workloads();
         let mut last: Option<(&str, &str, usize)> = None;
         for (workload, metric, time_s, allocation) in rows {
+            if metric == REPLICAS && workloads.iter().any(|known| **known == *workload) {
+                replicas.entry(workload).or_default().push(Decided { time_s, allocation });
+                continue;
+            }
             let known = last.filter(|(w, m, _)| (*w, *m) == (workload, metric)).map(|(_, _, at)| at);
             let at = known.or_else(|| trace.find(workload, metric)).ok_or_else(|| ReplayError::ForeignDecisions {
                 policy: policy.to_owned(),
@@ -50,21 +61,25 @@ impl Decisions {
             decided.sort_by_key(|decision| decision.time_s);
             SeriesDecisions { workload: series.workload.clone(), metric: series.metric.clone(), decided }
         });
-        Ok(Self { policy: policy.to_owned(), series: series.collect() })
+        let replicas = replicas.into_iter().map(|(workload, mut decided)| {
+            decided.sort_by_key(|decision| decision.time_s);
+            SeriesDecisions { workload: workload.into(), metric: REPLICAS.into(), decided }
+        });
+        Ok(Self { policy: policy.to_owned(), series: series.collect(), replicas: replicas.collect() })
     }
     /// Number of decisions.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.series.iter().map(|series| series.decided.len()).sum()
+        self.series.iter().chain(&self.replicas).map(|series| series.decided.len()).sum()
     }
     /// True when nothing was decided.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
-    /// All rows: workload, metric, time in seconds, allocation in the metric's own unit.
+    /// All rows: workload, metric, time in seconds, allocation in the metric's own unit (of replicas, their number).
     pub fn rows(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<str>, i64, f64)> {
-        self.series.iter().flat_map(|series| {
+        self.series.iter().chain(&self.replicas).flat_map(|series| {
             series.decided.iter().map(|made| (&series.workload, &series.metric, made.time_s, made.allocation))
         })
     }

@@ -7,7 +7,9 @@
 //! above a CPU quota shows as throttled periods, above a memory limit as a kill.
 
 use crate::{
-    Options, ReplayError, Trace, TraceSeries, horizontal,
+    Options, ReplayError, Trace, TraceSeries,
+    deployment::{Deployment, deployments},
+    horizontal, joint,
     parallel::{self, Progress},
     past::{Past, Recorded},
     quantity::Kind,
@@ -62,6 +64,8 @@ pub struct Engine<'a> {
     pub heard: Option<Hear<'a>>,
     /// Forgets what was learnt in an earlier play, where that is of time still to come in the next: called before each.
     pub forget: Box<dyn Fn() + Sync + 'a>,
+    /// Workloads that can run as replicas do: how many and how large each is one decision, and no loop sizes their CPU and memory.
+    pub scales: bool,
 }
 
 /// What hears decisions; called from every thread that plays.
@@ -88,7 +92,16 @@ impl Engine<'static> {
         let (cadence, limits) = (Cadence::default(), GuardLimits::default());
         let (name, make) = ("apportion".to_owned(), Box::new(make));
         let forget = Box::new(move || forecaster.forget(&|_| false));
-        Self { name, make, cadence, limits, told: None, heard: None, forget }
+        Self { name, make, cadence, limits, told: None, heard: None, forget, scales: false }
+    }
+
+    /// The policy `apportion-replicas`: the same, but for workloads that can run as replicas.
+    ///
+    /// # Errors
+    /// As [`Engine::apportion`].
+    pub fn replicas(forecaster: &str, forecast_every_s: i64) -> Result<Self, UnknownForecaster> {
+        let plain = Self::apportion(forecaster, forecast_every_s)?;
+        Ok(Self { name: "apportion-replicas".to_owned(), scales: true, ..plain })
     }
 }
 
@@ -127,7 +140,26 @@ struct Held<'a> {
     greatest: f64,
 }
 
-/// Plays every workload of the trace; gives decisions in the order of its series.
+/// What was decided, by the place of a series in the trace.
+#[derive(Default)]
+pub(crate) struct Made {
+    /// In each metric's own unit.
+    pub(crate) decided: BTreeMap<usize, Vec<Decided>>,
+    /// Replicas that serve of workloads that run as such, by the place of their requests.
+    pub(crate) replicas: BTreeMap<usize, Vec<Decided>>,
+}
+
+/// What is decided as one.
+enum Part {
+    /// Sized by one loop.
+    Loop(Vec<usize>),
+    /// A series of requests alone.
+    Requests(usize),
+    /// A workload that runs as replicas.
+    Deployment(Deployment),
+}
+
+/// Plays every workload of the trace.
 ///
 /// # Errors
 /// [`ReplayError::BrokenOff`].
@@ -137,25 +169,44 @@ pub(crate) fn play(
     violation: f64,
     options: &Options,
     progress: Progress<'_>,
-) -> Result<Vec<Vec<Decided>>, ReplayError> {
-    let is_scaled = |at: &usize| trace.series()[*at].quantity().kind == Kind::Requests;
-    let (scaled, sized): (Vec<usize>, Vec<usize>) = (0..trace.series().len()).partition(is_scaled);
+) -> Result<Made, ReplayError> {
+    let parts = parts(trace, engine, options);
+    (engine.forget)();
+    let played = parallel::watched(parts.len(), options.threads, progress, |at| match &parts[at] {
+        Part::Loop(members) => Made::of(Loop::new(trace, members, engine, violation, options).play()),
+        Part::Requests(one) => {
+            Made::of([(*one, horizontal::play(&trace.series()[*one], engine, violation, options))].into())
+        }
+        Part::Deployment(own) => joint::play(trace, own, engine, violation, options),
+    })?;
+    let mut made = Made::default();
+    for mut part in played {
+        made.decided.append(&mut part.decided);
+        made.replicas.append(&mut part.replicas);
+    }
+    Ok(made)
+}
+
+impl Made {
+    const fn of(decided: BTreeMap<usize, Vec<Decided>>) -> Self {
+        Self { decided, replicas: BTreeMap::new() }
+    }
+}
+
+fn parts(trace: &Trace, engine: &Engine<'_>, options: &Options) -> Vec<Part> {
+    let own = if engine.scales { deployments(trace) } else { Vec::new() };
+    let taken: BTreeSet<usize> =
+        own.iter().flat_map(|own| [Some(own.requests), Some(own.cpu), own.memory]).flatten().collect();
+    let is_requests = |at: &usize| trace.series()[*at].quantity().kind == Kind::Requests;
+    let left = (0..trace.series().len()).filter(|at| !taken.contains(at));
+    let (scaled, sized): (Vec<usize>, Vec<usize>) = left.partition(is_requests);
     let same = |a: &usize, b: &usize| trace.series()[*a].workload == trace.series()[*b].workload;
-    let mut loops: Vec<Vec<usize>> = match options.node {
+    let loops = match options.node {
         Some(_) => on_node(trace, &sized),
         None => sized.chunk_by(same).map(<[usize]>::to_vec).collect(),
     };
-    loops.extend(scaled.chunks(1).map(<[usize]>::to_vec));
-    (engine.forget)();
-    let made = parallel::watched(loops.len(), options.threads, progress, |at| match loops[at].as_slice() {
-        [one] if is_scaled(one) => [(*one, horizontal::play(&trace.series()[*one], engine, violation, options))].into(),
-        members => Loop::new(trace, members, engine, violation, options).play(),
-    })?;
-    let mut decided = vec![Vec::new(); trace.series().len()];
-    for (at, decisions) in made.into_iter().flatten() {
-        decided[at] = decisions;
-    }
-    Ok(decided)
+    let parts = loops.into_iter().map(Part::Loop).chain(scaled.into_iter().map(Part::Requests));
+    parts.chain(own.into_iter().map(Part::Deployment)).collect()
 }
 
 /// Loops over all workloads of a node, each with one metric of every resource: what there is of a resource is what there is of that

@@ -103,6 +103,14 @@ pub enum ReplayError {
         /// The metrics that are there.
         metrics: String,
     },
+    /// Replicas without what tells their size.
+    #[error(
+        "{policy} is for workloads with a request rate and CPU (and memory) as amounts, _cores and _bytes, at the same times, and this trace has none"
+    )]
+    NoReplicas {
+        /// Who cannot.
+        policy: String,
+    },
     /// Decisions of another trace.
     #[error(
         "{policy} has decisions for {workload} {metric}, which this trace does not hold: judge them with the trace they were made on"

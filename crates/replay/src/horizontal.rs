@@ -28,7 +28,7 @@ pub(crate) fn play(series: &TraceSeries, engine: &Engine<'_>, violation: f64, op
     let (step_s, start_s) = (whole(series.step_s), whole(options.replica_start_s));
     let mut scaling = Scaling::new(Terms { violation_share: violation, step_s, start_s, ..Terms::default() });
     let mut served = Served::new(series.first_s());
-    let mut ahead = Ahead::new(series, engine, options.seed);
+    let mut ahead = Ahead::new(series, engine, options.seed, &[name::REQUESTS]);
     let mut decided: Vec<Decided> = Vec::new();
     for (time_s, demand) in series.samples() {
         ahead.push(time_s, demand);
@@ -44,16 +44,18 @@ pub(crate) fn play(series: &TraceSeries, engine: &Engine<'_>, violation: f64, op
     decided
 }
 
-fn whole(span_s: i64) -> u32 {
+pub(crate) fn whole(span_s: i64) -> u32 {
     u32::try_from(span_s.max(0)).unwrap_or(u32::MAX)
 }
 
-/// The past on the grid of forecasts, and the newest forecast.
-struct Ahead<'a> {
+/// What is to come of a series of requests: the past on the grid of forecasts, the newest forecast, and what is announced.
+pub(crate) struct Ahead<'a> {
     engine: &'a Engine<'a>,
     brain: Brain,
     workload: WorkloadId,
     metric: Metric,
+    /// Metrics of which an announcement is one of requests.
+    announced_of: &'static [&'static str],
     /// Finished steps, the last one ending at the end of the step before the one in `sum`.
     past: Vec<f32>,
     /// End of the step under way, sum and number of its samples.
@@ -62,14 +64,19 @@ struct Ahead<'a> {
 }
 
 impl<'a> Ahead<'a> {
-    fn new(series: &TraceSeries, engine: &'a Engine<'a>, seed: u64) -> Self {
+    pub(crate) fn new(
+        series: &TraceSeries,
+        engine: &'a Engine<'a>,
+        seed: u64,
+        announced_of: &'static [&'static str],
+    ) -> Self {
         let (workload, metric) = (WorkloadId::new(&series.workload), Metric::new(&series.metric));
         let brain = (engine.make)(seed);
-        Self { engine, brain, workload, metric, past: Vec::new(), sum: (0, 0.0, 0), forecast: None }
+        Self { engine, brain, workload, metric, announced_of, past: Vec::new(), sum: (0, 0.0, 0), forecast: None }
     }
 
     #[allow(clippy::cast_possible_truncation, reason = "usage as f32")]
-    fn push(&mut self, time_s: i64, demand: f64) {
+    pub(crate) fn push(&mut self, time_s: i64, demand: f64) {
         let end_s = (time_s + STEP_S - 1).div_euclid(STEP_S) * STEP_S;
         let (open_s, sum, count) = self.sum;
         if end_s == open_s {
@@ -93,9 +100,9 @@ impl<'a> Ahead<'a> {
         let values = self.past[self.past.len().saturating_sub(CONTEXT)..].to_vec();
         let start_s = end_s - STEP_S * (i64::try_from(values.len()).unwrap_or(1) - 1);
         let ahead = Window { from_s: end_s + STEP_S, to_s: end_s + STEP_S + HORIZON_S, step_s: GRID_S };
-        let announced = self.said(ahead);
+        let announced = self.said(name::REQUESTS, ahead);
         let past = Series { start_s, step_s: GRID_S, values };
-        let past = without_announced(past, &|window| self.said(window), &|_| self.hours(end_s));
+        let past = without_announced(past, &|window| self.said(name::REQUESTS, window), &|_| self.hours(end_s));
         let input = ForecastInput {
             workload: self.workload.clone(),
             metric: self.metric.clone(),
@@ -112,24 +119,26 @@ impl<'a> Ahead<'a> {
         by_hours(&Series { start_s, step_s: GRID_S, values: self.past.clone() })
     }
 
-    /// What people announced of requests over a window.
-    fn said(&self, window: Window) -> Announced {
+    /// What people announced of a metric over a window.
+    fn said(&self, metric: &str, window: Window) -> Announced {
         let announced = |told: &Told| {
             let at_work = told.at(Time::from_s(window.from_s));
-            at_work.announced(&Nothing, &self.workload, &Metric::new(name::REQUESTS), window)
+            at_work.announced(&Nothing, &self.workload, &Metric::new(metric), window)
         };
         self.engine.told.as_ref().map_or_else(Announced::default, announced)
     }
 
     /// The greatest factor that is announced for the next `span_s`.
-    fn announced(&self, now_s: i64, span_s: i64) -> f64 {
+    pub(crate) fn announced(&self, now_s: i64, span_s: i64) -> f64 {
         let step_s = span_s.clamp(1, 60);
-        let ahead = Window { from_s: now_s + step_s, to_s: now_s + span_s + 1, step_s: whole(step_s) };
-        self.said(ahead).factors.into_iter().map(f64::from).reduce(f64::max).unwrap_or(1.0)
+        let steps = (span_s + step_s - 1) / step_s;
+        let ahead = Window { from_s: now_s + step_s, to_s: now_s + step_s * (steps + 1), step_s: whole(step_s) };
+        let factors = self.announced_of.iter().flat_map(|metric| self.said(metric, ahead).factors);
+        factors.map(f64::from).reduce(f64::max).unwrap_or(1.0)
     }
 
     /// The most that is forecast for the next `span_s`.
-    fn most(&self, now_s: i64, span_s: i64) -> Option<f64> {
+    pub(crate) fn most(&self, now_s: i64, span_s: i64) -> Option<f64> {
         let forecast = self.forecast.as_ref()?;
         let first = forecast.index_at(Time::from_s(now_s))?;
         let last = forecast.index_at(Time::from_s(now_s + span_s)).unwrap_or(forecast.len() - 1);
@@ -143,5 +152,41 @@ struct Nothing;
 impl History for Nothing {
     fn series(&self, _: &WorkloadId, _: &Metric, _: Window) -> Option<Series> {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{peers::testing, replicas::in_service, world::in_force};
+    use apportion_core::{
+        Instructed, Instruction, InstructionId,
+        instruction::{Effect, InstructionKind},
+    };
+
+    /// Three times the requests are announced: as many replicas serve from the first sample of it on, and not long before, however long
+    /// one takes to start.
+    #[test]
+    fn replicas_serve_when_an_announced_event_begins() {
+        let (step_s, begin_s) = (60, 6_000);
+        let series = testing::series("requests_per_min", step_s, &[100.0; 200]);
+        let event = Instruction {
+            workloads: vec!["w".to_owned()],
+            effect: Some(Effect::Multiply),
+            amount: Some(3.0),
+            start: Some(Time::from_s(begin_s)),
+            end: Some(Time::from_s(begin_s + 1_800)),
+            ..Instruction::new(InstructionKind::Event, "sale")
+        };
+        let said = Instructed { id: InstructionId(0), time: Time::from_s(0), revoked: None, instruction: event };
+        let told = Some(Told { said: vec![said], offset_s: |_, _| 0 });
+        let engine = Engine { told, ..Engine::apportion("recent", 3_600).unwrap() };
+        for replica_start_s in [0, 60, 90, 300] {
+            let options = Options { replica_start_s, ..Options::default() };
+            let serving = in_service(&play(&series, &engine, 0.01, &options), replica_start_s);
+            let at = |time_s: i64| in_force(&serving, time_s).unwrap();
+            assert!(at(begin_s + step_s) >= 300.0, "{replica_start_s}: {serving:?}");
+            assert!(at(begin_s - 2 * step_s) < 300.0, "{replica_start_s}: {serving:?}");
+        }
     }
 }

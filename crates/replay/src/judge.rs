@@ -9,6 +9,7 @@ use crate::{
         class::{self, Class},
         scaling::{Scaling, scaling},
         tally::Tally,
+        together::{Together, together},
         total::{Scores, scores},
     },
     share::Claim,
@@ -161,6 +162,15 @@ pub struct ScalingRow {
     pub scaling: Scaling,
 }
 
+/// One policy's replicas and their size together.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TogetherRow {
+    /// The policy.
+    pub policy: String,
+    /// What all of them were allotted, and how long that was too little.
+    pub together: Together,
+}
+
 /// Our footprint where we are over as often as a peer is at its own margin.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Matched {
@@ -214,6 +224,9 @@ pub struct Judged {
     /// Replicas, policy by policy.
     #[serde(default)]
     pub scaling: Vec<ScalingRow>,
+    /// Replicas and their size together, policy by policy; empty where no policy decides how many there are.
+    #[serde(default)]
+    pub together: Vec<TogetherRow>,
     /// Lines of slack against violation.
     pub sweeps: Vec<Sweep>,
     /// Ours against each peer where both are over as often.
@@ -238,6 +251,7 @@ pub fn judge(trace: &Trace, decisions: &[Decisions], sweeps: &[Sweep], options: 
         rows: Vec::new(),
         classes: Vec::new(),
         scaling: Vec::new(),
+        together: Vec::new(),
         sweeps: sweeps.to_vec(),
         matched: Vec::new(),
         best: Vec::new(),
@@ -249,6 +263,10 @@ pub fn judge(trace: &Trace, decisions: &[Decisions], sweeps: &[Sweep], options: 
             judged.add(trace, made, &metric, &tallies, &classes, options.seed);
         }
         judged.scaling.extend(scaled(trace, made, options));
+        if decisions.iter().any(|made| !made.replicas.is_empty()) {
+            let row = |together| TogetherRow { policy: made.policy.clone(), together };
+            judged.together.extend(together(trace, made, options.warmup_s).map(row));
+        }
         let first = decisions.iter().all(|other| other.policy != options.ours) && judged.best.is_empty();
         if made.policy == options.ours || first {
             (judged.best, judged.worst) = examples(trace, made, &tallies, &classes);

@@ -4,10 +4,12 @@
 //! print ([`report::html`]). A trace comes from memory ([`TraceBuilder`]) and decisions go there; files are the binary's.
 
 mod decisions;
+mod deployment;
 mod engine;
 mod error;
 mod histogram;
 mod horizontal;
+mod joint;
 mod judge;
 mod parallel;
 mod past;
@@ -31,11 +33,12 @@ pub mod trace;
 pub mod what_if;
 pub mod world;
 
-pub use decisions::{Decisions, SeriesDecisions};
+pub use decisions::{Decisions, REPLICAS, SeriesDecisions};
+pub use deployment::{Deployment, deployments};
 pub use engine::{Brain, Engine, Hear, Told, ZoneOffset};
 pub use error::ReplayError;
 pub use judge::{
-    ClassRow, Conditions, Example, JudgeOptions, Judged, Matched, Played, Reading, Row, ScalingRow, judge,
+    ClassRow, Conditions, Example, JudgeOptions, Judged, Matched, Played, Reading, Row, ScalingRow, TogetherRow, judge,
 };
 pub use parallel::{Progress, unwatched};
 pub use recommend::{Observation, Recommender};

@@ -2,7 +2,8 @@
 
 use crate::{
     Decisions, ReplayError, Trace, TraceSeries,
-    decisions::SeriesDecisions,
+    decisions::{REPLICAS, SeriesDecisions},
+    deployment::{Deployment, deployments},
     engine::{self, Engine},
     parallel::{self, Progress},
     peers::{self, Peer, Subject},
@@ -68,8 +69,11 @@ impl Player<'_> {
     /// That the player can size something of a trace.
     ///
     /// # Errors
-    /// [`ReplayError::NoRequests`] when it cannot.
+    /// [`ReplayError::NoRequests`] or [`ReplayError::NoReplicas`] when it cannot.
     pub fn check(&self, trace: &Trace) -> Result<(), ReplayError> {
+        if matches!(self, Self::Engine(engine) if engine.scales) && deployments(trace).is_empty() {
+            return Err(ReplayError::NoReplicas { policy: self.name().to_owned() });
+        }
         let sized = |series: &TraceSeries| matches!(self, Self::Engine(_)) || self.sizes(series);
         if trace.series().iter().any(sized) {
             return Ok(());
@@ -79,6 +83,13 @@ impl Player<'_> {
     /// A bound that looks ahead on purpose.
     fn looks_ahead(&self) -> bool {
         matches!(self, Self::Peer(peer) if peer.clairvoyant)
+    }
+    /// Decides how many replicas there are.
+    fn scales(&self) -> bool {
+        match self {
+            Self::Peer(peer) => peer.name == "hpa",
+            Self::Engine(engine) => engine.scales,
+        }
     }
     /// The horizontal autoscaler sizes request rates only.
     fn sizes(&self, series: &TraceSeries) -> bool {
@@ -109,7 +120,7 @@ pub fn player<'a>(name: &str, engines: &'a [Engine<'a>]) -> Result<Player<'a>, R
 /// Plays the trace to a player at its own margin (an engine: at the asked violation).
 ///
 /// # Errors
-/// [`ReplayError::NoRequests`] when the player cannot size anything of this trace; [`ReplayError::BrokenOff`] where `progress` breaks.
+/// As [`Player::check`], when the player cannot size anything of this trace; [`ReplayError::BrokenOff`] where `progress` breaks.
 pub fn run(
     trace: &Trace,
     player: Player<'_>,
@@ -134,22 +145,50 @@ pub fn run_at(
     options: &Options,
     progress: Progress<'_>,
 ) -> Result<Decisions, ReplayError> {
-    let decided = match player {
+    let (decided, mut replicas) = match player {
         Player::Peer(peer) => {
             player.check(trace)?;
-            parallel::watched(trace.series().len(), options.threads, progress, |at| {
+            let decided = parallel::watched(trace.series().len(), options.threads, progress, |at| {
                 let series = &trace.series()[at];
                 if player.sizes(series) { play_peer(series, peer, margin, options) } else { Vec::new() }
-            })?
+            })?;
+            (decided, BTreeMap::new())
         }
-        Player::Engine(engine) => engine::play(trace, engine, margin, options, progress)?,
+        Player::Engine(engine) => {
+            let mut made = engine::play(trace, engine, margin, options, progress)?;
+            let taken = |at: usize| made.decided.remove(&at).unwrap_or_default();
+            ((0..trace.series().len()).map(taken).collect(), made.replicas)
+        }
     };
     let decided = if player.looks_ahead() { decided } else { started(trace, decided, options.replica_start_s) };
-    let wanted = Decisions { policy: player.name().to_owned(), series: named(trace, decided) };
+    if player.scales() {
+        replicas.extend(counted(trace, &decided));
+    }
+    let policy = player.name().to_owned();
+    let wanted = Decisions { policy, series: named(trace, decided), replicas: of_replicas(trace, replicas) };
     Ok(match &options.node {
         Some(node) => share::on_node(trace, wanted, node),
         None => wanted,
     })
+}
+
+/// Replicas that serve of workloads that can run as such, where requests are what was decided by; by the place of the requests.
+fn counted(trace: &Trace, decided: &[Vec<Decided>]) -> BTreeMap<usize, Vec<Decided>> {
+    let count = |own: Deployment| {
+        let serving = &decided[own.requests];
+        let one = replicas::served_by_one(&trace.series()[own.requests]).filter(|_| !serving.is_empty())?;
+        let counts = serving.iter().map(|made| Decided { allocation: (made.allocation / one).round(), ..*made });
+        Some((own.requests, counts.collect()))
+    };
+    deployments(trace).into_iter().filter_map(count).collect()
+}
+
+fn of_replicas(trace: &Trace, replicas: BTreeMap<usize, Vec<Decided>>) -> Vec<SeriesDecisions> {
+    let with_name = |(at, decided): (usize, Vec<Decided>)| {
+        let workload = trace.series()[at].workload.clone();
+        SeriesDecisions { workload, metric: REPLICAS.into(), decided }
+    };
+    replicas.into_iter().map(with_name).collect()
 }
 
 /// Replicas serve some time after they are asked for; one that looks ahead asks for them that much earlier.

@@ -62,7 +62,7 @@ fn fill(left: &mut f64, class: &[usize], wants: &[(f64, Claim)], given: &mut [f6
 
 /// Turns what a policy allots into what a node can give: promises beyond what there is are kept by priority.
 pub(crate) fn on_node(trace: &Trace, wanted: Decisions, node: &Node) -> Decisions {
-    let mut series = wanted.series;
+    let mut series = wanted.series.clone();
     for (metric, amount) in &node.amounts {
         let members: Vec<usize> = (0..series.len()).filter(|at| *series[*at].metric == **metric).collect();
         let shared = share_metric(trace, &series, &members, *amount, node);
@@ -70,7 +70,7 @@ pub(crate) fn on_node(trace: &Trace, wanted: Decisions, node: &Node) -> Decision
             series[*at].decided = decided;
         }
     }
-    Decisions { policy: wanted.policy, series }
+    Decisions { series, ..wanted }
 }
 
 fn share_metric(

@@ -320,6 +320,25 @@ mod tests {
         assert!(made.effects.iter().all(|effect| effect.demand == Demand::AsRecorded));
     }
 
+    /// Replicas of a workload that runs as such are there for a sale that is told and comes.
+    #[test]
+    fn an_event_is_played_to_replicas_too() {
+        let event = Instruction {
+            workloads: vec!["shop".to_owned()],
+            effect: Some(Effect::Multiply),
+            amount: Some(3.0),
+            start: Some(Time::from_s(40 * DAY_S + 5 * 3_600)),
+            end: Some(Time::from_s(40 * DAY_S + 7 * 3_600)),
+            ..asked(InstructionKind::Event)
+        };
+        let mut engine = Engine::replicas("seasonal-naive", 6 * 3_600).unwrap();
+        let (trace, asked) = (crate::deployment::testing::shop(8), (&event, (|_, _| 0) as ZoneOffset));
+        let made = what_if(&trace, &mut engine, asked, &Options::default(), DAY_S, &unwatched).unwrap();
+        let is_it = |effect: &&MetricEffect| effect.metric == "cpu_cores" && effect.demand == Demand::AsAnnounced;
+        let come = made.effects.iter().filter(is_it).find(|effect| effect.scope == Scope::InWindow).unwrap();
+        assert!(come.with.scores.over < come.without.scores.over && come.with.scores.over < 0.05, "{come:?}");
+    }
+
     #[test]
     fn what_is_broken_off_leaves_the_engine_as_it_was() {
         let mut engine = Engine::apportion("recent", 6 * 3_600).unwrap();

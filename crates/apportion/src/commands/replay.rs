@@ -11,8 +11,8 @@ use apportion_core::{Metric, WorkloadId};
 use apportion_host::trace;
 use apportion_planner::size::served_risk;
 use apportion_replay::{
-    Conditions, Decisions, Engine, JudgeOptions, Judged, Options, Played, Player, Sweep, Trace, judge, peers, player,
-    report, run as play, share::Node, sweep,
+    Conditions, Decisions, Engine, JudgeOptions, Judged, Options, Played, Player, Sweep, Trace, deployments, judge,
+    peers, player, report, run as play, share::Node, sweep,
 };
 use clap::{ArgGroup, Args};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -44,7 +44,7 @@ const JUDGED: &str = "judged.json";
     after_help = "TRACE has the columns workload, metric, time (seconds since 1970) and value, as Parquet or CSV. DIR gets NAME.parquet per
 policy (workload, metric, time, allocation: in force after that time), report.html to open, and judged.json.
 
-Policies: apportion, vpa, vpa-recreate, hpa, krr, crane, crane-dsp, autopilot, autopilot-ml, n-sigma, rc-like, static,
+Policies: apportion, apportion-replicas (workloads with requests and CPU of the same times run as replicas), vpa, vpa-recreate, hpa, krr, crane, crane-dsp, autopilot, autopilot-ml, n-sigma, rc-like, static,
 seasonal-naive, and two that look ahead to show what could be had: best-static, oracle.
 
 Examples:
@@ -85,8 +85,8 @@ pub struct Replay {
     )]
     pub judge: Option<PathBuf>,
     /// An instruction in plain words (English or Chinese): what it would have done, with and without it, before it is accepted.
-    /// Its result is what_if.json.
-    #[arg(long, value_name = "SENTENCE", conflicts_with_all = ["policy", "sweep", "judge"])]
+    /// Its result is what_if.json. Played by `apportion`, or by `--policy apportion-replicas`.
+    #[arg(long, value_name = "SENTENCE", conflicts_with_all = ["sweep", "judge"])]
     pub what_if: Option<String>,
     /// Who decides; several with commas, or `all`.
     #[arg(long, value_name = "NAME[,NAME]", value_delimiter = ',', default_value = "apportion,vpa,static")]
@@ -164,7 +164,8 @@ pub fn run(global: &Global, args: &Replay) -> anyhow::Result<()> {
     if !(LEAST_VIOLATION..1.0).contains(&args.violation) {
         bail!("--violation {}: a share from 0.0001 to below 1, e.g. 0.01 for one sample in a hundred", args.violation);
     }
-    let mut engines = [Engine::apportion(&args.model, FORECAST_EVERY_S)?];
+    let mut engines =
+        [Engine::apportion(&args.model, FORECAST_EVERY_S)?, Engine::replicas(&args.model, FORECAST_EVERY_S)?];
     let trace = source::read(global, args)?;
     for metric in trace.without_unit() {
         say_aside(&format!(
@@ -175,16 +176,20 @@ pub fn run(global: &Global, args: &Replay) -> anyhow::Result<()> {
         return judge_again(args, folder, &trace);
     }
     if args.as_configured {
-        configured::guard_and_told(global, args, &mut engines[0])?;
+        for engine in &mut engines {
+            configured::guard_and_told(global, args, engine)?;
+        }
     }
     let mut judging = judging(args, None);
     trace.check_warmup(judging.warmup_s)?;
     let options = options(global, args, &judging, &trace)?;
     judging.played = Some(played(args, &options));
     if let Some(sentence) = &args.what_if {
-        return ask(global, args, sentence, &trace, &mut engines[0], (&options, judging.warmup_s));
+        let engine = asked_engine(args, &mut engines, &trace)?;
+        return ask(global, args, sentence, &trace, engine, (&options, judging.warmup_s));
     }
     let players = players(args, &engines, &trace)?;
+    say_replicas(args, &players, &trace);
     keep_trace(args, &players)?;
     if args.saving.is_some() && !(args.sweep && players.iter().any(is_ours)) {
         bail!(NO_SWEEP);
@@ -201,6 +206,21 @@ pub fn run(global: &Global, args: &Replay) -> anyhow::Result<()> {
         }
     }
     print(args, out, &judge(&trace, &decisions, &sweeps, &judging))
+}
+
+/// The first of ours among the policies that were named.
+fn asked_engine<'e>(
+    args: &Replay,
+    engines: &'e mut [Engine<'static>],
+    trace: &Trace,
+) -> anyhow::Result<&'e mut Engine<'static>> {
+    let is_asked = |name: &&String| engines.iter().any(|engine| engine.name == **name);
+    let asked = args.policy.iter().find(is_asked).cloned();
+    let engine = engines.iter_mut().find(|engine| Some(&engine.name) == asked.as_ref());
+    let engine =
+        engine.context("--what-if: give --policy apportion or apportion-replicas; others know of no instructions")?;
+    Player::Engine(engine).check(trace)?;
+    Ok(engine)
 }
 
 /// What an earlier replay into the same folder was judged by is of no decision that is now written over it.
@@ -302,7 +322,8 @@ fn played(args: &Replay, options: &Options) -> Played {
 /// `all` is every policy that can size something of the trace.
 fn players<'a>(args: &Replay, engines: &'a [Engine<'a>], trace: &Trace) -> anyhow::Result<Vec<Player<'a>>> {
     if args.policy == ["all"] {
-        let all = engines.iter().map(Player::Engine).chain(peers::ALL.iter().map(Player::Peer));
+        let engines = engines.iter().filter(|engine| args.capacity.is_empty() || !engine.scales);
+        let all = engines.map(Player::Engine).chain(peers::ALL.iter().map(Player::Peer));
         return Ok(all.filter(|player| player.check(trace).is_ok()).collect());
     }
     let mut players: Vec<Player<'a>> = Vec::new();
@@ -348,8 +369,22 @@ fn say_served(args: &Replay, players: &[Player<'_>]) {
     }
 }
 
+/// What could be asked of a trace that tells of replicas and their size.
+fn say_replicas(args: &Replay, players: &[Player<'_>], trace: &Trace) {
+    let is_scaling = |player: &Player<'_>| matches!(player, Player::Engine(engine) if engine.scales);
+    let (count, is_asked) = (deployments(trace).len(), players.iter().any(is_scaling) || !players.iter().any(is_ours));
+    if count > 0 && !is_asked && args.capacity.is_empty() {
+        say_aside(&format!(
+            "requests and CPU of the same times for {count} workload(s): --policy apportion-replicas,hpa,vpa decides how many replicas and how large"
+        ));
+    }
+}
+
 fn options(global: &Global, args: &Replay, judging: &JudgeOptions, trace: &Trace) -> anyhow::Result<Options> {
     let metrics = trace.metrics();
+    if !args.capacity.is_empty() && args.policy.iter().any(|name| name == "apportion-replicas") {
+        bail!("--capacity: on one node that all share nothing runs as replicas: leave out apportion-replicas");
+    }
     if let Some((metric, _)) = args.capacity.iter().find(|(metric, _)| !metrics.iter().any(|known| **known == **metric))
     {
         bail!("--capacity {metric}: the trace has no such metric; it has: {}", metrics.join(", "));
@@ -373,7 +408,7 @@ fn record(out: &Path, trace: &Trace, player: Player<'_>, options: &Options) -> a
     let made = play(trace, player, options, &|done, total| show(&bar, done, total))?;
     bar.finish_and_clear();
     let path = decisions_path(out, &made.policy);
-    let named = made.series.iter().map(|series| {
+    let named = made.series.iter().chain(&made.replicas).map(|series| {
         let decided = series.decided.iter().map(|decided| (decided.time_s, decided.allocation)).collect();
         (WorkloadId::new(&series.workload), Metric::new(&series.metric), decided)
     });

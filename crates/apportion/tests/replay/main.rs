@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::cast_precision_loss, reason = "a test")]
 
 mod node;
+mod scaled;
 
 use apportion_core::{Batch, Metric, Time, Workload, WorkloadId, WorkloadKind, metric::name};
 use apportion_host::{

@@ -1,7 +1,7 @@
-//! What one replica serves: a stable estimate from how many cores a unit of work costs.
+//! What one replica serves: a stable estimate from how much a unit of work costs.
 //!
 //! ```text
-//! cores = idle + cost * work      (per replica; least squares with a half-life of a day)
+//! used = idle + cost * work      (cores or bytes, per replica; least squares with a half-life of a day)
 //! ```
 //!
 //! Cost and idle use belong to the program, not to the number of replicas, so the estimate stays where it is when replicas come
@@ -16,73 +16,117 @@ const AT_LIMIT_SHARE: f64 = 0.02;
 /// Work must vary by this share of its mean (a standard deviation) for idle use to be told from the cost of work.
 const VARIED_SHARE: f64 = 0.05;
 
-/// Cores of one replica for nothing, and for a unit of work.
+/// Work that explains less than this share of how use moves is not what use is for.
+const EXPLAINED_SHARE: f64 = 0.5;
+
+/// What one replica uses for nothing, and for a unit of work.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Line {
-    idle_cores: f64,
-    cost_cores: f64,
+pub struct Line {
+    /// Used for nothing; not negative.
+    pub idle: f64,
+    /// Used for a unit of work; positive.
+    pub cost: f64,
+}
+
+impl Line {
+    /// What one replica uses that does so much work.
+    #[must_use]
+    pub fn used(&self, work: f64) -> f64 {
+        self.idle + self.cost * work
+    }
+
+    /// Work that one replica does by using so much; none below what it uses for nothing.
+    #[must_use]
+    pub fn worth(&self, used: f64) -> f64 {
+        ((used - self.idle) / self.cost).max(0.0)
+    }
+}
+
+/// Least squares of use over work.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Fit {
+    weight: f64,
+    work: f64,
+    used: f64,
+    work_work: f64,
+    work_used: f64,
+    used_used: f64,
+}
+
+impl Fit {
+    /// Takes one step; what was taken before counts `keep` (0..1) times as much from now on.
+    pub fn push(&mut self, work: f64, used: f64, keep: f64) {
+        for (sum, value) in [
+            (&mut self.weight, 1.0),
+            (&mut self.work, work),
+            (&mut self.used, used),
+            (&mut self.work_work, work * work),
+            (&mut self.work_used, work * used),
+            (&mut self.used_used, used * used),
+        ] {
+            *sum = *sum * keep + value;
+        }
+    }
+
+    /// The line; `None` where too little was seen, or use is not for the work: it does not grow with it, or moves without it.
+    #[must_use]
+    pub fn line(&self) -> Option<Line> {
+        if self.weight < ENOUGH {
+            return None;
+        }
+        let mean = |sum: f64| sum / self.weight;
+        let (work, used) = (mean(self.work), mean(self.used));
+        let variance = mean(self.work_work) - work * work;
+        let covariance = mean(self.work_used) - work * used;
+        let is_varied = variance > (VARIED_SHARE * work).powi(2);
+        let explained = covariance * covariance / (variance * (mean(self.used_used) - used * used));
+        if is_varied && explained < EXPLAINED_SHARE {
+            return None;
+        }
+        // Without variation all use is taken to be for the work: that never overrates a replica that is asked for more.
+        let slope = if is_varied { covariance / variance } else { used / work };
+        let cost = slope.clamp(0.0, used / work);
+        let is_known = work > 0.0 && cost > 0.0 && cost.is_finite();
+        is_known.then_some(Line { idle: used - cost * work, cost })
+    }
 }
 
 /// Learns what work costs.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct WorkCost {
-    weight: f64,
-    work: f64,
-    cores: f64,
-    work_work: f64,
-    work_cores: f64,
+    fit: Fit,
     line: Option<Line>,
 }
 
 impl WorkCost {
-    /// Takes one step: work and cores used per replica, the size of a replica in cores, and the length of the step in days. A
-    /// step in which a replica met its limit is left out.
-    pub fn push(&mut self, work: f64, cores: f64, size_cores: f64, step_days: f64) {
-        let is_sane = work.is_finite() && cores.is_finite() && work >= 0.0 && cores >= 0.0;
-        if !is_sane || cores >= size_cores * (1.0 - AT_LIMIT_SHARE) {
+    /// Takes one step: work and use per replica (cores, or bytes), the size of a replica in the same unit (infinite where it is not
+    /// known), and the length of the step in days. A step in which a replica met its limit is left out.
+    pub fn push(&mut self, work: f64, used: f64, size: f64, step_days: f64) {
+        let is_sane = work.is_finite() && used.is_finite() && work >= 0.0 && used >= 0.0;
+        if !is_sane || used >= size * (1.0 - AT_LIMIT_SHARE) {
             return;
         }
-        let keep = (-step_days).exp2();
-        for (sum, value) in [
-            (&mut self.weight, 1.0),
-            (&mut self.work, work),
-            (&mut self.cores, cores),
-            (&mut self.work_work, work * work),
-            (&mut self.work_cores, work * cores),
-        ] {
-            *sum = *sum * keep + value;
-        }
-        let fresh = self.fit();
+        self.fit.push(work, used, (-step_days).exp2());
         let moved = |line: Line, fresh: Line| {
             let apart = |a: f64, b: f64, scale: f64| (a - b).abs() > STABLE_SHARE * scale;
-            let mean = self.cores / self.weight;
-            apart(line.cost_cores, fresh.cost_cores, line.cost_cores) || apart(line.idle_cores, fresh.idle_cores, mean)
+            let mean = self.fit.used / self.fit.weight;
+            apart(line.cost, fresh.cost, line.cost) || apart(line.idle, fresh.idle, mean)
         };
-        match (self.line, fresh) {
-            (None, fresh) => self.line = fresh,
-            (Some(line), Some(fresh)) if moved(line, fresh) => self.line = Some(fresh),
-            _ => {}
+        let fresh = self.fit.line();
+        if self.line.zip(fresh).is_none_or(|(line, fresh)| moved(line, fresh)) {
+            self.line = fresh;
         }
     }
 
-    fn fit(&self) -> Option<Line> {
-        if self.weight < ENOUGH {
-            return None;
-        }
-        let (work, cores) = (self.work / self.weight, self.cores / self.weight);
-        let variance = self.work_work / self.weight - work * work;
-        let covariance = self.work_cores / self.weight - work * cores;
-        // Without variation all use is taken to be for the work: that never overrates a replica that is asked for more.
-        let slope = if variance > (VARIED_SHARE * work).powi(2) { covariance / variance } else { cores / work };
-        let cost_cores = slope.clamp(0.0, cores / work);
-        let is_known = work > 0.0 && cost_cores > 0.0 && cost_cores.is_finite();
-        is_known.then_some(Line { idle_cores: cores - cost_cores * work, cost_cores })
+    /// What a replica uses by its work; `None` while that is not known, or use is not for it.
+    #[must_use]
+    pub const fn line(&self) -> Option<Line> {
+        self.line
     }
 
     /// Work that a replica of a size serves when it is busy to a share of it; `None` while that is not known.
     #[must_use]
-    pub fn served(&self, size_cores: f64, busy_share: f64) -> Option<f64> {
-        let line = self.line?;
-        Some(((size_cores * busy_share - line.idle_cores) / line.cost_cores).max(0.0))
+    pub fn served(&self, size: f64, busy_share: f64) -> Option<f64> {
+        self.line.map(|line| line.worth(size * busy_share))
     }
 }

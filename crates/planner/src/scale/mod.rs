@@ -20,7 +20,7 @@ mod capacity;
 mod shape;
 
 pub use ahead::{Ahead, Basis};
-pub use capacity::WorkCost;
+pub use capacity::{Fit, Line, WorkCost};
 pub use shape::{Sizes, best_size, replicas_for};
 
 use std::collections::VecDeque;
@@ -112,6 +112,13 @@ impl Scaling {
             self.decided.pop_front();
         }
         Count { replicas, need, basis }
+    }
+
+    /// Each replica serves `served` instead of `before` from now on: counts that were decided become as many as serve as much.
+    pub fn resized(&mut self, before: f64, served: f64) {
+        for count in self.decided.iter_mut().chain(&mut self.wanted) {
+            *count = replicas_for(f64::from(*count) * before, served, &self.terms);
+        }
     }
 
     /// An announcement raises ahead of demand; it never cuts, since demand that stays away is seen soon enough.

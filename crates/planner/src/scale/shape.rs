@@ -11,6 +11,8 @@ pub struct Sizes {
     pub most_cores: f64,
     /// Share of its size to which a replica is kept busy at most, 0..1.
     pub busy_share: f64,
+    /// What each replica takes beside its size (memory, say), at the worth of so many cores; not negative.
+    pub beside_cores: f64,
 }
 
 /// Sizes that are tried lie this far apart.
@@ -34,7 +36,9 @@ pub fn best_size(needs: &[f64], cost: &WorkCost, sizes: &Sizes, terms: &Terms, n
     let price = |size: f64| -> Option<f64> {
         let served = cost.served(size, sizes.busy_share).filter(|served| *served > 0.0)?;
         let enough = needs.iter().all(|need| *need <= served * f64::from(terms.most));
-        enough.then(|| needs.iter().map(|need| f64::from(replicas_for(*need, served, terms)) * size).sum())
+        enough.then(|| {
+            needs.iter().map(|need| f64::from(replicas_for(*need, served, terms)) * (size + sizes.beside_cores)).sum()
+        })
     };
     let tried = std::iter::successors(Some(sizes.least_cores), |size| Some(size * APART));
     let tried = tried.take_while(|size| *size < sizes.most_cores).chain([sizes.most_cores]);

@@ -126,13 +126,50 @@ fn size_and_count_are_chosen_together() {
         let work = f64::from(50 + step % 50);
         cost.push(work, 0.1 + 0.002 * work, 1.0, 1e-3);
     });
-    let sizes = Sizes { least_cores: 0.2, most_cores: 4.0, busy_share: 0.8 };
+    let sizes = Sizes { least_cores: 0.2, most_cores: 4.0, busy_share: 0.8, beside_cores: 0.0 };
     let terms = Terms { least: 2, ..Terms::default() };
     let busy = best_size(&[5_000.0; 24], &cost, &sizes, &terms, 0.25);
     let idle = best_size(&[100.0; 24], &cost, &sizes, &terms, 4.0);
     assert!(busy > 1.0 && idle < 0.4, "{busy} {idle}");
     assert_eq!(best_size(&[5_000.0; 24], &cost, &sizes, &terms, busy * 1.01), busy * 1.01);
     assert_eq!(best_size(&[5_000.0; 24], &WorkCost::default(), &sizes, &terms, 0.7), 0.7);
+    // What each takes beside its cores speaks for fewer and larger ones.
+    let large = best_size(&[5_000.0; 24], &cost, &Sizes { beside_cores: 1.0, ..sizes }, &terms, 0.25);
+    assert!(large > busy, "{large} {busy}");
+}
+
+/// Eight that serve 100 each become four of twice the size, with no look in between and nothing that waits to be taken away.
+#[test]
+fn a_change_of_size_keeps_what_is_served() {
+    let mut scaling = Scaling::new(Terms::default());
+    (0..500).for_each(|_| {
+        scaling.look(&look(750.0));
+    });
+    assert_eq!(scaling.look(&look(750.0)).replicas, 8);
+    scaling.resized(100.0, 200.0);
+    assert_eq!(scaling.look(&Look { served_by_one: 200.0, ..look(750.0) }).replicas, 4);
+    scaling.resized(200.0, 50.0);
+    assert_eq!(scaling.look(&Look { served_by_one: 50.0, ..look(750.0) }).replicas, 16);
+}
+
+/// Use that moves without the work says nothing of what work costs.
+#[test]
+fn what_work_does_not_explain_is_not_its_cost() {
+    let (mut cost, mut noise) = (WorkCost::default(), noise(5));
+    let mut push = |part: f64, cost: &mut WorkCost| {
+        let work = 50.0 + 20.0 * noise();
+        cost.push(work, 0.2 + 0.002 * work * part + 0.1 * noise(), f64::INFINITY, 1e-2);
+    };
+    (0..200).for_each(|_| push(1.0, &mut cost));
+    assert_eq!(cost.line(), None);
+    (0..900).for_each(|_| push(20.0, &mut cost));
+    assert!(cost.line().is_some_and(|line| (line.cost / 0.04 - 1.0).abs() < 0.15), "{cost:?}");
+}
+
+#[test]
+fn work_and_use_are_told_from_each_other_both_ways() {
+    let line = Line { idle: 0.1, cost: 0.002 };
+    assert!((line.worth(line.used(70.0)) - 70.0).abs() < 1e-9 && line.worth(0.05) == 0.0);
 }
 
 proptest! {

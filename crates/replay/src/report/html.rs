@@ -1,13 +1,19 @@
 //! The page.
 
 use super::{
-    CANNOT_SHOW, percent,
+    CANNOT_SHOW, amount, percent,
     svg::{self, escape},
 };
 use crate::{
     ClassRow, Example, Judged, Matched, Played, Point, Reading, Row, Sweep, peers,
     quantity::Kind,
-    score::{bootstrap::Interval, class::Class, scaling::Scaling, total::Scores},
+    score::{
+        bootstrap::Interval,
+        class::Class,
+        scaling::Scaling,
+        together::Together,
+        total::{Scores, ratio},
+    },
     share::Claim,
 };
 use std::{fmt::Write, iter::once};
@@ -34,6 +40,7 @@ pub fn html(judged: &Judged) -> String {
             page += "</section>";
         }
     }
+    page += &together(judged);
     page += &examples("Ten cheapest workloads", &judged.best);
     page += &examples("Ten dearest workloads", &judged.worst);
     page += &conditions(judged);
@@ -213,6 +220,43 @@ fn replicas(made: &Scaling) -> [String; 10] {
         format!("{:.0}", made.spare_hours),
         format!("{:.1}", made.missing_hours),
         format!("{:.1}", made.changes),
+    ]
+}
+
+/// Replicas and their size, policy by policy.
+fn together(judged: &Judged) -> String {
+    let Some(first) = judged.together.first() else { return String::new() };
+    let before = format!(
+        "<section><h2>Replicas and their size together</h2><p>{} workloads whose requests and CPU were recorded at the same times, taken to have been four replicas; more or fewer use more or less by what each uses for nothing. Who decides only one of count and size leaves the other as it was, memory with half on top.</p>",
+        first.together.workloads
+    );
+    let heads = [
+        "policy",
+        "core-hours",
+        "used",
+        "GiB-hours",
+        "used",
+        "replica-hours",
+        "minutes short of CPU",
+        "of memory",
+        "changes of the count a day",
+        "of the size",
+    ];
+    grid(&before, &heads, judged.together.iter().map(|row| tr(&row.policy, &of_both(&row.together)))) + "</section>"
+}
+
+fn of_both(made: &Together) -> [String; 9] {
+    let share = |minutes: f64| format!("{minutes:.0} ({})", percent(ratio(minutes, made.minutes)));
+    [
+        amount(made.core_hours),
+        amount(made.used_core_hours),
+        amount(made.gib_hours),
+        amount(made.used_gib_hours),
+        amount(made.replica_hours),
+        share(made.short_minutes),
+        share(made.killed_minutes),
+        format!("{:.1}", made.count_changes),
+        format!("{:.1}", made.size_changes),
     ]
 }
 

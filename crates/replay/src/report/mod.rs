@@ -33,3 +33,13 @@ fn percent(share: f64) -> String {
     };
     format!("{value:.digits$} %")
 }
+
+/// An amount with three digits, or all before the point.
+fn amount(value: f64) -> String {
+    let digits = match value.abs() {
+        100.0.. => 0,
+        10.0.. => 1,
+        _ => 2,
+    };
+    format!("{value:.digits$}")
+}

@@ -1,7 +1,7 @@
 //! The table of a terminal.
 
-use super::percent;
-use crate::Judged;
+use super::{amount, percent};
+use crate::{Judged, TogetherRow};
 use std::fmt::Write;
 
 /// One line per policy and metric, and one per comparison at equal violation.
@@ -39,7 +39,27 @@ pub fn text(judged: &Judged) -> String {
         page += &asked(judged, &reading.metric);
         page += &matched(judged, &reading.metric);
     }
-    page
+    page + &together(judged)
+}
+
+/// Replicas and their size, one line per policy.
+fn together(judged: &Judged) -> String {
+    let Some(first) = judged.together.first() else { return String::new() };
+    let mut lines = format!("replicas and their size together ({} workloads)\n", first.together.workloads);
+    for TogetherRow { policy, together: made } in &judged.together {
+        let _ = writeln!(
+            lines,
+            "  {policy:18} {} core-hours, {} GiB-hours, {} replica-hours, {:.0} minutes short of CPU, {:.0} of memory, {:.1} changes of the count and {:.1} of the size a day",
+            amount(made.core_hours),
+            amount(made.gib_hours),
+            amount(made.replica_hours),
+            made.short_minutes,
+            made.killed_minutes,
+            made.count_changes,
+            made.size_changes
+        );
+    }
+    lines
 }
 
 /// What to ask our policy for so that it saves so much against holding each workload at its own peak, metric by metric.
