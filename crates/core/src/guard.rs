@@ -4,7 +4,7 @@
 //!
 //! What gives more is let through where what takes away must wait: what must have been seen, cool-down and blast radius hold back cuts only, since
 //! withholding is what hurts. A knob outside the bounds that people gave is brought within them at once, past dead band and pace.
-//! What undoes an earlier change also passes mode, hold, staleness, step limit and dead band.
+//! What undoes an earlier change also passes mode, hold, staleness, step limit and dead band (mode and hold not where only a bound ended).
 //!
 //! A knob that nothing limited yet is first limited well above the greatest use seen, and then step by step. Throughput that nobody
 //! gave a bound for is never cut below [`Knob::least_unasked`]: a nightly backup is not to find what a quiet day was given.
@@ -243,11 +243,11 @@ impl Guard {
     pub fn admit(&mut self, id: DecisionId, change: &Change, snapshot: &Snapshot) -> Result<Admitted, Refusal> {
         let state = snapshot.workloads.get(&change.workload).ok_or(Refusal::UnknownWorkload)?;
         self.check_ownership(change, state)?;
-        if !change.is_undo() {
+        if !change.is_undo() || matches!(change.reason.binding, Binding::BoundOver { .. }) {
             check_standing(state, change.knob)?;
-            if !change.reason.is_bound_alone() {
-                self.check_fresh(change.knob, state, snapshot.now)?;
-            }
+        }
+        if !change.is_undo() && !change.reason.is_bound_alone() {
+            self.check_fresh(change.knob, state, snapshot.now)?;
         }
         let mut to = self.moderate(change, state, snapshot.now)?;
         let outside = state.standing.bounds.get(&change.knob).filter(|bounds| !bounds.allow(change.from));
@@ -289,14 +289,16 @@ impl Guard {
         }
     }
 
-    /// What was set for the most that people allowed alone, where they do so no longer: back to what it was before.
+    /// What was set for the most that people allowed alone, where they do so no longer: back to what it was before. Proposed also where
+    /// that cannot be done now (a run that only recommends), so that what stays in force is said.
     #[must_use]
     pub fn bounds_over(&self, snapshot: &Snapshot) -> Vec<Change> {
         let over = |workload: &WorkloadId, (knob, memory): (&Knob, &KnobMemory)| {
             let state = snapshot.workloads.get(workload)?;
-            let (of, from) = (memory.bounded_by?, *state.settings.get(knob)?);
-            let bounded = state.standing.bounds.get(knob).is_some_and(|bounds| bounds.max.is_some());
-            if bounded || check_standing(state, *knob).is_err() {
+            // A run that only recommends does not look at every knob; in the same group what was set still stands.
+            let unseen = || memory.expected.filter(|_| memory.life == state.life);
+            let (of, from) = (memory.bounded_by?, state.settings.get(knob).copied().or_else(unseen)?);
+            if state.standing.bounds.get(knob).is_some_and(|bounds| bounds.max.is_some()) {
                 return None;
             }
             let to = memory.original.unwrap_or(Setting::Unlimited);
@@ -359,7 +361,9 @@ impl Guard {
         if state.own || change.workload.is_machine() {
             return Err(Refusal::OwnGroup);
         }
-        let found = *state.settings.get(&change.knob).ok_or(Refusal::Unreachable)?;
+        let found = state.settings.get(&change.knob).copied();
+        let unreachable = || check_standing(state, change.knob).err().unwrap_or(Refusal::Unreachable);
+        let found = found.ok_or_else(unreachable)?;
         let memory = self.memory(&change.workload, change.knob);
         let Some(expected) = memory.expected else { return Ok(()) };
         if memory.ceded.is_none() && !expected.same(found, change.knob) {

@@ -1,12 +1,12 @@
 use super::*;
 use crate::AtWork;
 use apportion_core::{
-    Admitted, Capacity, Executor, Guard, GuardLimits, History, Instructed, InstructionId, Latest, LoopState, Metric,
-    Mode, Outcome, Reason, Series, Time, Window, Workload, WorkloadKind, WorkloadState,
+    Admitted, Capacity, Decision, Executor, Guard, GuardLimits, History, Instructed, InstructionId, Latest, LoopState,
+    Metric, Mode, Outcome, Reason, Refusal, Series, Time, Verdict, Window, Workload, WorkloadKind, WorkloadState,
     instruction::{Direction, Effect, Instruction, InstructionKind, Level, Topic, Unit},
     metric::name,
     tick,
-    tick::{Cadence, Parts, Resolution},
+    tick::{Cadence, Parts, Resolution, TickReport},
 };
 
 fn state(id: &str, settings: &[(Knob, Setting)], standing: Standing) -> WorkloadState {
@@ -89,18 +89,8 @@ fn a_bound_of_what_is_not_measured_is_kept_by_itself() {
     let mut snapshot = Snapshot { now: Time::from_s(1_000_000), ..snapshot(states, None) };
     // Less than the bounds together: they are not shared out.
     snapshot.capacity.amounts.insert(Resource::Network, 3e6);
-    let mut hand = Hand::default();
-    let (policy, forecaster) = (Sizing::default(), crate::forecaster("recent").unwrap());
-    let mut parts = Parts {
-        history: &World::new(Vec::new()),
-        forecaster: forecaster.as_ref(),
-        policy: &policy,
-        executor: &mut hand,
-        cadence: &Cadence::default(),
-        announced: &|_, _, _| apportion_core::Announced::default(),
-    };
     let mut loop_state = LoopState::default();
-    let report = tick(&mut loop_state, &snapshot, &mut parts);
+    let report = tick_unmeasured(&mut loop_state, &snapshot);
     let set: Vec<(&str, Option<Setting>)> = report
         .decisions
         .iter()
@@ -116,7 +106,7 @@ fn a_bound_of_what_is_not_measured_is_kept_by_itself() {
         state.settings.insert(knob, Setting::Value(set));
         state.standing.bounds.clear();
     }
-    let report = tick(&mut loop_state, &snapshot, &mut parts);
+    let report = tick_unmeasured(&mut loop_state, &snapshot);
     let set: Vec<(&str, Option<Setting>)> =
         report.decisions.iter().map(|made| (made.change.workload.as_str(), made.admitted_to())).collect();
     assert_eq!(set, [("backup", Some(Setting::Unlimited)), ("widened", Some(Setting::Value(2e6)))]);
@@ -124,7 +114,70 @@ fn a_bound_of_what_is_not_measured_is_kept_by_itself() {
         snapshot.workloads.get_mut(&WorkloadId::new(id)).unwrap().settings.insert(knob, set);
     }
     snapshot.now = snapshot.now.plus_s(10);
-    assert!(tick(&mut loop_state, &snapshot, &mut parts).decisions.is_empty(), "once");
+    assert!(tick_unmeasured(&mut loop_state, &snapshot).decisions.is_empty(), "once");
+}
+
+/// A turn on a machine of which nothing is measured.
+fn tick_unmeasured(loop_state: &mut LoopState, snapshot: &Snapshot) -> TickReport {
+    let (policy, forecaster) = (Sizing::default(), crate::forecaster("recent").unwrap());
+    let mut parts = Parts {
+        history: &World::new(Vec::new()),
+        forecaster: forecaster.as_ref(),
+        policy: &policy,
+        executor: &mut Hand::default(),
+        cadence: &Cadence::default(),
+        announced: &|_, _, _| apportion_core::Announced::default(),
+    };
+    tick(loop_state, snapshot, &mut parts)
+}
+
+#[test]
+fn a_bound_that_ends_while_a_run_only_recommends_is_said_to_stand() {
+    let (knob, id) = (Knob::NetworkSendMax, WorkloadId::new("backup"));
+    let bounds = [(knob, apportion_core::knob::Bounds { min: 0.0, max: Some(1e6) })].into();
+    let bounded = Standing { mode: Mode::Apply, bounds, ..Standing::default() };
+    let mut applied = LoopState::default();
+    let mut snapshot = snapshot(vec![state("backup", &[(knob, Setting::Unlimited)], bounded)], None);
+    snapshot.now = Time::from_s(1_000_000);
+    assert!(tick_unmeasured(&mut applied, &snapshot).decisions[0].is_applied());
+    let held = Standing { mode: Mode::Apply, ..Standing::default() }.held("audit");
+    // A run that only recommends does not look at rates of the network.
+    let (seen, unseen) = (BTreeMap::from([(knob, Setting::Value(1e6))]), BTreeMap::new());
+    for (standing, settings) in [(Standing::default(), &seen), (Standing::default(), &unseen), (held, &seen)] {
+        let mut loop_state = applied.clone();
+        let state = snapshot.workloads.get_mut(&id).unwrap();
+        (state.standing, state.settings) = (standing, settings.clone());
+        let mut said = |s: i64| {
+            snapshot.now = Time::from_s(1_000_000 + s);
+            tick_unmeasured(&mut loop_state, &snapshot).decisions
+        };
+        let first = said(10);
+        let [Decision { change, verdict: Verdict::Refused { why }, .. }] = &first[..] else { panic!("{first:?}") };
+        assert_eq!((change.from, change.to), (Setting::Value(1e6), Setting::Unlimited));
+        assert!(matches!(why, Refusal::RecommendOnly | Refusal::Held { .. }), "{why:?}");
+        assert!(said(20).is_empty(), "once");
+        // Another group of that name, or another run of the machine: nothing of ours is known to stand there.
+        snapshot.workloads.get_mut(&id).unwrap().life = settings.is_empty().then_some(7);
+        let again = tick_unmeasured(&mut applied.clone(), &snapshot).decisions;
+        assert_eq!(again.is_empty(), settings.is_empty(), "{again:?}");
+    }
+}
+
+#[test]
+fn the_link_is_shared_among_those_whose_sending_is_known() {
+    let knob = Knob::NetworkSendMax;
+    let states = ["a", "b", "bounded"].map(|id| state(id, &[(knob, Setting::Unlimited)], Standing::default()));
+    let mut snapshot = snapshot(states.into(), None);
+    snapshot.capacity.amounts.insert(Resource::Network, 6e6);
+    let alone = Reason { bound: Some(9e6), ..Reason::only(Binding::Ceiling) };
+    let recent = || Reason::only(Binding::Recent);
+    let wants = [("a", 5e6, 1e6, recent()), ("b", 4e6, 1e6, recent()), ("bounded", 9e6, 0.0, alone)];
+    let wanted = wants.map(|(id, value, least, reason)| {
+        (id.into(), Assessment { made: Time::default(), wants: vec![Want { knob, value, least, reason }] })
+    });
+    let plan = Sizing::default().plan(&snapshot, &wanted.into());
+    let given = |id: &str| plan.allotted[&WorkloadId::new(id)][&knob];
+    assert_eq!((given("a"), given("b"), given("bounded")), (3e6, 3e6, 9e6));
 }
 
 /// A workload whose use is what it wants or its quota, whichever is less.
