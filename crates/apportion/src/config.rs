@@ -90,12 +90,17 @@ impl Config {
         if faults.is_empty() { Ok(config) } else { Err(Faults { path: path.to_owned(), faults }) }
     }
 
-    /// What holds for a workload: the first rule that matches. Knobs are written only where the rule says `apply` and
+    /// The rule for a workload: the first that matches.
+    #[must_use]
+    pub fn rule(&self, workload: &WorkloadId) -> Option<&Rule> {
+        self.rules.iter().find(|rule| matches(&rule.pattern, workload.as_str()))
+    }
+
+    /// What holds for a workload by its rule. Knobs are written only where the rule says `apply` and
     /// `apply` is given too.
     #[must_use]
     pub fn standing(&self, workload: &WorkloadId, apply: bool) -> Standing {
-        let rule = self.rules.iter().find(|rule| matches(&rule.pattern, workload.as_str()));
-        let mut standing = rule.map(|rule| rule.standing.clone()).unwrap_or_default();
+        let mut standing = self.rule(workload).map(|rule| rule.standing.clone()).unwrap_or_default();
         if !apply {
             standing.mode = Mode::Recommend;
         }

@@ -1,16 +1,17 @@
 //! Network rates, on a pair of interfaces between two network namespaces made for the purpose: a rate is held, the neighbour
-//! is not slowed, nothing is left behind.
+//! is not slowed, what is sent is counted, nothing is left behind.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "helpers of tests")]
 
 mod act_support;
 
 use act_support::{admitted, group, is_root, left_out};
 use apportion_core::{
-    Executor, Knob, Outcome,
+    Collector, Executor, Knob, Outcome,
     Setting::{self, Unlimited, Value},
+    Time,
 };
 use apportion_host::{
-    act::{NetworkRates, OwnGroup, PutBack, Route, restore},
+    act::{NetworkCounts, NetworkRates, OwnGroup, PutBack, Route, remove_network_counts, restore},
     cgroupfs::Hierarchy,
 };
 use std::{
@@ -56,7 +57,7 @@ fn inside(test: &str) -> bool {
     print!(
         "{}",
         said.lines()
-            .filter(|line| line.contains("byte/s") || line.contains("LEFT OUT"))
+            .filter(|line| line.contains(" byte") || line.contains("LEFT OUT"))
             .fold(String::new(), |all, line| all + line + "\n")
     );
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
@@ -207,6 +208,79 @@ fn a_rate_is_held_and_the_neighbour_is_not_slowed() {
     let freed = Sender::start(Some(&held)).bytes_per_s();
     println!("put back: {freed:.0} byte/s");
     assert!(freed > 10.0 * RATE_BYTES_PER_S, "{freed} byte/s");
+}
+
+/// What a group has sent by the counter, bytes; `None` where nothing counts it.
+fn counted(counts: &mut NetworkCounts, made: &OwnGroup) -> Option<f64> {
+    let batch = counts.collect(Time::from_s(0));
+    assert_eq!(batch.problems, []);
+    batch.samples.iter().find(|sample| sample.workload.as_str() == made.path()).map(|sample| sample.value)
+}
+
+/// What went over the interface by the kernel's own count, bytes.
+fn sent_over_interface() -> f64 {
+    let devices = std::fs::read_to_string("/proc/thread-self/net/dev").unwrap();
+    let line = devices.lines().find_map(|line| line.trim().strip_prefix(&format!("{OUT}:")));
+    line.unwrap().split_whitespace().nth(8).unwrap().parse().unwrap()
+}
+
+/// What the class of a rate was charged, bytes.
+fn charged() -> f64 {
+    let said = sh(&format!("tc -s class show dev {OUT} | grep Sent"));
+    said.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+#[test]
+fn what_is_sent_is_counted_freely_and_under_a_rate() {
+    if !inside("what_is_sent_is_counted_freely_and_under_a_rate") {
+        return;
+    }
+    let _far = Far::make();
+    let hierarchy = Hierarchy::discover(Path::new("/")).unwrap();
+    let Some(mut route) = rates(&hierarchy) else { return };
+    let mut counts = NetworkCounts::new(OUT, hierarchy.clone()).unwrap();
+    let (sends, other) = (own_group(&hierarchy, "sends"), own_group(&hierarchy, "other"));
+    // A group without a process is not known to be in this network.
+    counts.count(&[group(sends.path())]).unwrap();
+    assert_eq!((counted(&mut counts, &sends), left_behind().as_str()), (None, ""));
+    let holders = [&sends, &other].map(|made| {
+        let holder = Killed(Command::new("sleep").arg("1000").spawn().unwrap());
+        made.add(holder.0.id()).unwrap();
+        holder
+    });
+    let groups = [group(sends.path()), group(other.path())];
+    counts.count(&groups[..1]).unwrap();
+    assert_eq!(counted(&mut counts, &sends), Some(0.0));
+    assert_eq!(left_behind(), "table inet apportion-count\n", "neither queue nor class");
+    let before = sent_over_interface();
+    Sender::start(Some(&sends)).bytes_per_s();
+    let (free, over_interface) = (counted(&mut counts, &sends).unwrap(), sent_over_interface() - before);
+    println!("counted {free:.0} byte, {over_interface:.0} over the interface");
+    assert!((free / over_interface - 1.0).abs() < 0.02, "{free} of {over_interface} byte");
+    // Another comes, and a rate: what was counted stands.
+    counts.count(&groups).unwrap();
+    let change = admitted(&groups[0], KNOB, Unlimited, Value(2_500_000.0));
+    assert_eq!(route.apply(&change), Outcome::Applied { read_back: Value(2_500_000.0) });
+    Sender::start(Some(&sends)).bytes_per_s();
+    let (held, charged) = (counted(&mut counts, &sends).unwrap() - free, charged());
+    println!("under a rate counted {held:.0} byte, charged {charged:.0}");
+    assert!((0.93..1.01).contains(&(held / charged)), "{held} of {charged} byte");
+    assert_eq!(counted(&mut counts, &other), Some(0.0), "what others send is theirs");
+    // The rate goes without the counters, and they without the rate.
+    assert_eq!(restore(vec![(groups[0].clone(), KNOB, Unlimited)], &mut route)[0].result, PutBack::Done);
+    assert_eq!(left_behind(), "table inet apportion-count\n");
+    counts.count(&groups[1..]).unwrap();
+    assert_eq!((counted(&mut counts, &sends), counted(&mut counts, &other)), (None, Some(0.0)));
+    drop(counts);
+    assert_eq!(left_behind(), "");
+    // What a killed run leaves goes at the next start, and with a rollback of everything.
+    sh("nft add table inet apportion-count");
+    drop(NetworkCounts::new(OUT, hierarchy.clone()).unwrap());
+    assert_eq!(left_behind(), "");
+    sh("nft add table inet apportion-count");
+    remove_network_counts().unwrap();
+    assert_eq!(left_behind(), "");
+    drop(holders);
 }
 
 #[test]

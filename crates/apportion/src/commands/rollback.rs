@@ -11,7 +11,10 @@ use crate::{
 };
 use anyhow::bail;
 use apportion_core::{Decision, DecisionId};
-use apportion_host::store::{Filter, Store};
+use apportion_host::{
+    act::remove_network_counts,
+    store::{Filter, Store},
+};
 use std::{collections::BTreeSet, path::Path};
 
 /// Puts knobs back: through the running loop where there is one, else directly.
@@ -53,6 +56,11 @@ fn decision_path(id: u64) -> String {
 /// Without a loop, recorded values are put back as they are. The workloads are held for a day first, so that a loop that is
 /// started again does not undo the undoing.
 fn directly(store: &Store, args: &args::Rollback) -> anyhow::Result<()> {
+    if args.all
+        && let Err(error) = remove_network_counts()
+    {
+        tracing::info!("what a killed run may have left to count sending was not looked for: {error}");
+    }
     let undos = wanted(store, args)?;
     if undos.is_empty() {
         return Err(nothing());

@@ -14,7 +14,9 @@ use crate::{config::Config, signals::Signals, web};
 use anyhow::Context as _;
 use apportion_core::{Collector, Executor, LoopState, Outcome, Time, tick::Cadence};
 use apportion_host::{
-    act::{CgroupFiles, DryRun, NetworkRates, Recorded, Route, SystemdUnits, egress_interface, systemd_runs},
+    act::{
+        CgroupFiles, DryRun, NetworkCounts, NetworkRates, Recorded, Route, SystemdUnits, egress_interface, systemd_runs,
+    },
     cgroupfs::Hierarchy,
     collect::{CgroupCollector, MachineCollector, ProcCollector},
     store::{Access, Options, Store},
@@ -92,11 +94,14 @@ pub fn assemble(config: &Config, settings: Settings) -> anyhow::Result<Assembled
     if !settings.apply {
         executor = Box::new(DryRun(route(&hierarchy, false)));
     }
+    // The demonstration leaves the machine's network alone.
+    let counts = (settings.apply && settings.only.is_none()).then(|| counts(&hierarchy)).flatten();
     let daemon = Daemon {
         config: config.clone(),
         collectors: collectors(config, &hierarchy, settings.only.as_deref(), &found)?,
         found,
         machine: MachineCollector::new(hierarchy.clone()),
+        counts,
         own_groups,
         hierarchy,
         history: StoreHistory(Arc::clone(&store)),
@@ -137,6 +142,13 @@ pub fn route(hierarchy: &Hierarchy, with_network: bool) -> Route {
         }
     }
     Route::new(accesses)
+}
+
+/// Counts what services send, where network rates can be set.
+fn counts(hierarchy: &Hierarchy) -> Option<NetworkCounts> {
+    let interface = egress_interface(hierarchy.root()).ok().flatten()?;
+    let counts = NetworkCounts::new(&interface, hierarchy.clone());
+    counts.inspect_err(|error| tracing::info!("what services send is not counted here: {error}")).ok()
 }
 
 fn executor(hierarchy: &Hierarchy, store: &Arc<Store>, apply: bool) -> Box<dyn Executor + Send> {

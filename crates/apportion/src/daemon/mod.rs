@@ -35,12 +35,13 @@ use weights::Weights;
 
 use anyhow::Context as _;
 use apportion_core::{
-    Assessment, Batch, Collector, Executor, Forecaster, Instructed, LoopState, Metric, Policy, Problem, Snapshot,
-    TickReport, Time, WorkloadId, tick::Parts,
+    Assessment, Batch, Collector, Executor, Forecaster, Instructed, Knob, LoopState, Metric, Mode, Policy, Problem,
+    Snapshot, TickReport, Time, WorkloadId, WorkloadState, metric::name, tick::Parts,
 };
 use apportion_host::{
+    act::NetworkCounts,
     cgroupfs::Hierarchy,
-    collect::MachineCollector,
+    collect::{MachineCollector, merge},
     store::{Store, WriteError},
 };
 use apportion_planner::{AtWork, instructions::REMEMBER_S, prepare::Remembered};
@@ -60,6 +61,8 @@ pub struct Daemon {
     collectors: Vec<Box<dyn Collector + Send>>,
     found: prometheus::Found,
     machine: MachineCollector,
+    /// What services in the machine's own network send; only where knobs are written.
+    counts: Option<NetworkCounts>,
     own_groups: BTreeSet<String>,
     hierarchy: Hierarchy,
     store: Arc<Store>,
@@ -159,6 +162,7 @@ impl Daemon {
         problems.extend(self.store.clock_problem());
         self.renew_weights(&mut problems);
         let snapshot = self.look(batch, now, &mut problems);
+        problems.extend(self.count_sending(&snapshot));
         let report = self.tick(&snapshot);
         note(&mut problems, self.store.record_tick(&report, &self.state, now));
         self.backend.note(&self.state, &report.assessed);
@@ -191,10 +195,10 @@ impl Daemon {
     }
 
     fn collect(&mut self, now: Time) -> Batch {
-        let mut all = self.machine.collect(now);
-        for collector in &mut self.collectors {
-            all.append(collector.collect(now));
-        }
+        let machine = self.machine.collect(now);
+        let others = self.collectors.iter_mut().map(|collector| collector.collect(now));
+        // Last: a group with a network of its own is counted by its interfaces.
+        let all = merge(std::iter::once(machine).chain(others).chain(self.counts.iter_mut().map(|it| it.collect(now))));
         self.found.know(all.workloads.iter().map(|workload| workload.id.clone()));
         all
     }
@@ -220,6 +224,22 @@ impl Daemon {
             problems.push(Problem { place: "store".to_owned(), what: why.clone() });
         }
         view.snapshot(now, self.machine.capacity(), batch.workloads)
+    }
+
+    /// Has what managed services send counted from now on, where their rate can be set and no query of theirs tells it.
+    fn count_sending(&mut self, snapshot: &Snapshot) -> Option<Problem> {
+        let Self { counts, config, .. } = self;
+        let is_told =
+            |id: &WorkloadId| config.rule(id).is_some_and(|rule| rule.queries.contains_key(name::NETWORK_SEND));
+        let is_managed = |state: &&WorkloadState| {
+            state.standing.mode == Mode::Apply
+                && state.settings.contains_key(&Knob::NetworkSendMax)
+                && !is_told(&state.workload.id)
+        };
+        let counts = counts.as_mut()?;
+        let managed = snapshot.workloads.values().filter(is_managed).map(|state| &state.workload);
+        let error = counts.count(managed).err()?;
+        Some(Problem { place: counts.name().to_owned(), what: error.to_string() })
     }
 
     /// What sentences of people are held against until the next turn.

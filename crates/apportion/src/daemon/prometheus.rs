@@ -2,7 +2,7 @@
 
 use crate::config::{Config, Rule, is_pattern};
 use anyhow::Context as _;
-use apportion_core::{Batch, Collector, Problem, Time, Window, Workload, WorkloadId, matches};
+use apportion_core::{Batch, Collector, Problem, Time, Window, Workload, WorkloadId};
 use apportion_host::{
     collect::{Auth, PrometheusCollector, PrometheusConfig, Query, QueryGroup, SecretFrom},
     store::Store,
@@ -143,8 +143,7 @@ fn whole(config: &Config) -> Vec<QueryGroup> {
 
 /// The figures of workloads that were found and whose first rule is a pattern with queries.
 fn templates(config: &Config, found: &BTreeSet<WorkloadId>) -> Vec<QueryGroup> {
-    let rule = |id: &WorkloadId| config.rules.iter().find(|rule| matches(&rule.pattern, id.as_str()));
-    let asked = |id: &WorkloadId| rule(id).filter(|rule| is_pattern(&rule.pattern) && !rule.queries.is_empty());
+    let asked = |id: &WorkloadId| config.rule(id).filter(|rule| is_pattern(&rule.pattern) && !rule.queries.is_empty());
     // A brace in a name would be read as a label.
     let plain = found.iter().filter(|id| !id.as_str().contains(['{', '}']));
     plain.filter_map(|id| Some(group(asked(id)?, id.as_str()))).collect()

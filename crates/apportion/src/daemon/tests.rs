@@ -1,5 +1,7 @@
 //! The loop on a made-up machine with groups of ordinary files: what a person asks of it.
 
+mod network;
+
 use super::*;
 use crate::web::{Action, ActionError};
 use apportion_core::{

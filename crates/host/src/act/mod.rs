@@ -3,7 +3,8 @@
 //! An [`Access`] reaches one sort of knob: files of the cgroup trees ([`CgroupFiles`]), properties of systemd units
 //! ([`SystemdUnits`]), classes of the network's queue ([`NetworkRates`]). [`Route`] is the executor over them: it alone
 //! observes, compares, writes and reads back. [`Recorded`] writes the former value down before any of that, [`DryRun`]
-//! writes nothing, and [`restore`] puts recorded values back. What is checked, and the limits: `docs/acting.md`.
+//! writes nothing, and [`restore`] puts recorded values back. [`NetworkCounts`] turns no knob: it has the kernel count what the
+//! network's is sized for. What is checked, and the limits: `docs/acting.md`.
 
 mod access;
 mod cgroup;
@@ -26,7 +27,7 @@ pub use access::{Access, Order};
 pub use cgroup::CgroupFiles;
 pub use dry_run::DryRun;
 pub use error::ActError;
-pub use network::{NetworkRates, egress_interface};
+pub use network::{NetworkCounts, NetworkRates, Nft, egress_interface, remove_network_counts};
 pub use own_group::OwnGroup;
 pub use recorded::{Journal, Recorded};
 pub use restore::{PutBack, Restored, restore};

@@ -20,6 +20,7 @@ pub use cgroup::CgroupCollector;
 pub use container::{Container, docker_labels, identify, oci_labels};
 pub use groups::{Group, Shape, is_shared, select, shape};
 pub use machine::MachineCollector;
+pub(crate) use netns::is_in_ours;
 pub use proc_files::{
     DiskStat, Interface, MachineCpu, MachineMemory, ProcessStat, parse_default_route, parse_diskstats, parse_loadavg,
     parse_machine_cpu, parse_meminfo, parse_net_dev, parse_process_io, parse_process_stat, parse_statm, parse_uptime,
@@ -82,7 +83,7 @@ fn noted<T>(read: Result<Option<T>, Error>, problems: &mut Vec<Problem>) -> Opti
 
 /// Counts and bytes as the samples hold them.
 #[allow(clippy::cast_precision_loss, reason = "exact below 2^53: 8 PiB, 285 years of microseconds")]
-const fn real(value: u64) -> f64 {
+pub(crate) const fn real(value: u64) -> f64 {
     value as f64
 }
 

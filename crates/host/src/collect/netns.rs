@@ -18,7 +18,7 @@ pub(crate) struct Namespaces<'a> {
 
 impl<'a> Namespaces<'a> {
     pub(crate) fn new(root: &'a Path) -> Self {
-        let own = namespace(root, 1);
+        let own = namespace(root, "1");
         Self { root, is_known: own.is_some(), taken: own.into_iter().collect() }
     }
 
@@ -28,14 +28,21 @@ impl<'a> Namespaces<'a> {
             return None;
         }
         let pid = first_process(group_dir, reader)?;
-        let namespace = namespace(self.root, pid)?;
+        let namespace = namespace(self.root, &pid.to_string())?;
         self.taken.insert(namespace).then_some(pid)
     }
 }
 
+/// Whether the first process of a group (or of a group below it) is in the network that this process is in; `None` without a process,
+/// or where that is closed to us.
+pub(crate) fn is_in_ours(root: &Path, group_dir: &Path, reader: &mut Reader) -> Option<bool> {
+    let pid = first_process(group_dir, reader)?;
+    Some(namespace(root, &pid.to_string())? == namespace(root, "self")?)
+}
+
 /// The name of a process's network namespace, such as `net:[4026531840]`; `None` when it is gone or closed to us.
-fn namespace(root: &Path, pid: u32) -> Option<PathBuf> {
-    fs::read_link(root.join(format!("proc/{pid}/ns/net"))).ok()
+fn namespace(root: &Path, process: &str) -> Option<PathBuf> {
+    fs::read_link(root.join(format!("proc/{process}/ns/net"))).ok()
 }
 
 fn first_process(dir: &Path, reader: &mut Reader) -> Option<u32> {

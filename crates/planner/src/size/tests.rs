@@ -332,22 +332,30 @@ fn what_is_forecast_to_come_raises_ahead_and_never_cuts() {
 
 #[test]
 fn use_at_the_limit_hides_demand() {
-    let mut scene = Scene::new(vec![1.0; 3 * DAY], &[Knob::CpuQuota]);
-    for (limit, least) in [(1.0, 1.5), (1.005, 1.5), (1.2, 1.0)] {
-        scene.settings.insert(Knob::CpuQuota, Setting::Value(limit));
-        let value = scene.wants().remove(0).value;
-        assert!(value >= least && (value < 1.3) == (limit > 1.1), "limit {limit}: {value}");
+    let check = |knob, unit: f32, limit: f64, is_met: bool| {
+        let mut scene = Scene::new(vec![unit; 3 * DAY], &[knob]);
+        scene.settings.insert(knob, Setting::Value(limit * f64::from(unit)));
+        let value = scene.wants().remove(0).value / f64::from(unit);
+        assert!(if is_met { value >= 1.5 } else { value < 1.3 }, "limit {limit}: {value}");
+    };
+    for (limit, of_cpu, of_network) in
+        [(1.0, true, true), (1.005, true, true), (1.06, false, true), (1.2, false, false)]
+    {
+        check(Knob::CpuQuota, 1.0, limit, of_cpu);
+        check(Knob::NetworkSendMax, 1e7, limit, of_network);
     }
 }
 
 #[test]
 fn a_constant_does_not_meet_its_own_limit() {
-    let mut scene = Scene::new(vec![1.0; 20 * DAY], &[Knob::CpuQuota]);
-    scene.standing.violation_share = 0.1;
-    for _ in 0..3 {
-        let value = scene.wants().remove(0).value;
-        assert!((1.01..1.15).contains(&value), "{value}");
-        scene.settings.insert(Knob::CpuQuota, Setting::Value(value));
+    for (knob, unit, least) in [(Knob::CpuQuota, 1.0, 1.01), (Knob::NetworkSendMax, 1e7_f32, 1.07)] {
+        let mut scene = Scene::new(vec![unit; 20 * DAY], &[knob]);
+        scene.standing.violation_share = 0.1;
+        for _ in 0..3 {
+            let value = scene.wants().remove(0).value;
+            assert!((least..1.15).contains(&(value / f64::from(unit))), "{value}");
+            scene.settings.insert(knob, Setting::Value(value));
+        }
     }
 }
 
@@ -375,12 +383,8 @@ fn margins_and_bounds_are_kept() {
 
 #[test]
 fn nothing_known_is_nothing_wanted() {
-    assert!(
-        Scene::new(vec![], &[Knob::CpuQuota])
-            .history
-            .series(&"w".into(), &"m".into(), Window::last(Time::default(), 300, 3))
-            .is_none()
-    );
+    let window = Window::last(Time::default(), 300, 3);
+    assert!(Scene::new(vec![], &[Knob::CpuQuota]).history.series(&"w".into(), &"m".into(), window).is_none());
     let mut scene = Scene::new(vec![f32::NAN; 50], &[Knob::CpuQuota]);
     assert!(scene.wants().is_empty());
     scene.settings.clear();

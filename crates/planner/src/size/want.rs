@@ -45,8 +45,7 @@ const USED_S: i64 = 86_400;
 const LOOK_BACK_S: i64 = 7 * 86_400;
 /// Below this span of history a workload is new, seconds.
 const NEW_S: f64 = 86_400.0;
-/// Use within this share of the limit met the limit; what is then given on top, as a factor.
-const AT_LIMIT_SHARE: f64 = 0.01;
+/// Where use met the limit, this is given on top, as a factor.
 const PAST_LIMIT: f64 = 1.5;
 /// The window in which finer samples are held against steps, seconds; the finest grid; and the most that may be added for them.
 const BURST_S: i64 = 7_200;
@@ -100,11 +99,11 @@ fn want(tracks: &Tracks, input: &AssessInput<'_>, knob: Knob) -> Option<Want> {
     // Where nothing finer is measured, the track has counted all that hurt: what people allow is no reason to widen.
     let margin = if finer.is_none() && step_s > FINEST_S && is_kept { 1.0 } else { (input.margin)(knob).max(1.0) };
     let ahead = (input.announced)(&metric, ahead(input.now, step_s));
-    let at_limit = past_limit(input.settings.get(&knob).copied(), &past);
+    let at_limit = past_limit(knob, input.settings.get(&knob).copied(), &past);
     let coming = input.forecasts.get(&metric).and_then(|forecast| coming(forecast, input.now, risk));
     let coming = coming.filter(|coming| *coming > known || !ahead.is_empty()).unwrap_or(0.0);
     let wide = margin * finer.unwrap_or(1.0);
-    let enough = |kept: f64| clear_of_use(kept, &past).max(at_limit);
+    let enough = |kept: f64| clear_of_use(knob, kept, &past).max(at_limit);
     let usual = round_up(knob, enough(kept) * wide);
     let seen_s = seen as f64 * f64::from(step_s);
     let is_new = seen_s < NEW_S;
@@ -113,7 +112,7 @@ fn want(tracks: &Tracks, input: &AssessInput<'_>, knob: Knob) -> Option<Want> {
     let kept = enough(announced(kin.map_or(kept, |kin| kin.enough.max(most_used)), &ahead, &past));
     let needed = kept.max(coming) * wide + if knob == Knob::MemoryMax { growth(&past) } else { 0.0 };
     let asked = input.standing.asked.get(&knob).copied().unwrap_or_default();
-    let needed = as_asked(needed, asked, &past);
+    let needed = as_asked(knob, needed, asked, &past);
     let bounds = input.standing.bounds.get(&knob).copied().unwrap_or_default();
     let value = bounds.hold(round_up(knob, needed.min(f64::from(f32::MAX))));
     let binding = match () {
@@ -181,13 +180,13 @@ fn announced(kept: f64, ahead: &Announced, past: &Series) -> f64 {
 }
 
 /// What people asked for beyond what is needed; what they would do without is taken away down to the use of the last hour.
-fn as_asked(needed: f64, asked: Asked, past: &Series) -> f64 {
+fn as_asked(knob: Knob, needed: f64, asked: Asked, past: &Series) -> f64 {
     let wanted = (needed * asked.factor + asked.added).max(0.0);
     if wanted >= needed {
         return wanted;
     }
     let used = past.tail(steps(AHEAD_S, past.step_s).max(1)).present().map(f64::from).fold(0.0, f64::max);
-    wanted.max((used * (1.0 + 1.1 * AT_LIMIT_SHARE)).min(needed))
+    wanted.max((used * clear(knob)).min(needed))
 }
 
 fn risk(knob: Knob, violation_share: f64) -> f64 {
@@ -214,18 +213,29 @@ fn coming(forecast: &Forecast, now: Time, risk: f64) -> Option<f64> {
     (first..=last).filter_map(at).max_by(f64::total_cmp)
 }
 
+/// Use within this share of the limit met the limit. What is sent is counted before the card cuts it into packets, whose headers
+/// the limit counts: up to 6 % (TCP over IPv6 in frames of 1,500 bytes).
+const fn at_limit_share(knob: Knob) -> f64 {
+    if matches!(knob, Knob::NetworkSendMax) { 0.07 } else { 0.01 }
+}
+
+/// The least factor above use at which use does not seem to have met the limit.
+const fn clear(knob: Knob) -> f64 {
+    1.0 + 1.1 * at_limit_share(knob)
+}
+
 /// `kept`, unless it lies so near the last use that use would seem to have met it.
-fn clear_of_use(kept: f64, past: &Series) -> f64 {
-    let used = past.values.last().map_or(0.0, |used| f64::from(*used));
-    let near = (1.0 - AT_LIMIT_SHARE..1.0 + AT_LIMIT_SHARE).contains(&(kept / used));
-    if near { used * (1.0 + 1.1 * AT_LIMIT_SHARE) } else { kept }
+fn clear_of_use(knob: Knob, kept: f64, past: &Series) -> f64 {
+    let (used, share) = (past.values.last().map_or(0.0, |used| f64::from(*used)), at_limit_share(knob));
+    let near = (1.0 - share..1.0 + share).contains(&(kept / used));
+    if near { used * clear(knob) } else { kept }
 }
 
 /// More than is allotted, where the last step used just that; else 0.
-fn past_limit(setting: Option<Setting>, past: &Series) -> f64 {
+fn past_limit(knob: Knob, setting: Option<Setting>, past: &Series) -> f64 {
     let limit = setting.and_then(Setting::value).filter(|limit| *limit > 0.0);
     let used = past.values.last().map(|used| f64::from(*used));
-    let met = limit.zip(used).filter(|(limit, used)| (used / limit - 1.0).abs() <= AT_LIMIT_SHARE);
+    let met = limit.zip(used).filter(|(limit, used)| (used / limit - 1.0).abs() <= at_limit_share(knob));
     met.map_or(0.0, |(limit, _)| limit * PAST_LIMIT)
 }
 

@@ -1,0 +1,125 @@
+//! What a service in the machine's own network sends: counted, sized, given more where it needs more. The whole loop, with a link of
+//! numbers in memory.
+
+use super::*;
+use apportion_core::{Admitted, Workload, metric::name};
+use apportion_host::act::{ActError, Nft, Recorded};
+use std::{
+    os::unix::fs::symlink,
+    sync::{Mutex, MutexGuard},
+};
+
+/// One group's counter of `nft`, and the rate that is set for it.
+#[derive(Default)]
+struct Link {
+    counter: Option<(String, f64)>,
+    rate_bytes_per_s: Option<f64>,
+}
+
+#[derive(Clone, Default)]
+struct Network(Arc<Mutex<Link>>);
+
+impl Network {
+    fn link(&self) -> MutexGuard<'_, Link> {
+        self.0.lock().unwrap()
+    }
+
+    fn nft(&self) -> Nft {
+        let link = Arc::clone(&self.0);
+        Box::new(move |arguments, script| run(&mut link.lock().unwrap(), arguments, script))
+    }
+
+    /// Sends what is wanted for so long, as far as the rate lets it.
+    fn send(&self, wanted_bytes_per_s: f64, s: f64) {
+        let mut link = self.link();
+        let sent = wanted_bytes_per_s.min(link.rate_bytes_per_s.unwrap_or(f64::INFINITY)) * s;
+        link.counter.iter_mut().for_each(|(_, bytes)| *bytes += sent);
+    }
+}
+
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bytes")]
+fn run(link: &mut Link, arguments: &[&str], script: &str) -> Result<String, ActError> {
+    if arguments[0] == "-j" {
+        let (name, bytes) = link.counter.clone().unwrap();
+        let counter = serde_json::json!({ "counter": { "name": name, "packets": 0, "bytes": bytes as u64 } });
+        return Ok(serde_json::json!({ "nftables": [counter] }).to_string());
+    }
+    for line in script.lines() {
+        match line.split(' ').collect::<Vec<_>>()[..] {
+            ["delete", "table", ..] => link.counter = None,
+            ["add", "counter", .., name] => link.counter = Some((name.to_owned(), 0.0)),
+            _ => {}
+        }
+    }
+    Ok(String::new())
+}
+
+impl Executor for Network {
+    fn name(&self) -> &'static str {
+        "network"
+    }
+    fn observe(&self, _: &Workload, knob: Knob) -> Option<Setting> {
+        let rate = self.link().rate_bytes_per_s;
+        (knob == Knob::NetworkSendMax).then(|| rate.map_or(Setting::Unlimited, Value))
+    }
+    fn apply(&mut self, change: &Admitted) -> Outcome {
+        self.link().rate_bytes_per_s = change.to().value();
+        Outcome::Applied { read_back: change.to() }
+    }
+}
+
+/// A loop that manages one group by these rules, on that link.
+fn managed(rules: &str) -> (World, Network) {
+    let config = Config::parse(rules, Path::new("rules")).unwrap();
+    let mut world = World::within(tempfile::tempdir().unwrap(), &["web"], &config, "recent");
+    for process in ["self", "4242"] {
+        let dir = world.folder.path().join(format!("root/proc/{process}/ns"));
+        fs::create_dir_all(&dir).unwrap();
+        symlink("net:[1]", dir.join("net")).unwrap();
+    }
+    let (network, daemon) = (Network::default(), &mut world.daemon);
+    daemon.counts = Some(NetworkCounts::by(network.nft(), "eth0", daemon.hierarchy.clone()).unwrap());
+    daemon.executor = Box::new(Recorded::new(network.clone(), Ledger(Arc::clone(&daemon.store))));
+    (world, network)
+}
+
+#[test]
+fn what_a_service_sends_is_counted_and_its_rate_sized() {
+    let (mut world, network) = managed("guard = \"brisk\"\n[[workloads]]\nmatch = \"/web\"\napply = true");
+    let mut at_s = 0;
+    let mut run = |world: &mut World, wanted_bytes_per_s: f64, turns: usize| {
+        for _ in 0..turns {
+            at_s += 10;
+            network.send(wanted_bytes_per_s, 10.0);
+            world.daemon.turn(START.plus_s(at_s));
+        }
+        network.link().rate_bytes_per_s
+    };
+    assert_eq!(run(&mut world, 5e6, 3), None, "counting limits nothing");
+    let latest = world.daemon.store.latest(&"/web".into());
+    assert_eq!(latest[&Metric::new(name::NETWORK_SEND)].value, 5e6);
+    // Seen for ten minutes, it has at the most twice what it used; then it wants four times that.
+    let rate = run(&mut world, 5e6, 60).unwrap();
+    assert!((5.35e6..10.5e6).contains(&rate), "{rate}");
+    let rate = run(&mut world, 2e7, 180).unwrap();
+    assert!(rate > 2e7, "{rate}");
+    let decisions = world.daemon.store.decisions(&apportion_host::store::Filter::default()).unwrap();
+    let first = decisions.iter().rfind(|decision| decision.is_applied()).unwrap();
+    let used = first.change.reason.used.as_ref().unwrap();
+    assert!((used.max / 5e6 - 1.0).abs() < 0.01 && !first.change.reason.is_bound_alone(), "{first:?}");
+    assert_eq!(world.changed(), [("/web".to_owned(), Knob::NetworkSendMax, Setting::Unlimited)]);
+    world.roll_back("/web").unwrap();
+    assert_eq!((network.link().rate_bytes_per_s, world.changed()), (None, vec![]));
+    drop(world);
+    assert_eq!(network.link().counter, None, "the table ends with the run");
+}
+
+#[test]
+fn what_a_query_tells_or_nobody_manages_is_not_counted() {
+    let told = "[[workloads]]\nmatch = \"/web\"\napply = true\nqueries = { network_send_bytes_per_s = 'sum(sent)' }";
+    for rules in [told, "", "[[workloads]]\nmatch = \"/web\"\nbounds = { cpu_quota_cores = [0.1, 4] }"] {
+        let (mut world, network) = managed(rules);
+        (1..4).for_each(|turn| drop(world.daemon.turn(START.plus_s(10 * turn))));
+        assert_eq!(network.link().counter, None, "{rules}");
+    }
+}
