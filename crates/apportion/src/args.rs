@@ -254,18 +254,18 @@ pub struct Tell {
     pub second: TextModelArgs,
 }
 
-/// A larger text model that gives a second opinion.
+/// A larger text model.
 #[derive(Clone, Debug, Default, Args)]
 pub struct TextModelArgs {
-    /// Have a larger text model read the sentence too: the address of an OpenAI-compatible API (http://127.0.0.1:8080/v1), or a
-    /// GGUF file that is run here. Names are replaced by aliases before anything is sent. Where it reads otherwise a person is asked, whatever --yes says.
-    /// The key, where one is needed, is taken from APPORTION_LLM_KEY.
+    /// A larger text model: the address of an OpenAI-compatible API (http://127.0.0.1:8080/v1), or a GGUF file that is run here. It reads
+    /// what is told too, and where it reads otherwise a person is asked, whatever --yes says; of what is asked it gives other words with --reword.
+    /// Names are replaced by aliases before anything is sent. The key, where one is needed, is taken from APPORTION_LLM_KEY.
     #[arg(long, env = "APPORTION_LLM", value_name = "URL|FILE")]
     pub llm: Option<String>,
     /// Name of the model at that address.
     #[arg(long, env = "APPORTION_LLM_MODEL", value_name = "NAME", default_value = "default")]
     pub llm_model: String,
-    /// How long its answer may take, seconds; without one the reader's result stands.
+    /// How long its answer may take, seconds; without one what was read or worded here stands.
     #[arg(long, env = "APPORTION_LLM_TIMEOUT_S", value_name = "S", default_value_t = 20)]
     pub llm_timeout: u32,
 }
@@ -290,6 +290,13 @@ pub struct Ask {
     /// Print the answer with the typed question and the records as JSON.
     #[arg(long)]
     pub json: bool,
+    /// Have the larger text model of --llm put the answer in other words, above Apportion's own. Its figures, times and names are held
+    /// against the records; where one is not there, its words are dropped and that is said.
+    #[arg(long)]
+    pub reword: bool,
+    /// Who rewords.
+    #[command(flatten)]
+    pub model: TextModelArgs,
 }
 
 /// Arguments of `instructions`.

@@ -2,93 +2,25 @@
 //! is the same whatever the model does.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
-use apportion::text_model::{Endpoint, Second, TextModel as _, second};
+mod fake_model;
+
+use apportion::text_model::{Endpoint, OPINION_MOST_TOKENS, Prompt, Second, TextModel as _, second};
+use apportion_language::opinion::{self, Aliases};
+use fake_model::{KEY, Server, forever, hang, respond};
 use serde_json::{Value, json};
 use std::{
-    io::{BufRead as _, BufReader, Read as _, Write},
-    net::{TcpListener, TcpStream},
+    io::Write as _,
+    net::TcpListener,
     path::Path,
     process::{Command, Stdio},
-    sync::{Arc, Mutex},
-    thread,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-const KEY: &str = "sk-very-secret-42";
 const SENTENCE: &str = "expect 3x traffic on checkout tonight 20:00-22:00";
 const RIGHT: &str = r#"{"kind":"event","workloads":["workload-1"],"resource":"requests","effect":"multiply","direction":null,"level":null}"#;
 const WRONG: &str =
     r#"{"kind":"rule","workloads":[],"resource":"cpu","effect":"at_most","direction":null,"level":null}"#;
-
-/// How a server answers, given the connection after the request was read.
-type Behaviour = Box<dyn Fn(&mut TcpStream) -> std::io::Result<()> + Send>;
-
-struct Server {
-    url: String,
-    /// Heads and bodies of the requests.
-    asked: Arc<Mutex<Vec<(String, String)>>>,
-}
-
-impl Server {
-    fn start(behaviour: impl Fn(&mut TcpStream) -> std::io::Result<()> + Send + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}/v1", listener.local_addr().unwrap());
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let (heard, behaviour): (_, Behaviour) = (Arc::clone(&asked), Box::new(behaviour));
-        thread::spawn(move || {
-            for stream in listener.incoming() {
-                let mut stream = stream.unwrap();
-                heard.lock().unwrap().push(request(&stream));
-                let _ = behaviour(&mut stream);
-            }
-        });
-        Self { url, asked }
-    }
-
-    fn says(content: &str) -> Self {
-        Self::completes(&json!({ "choices": [{ "message": { "content": content }, "finish_reason": "stop" }] }))
-    }
-
-    fn completes(completion: &Value) -> Self {
-        let body = completion.to_string();
-        Self::start(move |stream| respond(stream, "200 OK", &body))
-    }
-
-    fn fails(status: &'static str, body: &'static str) -> Self {
-        Self::start(move |stream| respond(stream, status, body))
-    }
-}
-
-fn request(stream: &TcpStream) -> (String, String) {
-    let mut reader = BufReader::new(stream);
-    let (mut head, mut line) = (String::new(), String::new());
-    while reader.read_line(&mut line).unwrap() > 2 {
-        head += &std::mem::take(&mut line).to_lowercase();
-    }
-    let length = head.split("content-length: ").nth(1).unwrap().lines().next().unwrap().parse().unwrap();
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).unwrap();
-    (head, String::from_utf8(body).unwrap())
-}
-
-fn respond(stream: &mut TcpStream, status: &str, body: &str) -> std::io::Result<()> {
-    let length = body.len();
-    write!(stream, "HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}")
-}
-
-fn hang(_: &mut TcpStream) -> std::io::Result<()> {
-    thread::sleep(Duration::from_secs(30));
-    Ok(())
-}
-
-/// A head, then `chunk` again and again.
-fn forever(stream: &mut TcpStream, chunk: &[u8], pause: Duration) -> std::io::Result<()> {
-    write!(stream, "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n")?;
-    loop {
-        stream.write_all(chunk)?;
-        thread::sleep(pause);
-    }
-}
 
 fn ask(url: &str) -> Second {
     let endpoint = Endpoint::new(url, "m", Some(KEY.to_owned()), 1).unwrap();
@@ -306,6 +238,10 @@ fn no_proxy_sees_what_is_sent_without_tls() {
     assert_eq!(model.asked.lock().unwrap().len(), 4);
 }
 
+fn prompt<'a>(aliases: &'a Aliases, schema: &'a Value) -> Prompt<'a> {
+    Prompt { task: opinion::TASK, text: aliases.text(), schema, most_tokens: OPINION_MOST_TOKENS }
+}
+
 #[test]
 fn a_real_llama_cpp_server_answers_in_the_schema() {
     let Ok(url) = std::env::var("APPORTION_TEST_LLM") else {
@@ -313,11 +249,10 @@ fn a_real_llama_cpp_server_answers_in_the_schema() {
         return;
     };
     let endpoint = Endpoint::new(&url, "default", None, 120).unwrap();
-    let aliases = apportion_language::opinion::Aliases::of(SENTENCE, &["checkout".to_owned()], &[]);
-    let schema = apportion_language::opinion::schema(&aliases);
-    let answer = endpoint.answer(apportion_language::opinion::TASK, aliases.text(), &schema).unwrap();
+    let aliases = Aliases::of(SENTENCE, &["checkout".to_owned()], &[]);
+    let answer = endpoint.answer(prompt(&aliases, &opinion::schema(&aliases))).unwrap();
     // A small model is wrong more often than not; the form is what is held to here.
-    apportion_language::opinion::Opinion::parse(&answer, &aliases).unwrap_or_else(|error| panic!("{error}"));
+    opinion::Opinion::parse(&answer, &aliases).unwrap_or_else(|error| panic!("{error}"));
 }
 
 #[test]
@@ -337,10 +272,10 @@ fn a_model_in_this_process_answers_in_the_schema() {
         return;
     };
     let model = apportion::text_model::Local::open(path.as_ref(), 300).unwrap();
-    let aliases = apportion_language::opinion::Aliases::of(SENTENCE, &["checkout".to_owned()], &[]);
-    let schema = apportion_language::opinion::schema(&aliases);
-    let ask = || model.answer(apportion_language::opinion::TASK, aliases.text(), &schema).unwrap();
+    let aliases = Aliases::of(SENTENCE, &["checkout".to_owned()], &[]);
+    let schema = opinion::schema(&aliases);
+    let ask = || model.answer(prompt(&aliases, &schema)).unwrap();
     let answer = ask();
-    apportion_language::opinion::Opinion::parse(&answer, &aliases).unwrap_or_else(|error| panic!("{answer}: {error}"));
+    opinion::Opinion::parse(&answer, &aliases).unwrap_or_else(|error| panic!("{answer}: {error}"));
     assert_eq!(answer, ask(), "with what was read before, it answers otherwise");
 }

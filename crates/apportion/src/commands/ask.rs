@@ -11,6 +11,7 @@ use crate::{
     ask::{Answered, StoreSources, ask},
     config::Config,
     encoder_model::reader,
+    text_model::{self, TextModel},
     web::{Footing, View, WorkloadNow},
 };
 use anyhow::Context as _;
@@ -23,6 +24,7 @@ use std::{collections::BTreeMap, sync::Arc};
 const SEEN_WITHIN_S: i64 = 30 * DAY_S;
 /// Decisions that are looked through for what a workload has.
 const LOOK_BACK: usize = 1_000;
+const NO_MODEL: &str = "--reword needs a larger text model: name one with --llm or APPORTION_LLM";
 
 /// Answers a question.
 ///
@@ -31,18 +33,54 @@ const LOOK_BACK: usize = 1_000;
 pub fn run(global: &Global, args: &args::Ask) -> anyhow::Result<()> {
     let now = args.now.as_deref().map(interpret::time).transpose()?.unwrap_or_else(Zoned::now);
     let said = Said { text: args.question.join(" "), now, also: Vec::new() };
+    let model = if args.reword { Some(args.model.open()?.context(NO_MODEL)?) } else { None };
     let answer = answer(global, &said)?;
+    let reworded = model.filter(|_| answer.answered).map(|model| reworded(global, &said, &answer, model.as_ref()));
     if args.json {
-        say(&serde_json::to_string_pretty(&answer)?);
+        say(&serde_json::to_string_pretty(&as_json(&answer, reworded)?)?);
         return if answer.answered { Ok(()) } else { Err(NothingFound("nothing was found".to_owned()).into()) };
     }
     if !answer.answered {
         return Err(NothingFound(answer.words).into());
     }
-    say(&answer.words);
-    let rests = if answer.language == "zh" { "依据" } else { "Rests on" };
+    let zh = answer.language == "zh";
+    say(&reworded.map_or_else(|| answer.words.clone(), |reworded| both(&answer.words, reworded, zh)));
+    let rests = if zh { "依据" } else { "Rests on" };
     say(&format!("{rests}: {}", answer.cited.join("; ")));
     Ok(())
+}
+
+/// The answer in the words of a larger model.
+fn reworded(global: &Global, said: &Said, answer: &Answered, model: &dyn TextModel) -> anyhow::Result<String> {
+    let names = Desk::open_to_read(global)?.names(said)?;
+    text_model::reworded(model, answer, &said.now, &names)
+}
+
+/// A model's words above our own, or why there are none.
+fn both(own: &str, reworded: anyhow::Result<String>, zh: bool) -> String {
+    match (reworded, zh) {
+        (Ok(words), false) => {
+            format!(
+                "In a larger model's words (figures and names are checked, the sense is not):\n{words}\nIn Apportion's own:\n{own}"
+            )
+        }
+        (Ok(words), true) => {
+            format!("大模型的说法（数字和名称已核对，意思未核对）：\n{words}\nApportion 自己的说法：\n{own}")
+        }
+        (Err(why), false) => format!("{own}\nNote: not reworded ({why:#})"),
+        (Err(why), true) => format!("{own}\n注意: 大模型没有改写（{why:#}）"),
+    }
+}
+
+/// The answer with what came of rewording, where that was wanted.
+fn as_json(answer: &Answered, reworded: Option<anyhow::Result<String>>) -> anyhow::Result<serde_json::Value> {
+    let mut json = serde_json::to_value(answer)?;
+    match reworded {
+        Some(Ok(words)) => json["reworded"] = words.into(),
+        Some(Err(why)) => json["not_reworded"] = format!("{why:#}").into(),
+        None => {}
+    }
+    Ok(json)
 }
 
 /// What the loop answers, else the store.

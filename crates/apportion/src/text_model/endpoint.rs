@@ -1,6 +1,6 @@
 //! An OpenAI-compatible endpoint (llama.cpp, vLLM, Ollama or a hosted one): one question, one short answer, within one time.
 
-use super::TextModel;
+use super::{Prompt, TextModel};
 use crate::web::is_loopback_name;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -12,8 +12,6 @@ use ureq::{Agent, Proxy};
 
 /// No answer with all that is around it is longer.
 const MOST_BYTES: u64 = 256 * 1_024;
-/// An opinion has about 60 tokens; models that think aloud are cut off.
-pub const MOST_TOKENS: u32 = 256;
 /// That much of what a server says is shown.
 const SHOWN_CHARS: usize = 80;
 
@@ -128,10 +126,10 @@ impl Endpoint {
         if !(200..300).contains(&code) {
             return Err(EndpointError::Status { code, what: self.meaning(code, &text) });
         }
-        self.content(&text)
+        self.content(&text, &body["max_tokens"])
     }
 
-    fn content(&self, body: &[u8]) -> Result<String, EndpointError> {
+    fn content(&self, body: &[u8], most_tokens: &Value) -> Result<String, EndpointError> {
         if body.len() as u64 == MOST_BYTES {
             let most = MOST_BYTES / 1_024;
             return Err(EndpointError::Answer(format!(
@@ -149,7 +147,7 @@ impl Endpoint {
         let choice = choice.ok_or_else(|| EndpointError::Answer("the answer holds no choice".to_owned()))?;
         if choice.finish_reason.as_deref() == Some("length") {
             let what = format!(
-                "the model did not end within {MOST_TOKENS} tokens: take one that answers without thinking aloud"
+                "the model did not end within {most_tokens} tokens: take one that answers without thinking aloud"
             );
             return Err(EndpointError::Answer(what));
         }
@@ -188,14 +186,13 @@ impl Endpoint {
 }
 
 impl TextModel for Endpoint {
-    fn answer(&self, task: &str, sentence: &str, schema: &Value) -> anyhow::Result<String> {
+    fn answer(&self, Prompt { task, text, schema, most_tokens }: Prompt<'_>) -> anyhow::Result<String> {
         let deadline = Instant::now() + Duration::from_secs(self.timeout_s.into());
         let body = |format: Value| {
-            let messages =
-                [json!({ "role": "system", "content": task }), json!({ "role": "user", "content": sentence })];
+            let messages = [json!({ "role": "system", "content": task }), json!({ "role": "user", "content": text })];
             json!({
                 "model": self.model, "messages": messages, "temperature": 0, "seed": 0, "stream": false,
-                "max_tokens": MOST_TOKENS, "response_format": format,
+                "max_tokens": most_tokens, "response_format": format,
             })
         };
         let strict = json!({ "name": "reading", "strict": true, "schema": schema });

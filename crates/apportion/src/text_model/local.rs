@@ -1,8 +1,7 @@
 //! A model in this process, from a GGUF file.
 
-use super::{MOST_TOKENS, TextModel};
+use super::{Prompt, TextModel};
 use apportion_language::local::LocalModel;
-use serde_json::Value;
 use std::{path::Path, time::Duration};
 
 /// A loaded model, and how long an answer may take.
@@ -22,7 +21,7 @@ impl Local {
 }
 
 impl TextModel for Local {
-    fn answer(&self, task: &str, sentence: &str, schema: &Value) -> anyhow::Result<String> {
-        Ok(self.model.answer(task, sentence, schema, MOST_TOKENS as usize, self.timeout)?)
+    fn answer(&self, Prompt { task, text, schema, most_tokens }: Prompt<'_>) -> anyhow::Result<String> {
+        Ok(self.model.answer(task, text, schema, most_tokens as usize, self.timeout)?)
     }
 }

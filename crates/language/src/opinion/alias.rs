@@ -1,13 +1,27 @@
 //! Names of workloads and hosts replaced by aliases before a sentence leaves the machine, and put back after.
 
 use crate::reading::narrow;
+use std::collections::BTreeSet;
 
 /// The names in one sentence, with their aliases.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Aliases {
     text: String,
-    /// Alias and name, lower case, in the order of the sentence.
-    workloads: Vec<(String, String)>,
+    /// The sentence without its names.
+    bare: String,
+    /// In the order of the sentence.
+    workloads: Vec<Alias>,
+    hosts: Vec<Alias>,
+}
+
+/// A name and what stands for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Alias {
+    alias: String,
+    /// Lower case.
+    name: String,
+    /// As it stands where it is first mentioned.
+    written: String,
 }
 
 /// A stretch of the sentence to be replaced.
@@ -22,8 +36,8 @@ impl Aliases {
     /// and whatever has the shape of an address or of a host's full name.
     #[must_use]
     pub fn of(sentence: &str, workloads: &[String], hosts: &[String]) -> Self {
-        // Narrowed as the reader narrows it: a name in full width is the same name.
-        let narrowed: String = sentence.chars().map(narrow).collect();
+        // Narrowed as the reader narrows it: a name in full width is the same name. Lines stay lines.
+        let narrowed: String = sentence.chars().map(|c| if c == '\n' { c } else { narrow(c) }).collect();
         let sentence = narrowed.as_str();
         let lower = sentence.to_ascii_lowercase();
         let mut places = Vec::new();
@@ -31,17 +45,25 @@ impl Aliases {
         mark(&lower, hosts, true, &mut places);
         mark_addresses(&lower, &mut places);
         places.sort_by_key(|place| place.start);
-        let (mut aliases, mut known_hosts) = (Self::default(), Vec::new());
+        let mut aliases = Self::default();
         let mut done = 0;
         for place in places {
-            let name = &lower[place.start..place.end];
-            let alias = if place.is_host { host(&mut known_hosts, name) } else { aliases.workload(name) };
-            aliases.text += &sentence[done..place.start];
+            let written = &sentence[place.start..place.end];
+            let (kind, known) =
+                if place.is_host { ("host", &mut aliases.hosts) } else { ("workload", &mut aliases.workloads) };
+            let alias = alias_of(known, kind, written);
+            aliases.put(&sentence[done..place.start]);
             aliases.text += &alias;
+            aliases.bare.push(' ');
             done = place.end;
         }
-        aliases.text += &sentence[done..];
+        aliases.put(&sentence[done..]);
         aliases
+    }
+
+    fn put(&mut self, words: &str) {
+        self.text += words;
+        self.bare += words;
     }
 
     /// The sentence with aliases.
@@ -50,33 +72,72 @@ impl Aliases {
         &self.text
     }
 
+    /// The sentence without its names.
+    #[must_use]
+    pub fn bare(&self) -> &str {
+        &self.bare
+    }
+
+    /// The names of workloads and hosts in the sentence, lower case.
+    #[must_use]
+    pub fn names(&self) -> BTreeSet<String> {
+        self.workloads.iter().chain(&self.hosts).map(|known| known.name.clone()).collect()
+    }
+
     /// The aliases of workloads, in the order of the sentence.
     pub fn workloads(&self) -> impl Iterator<Item = &str> {
-        self.workloads.iter().map(|(alias, _)| alias.as_str())
+        self.workloads.iter().map(|known| known.alias.as_str())
     }
 
-    /// The name behind a workload's alias.
+    /// The name behind a workload's alias, lower case.
     #[must_use]
     pub fn name(&self, alias: &str) -> Option<&str> {
-        self.workloads.iter().find(|(known, _)| known == alias).map(|(_, name)| name.as_str())
+        self.workloads.iter().find(|known| known.alias == alias).map(|known| known.name.as_str())
     }
 
-    fn workload(&mut self, name: &str) -> String {
-        if let Some((alias, _)) = self.workloads.iter().find(|(_, known)| known == name) {
-            return alias.clone();
+    /// Another text with the names put back where their aliases stand.
+    ///
+    /// # Errors
+    /// What has the form of an alias and is none.
+    pub fn restored(&self, text: &str) -> Result<String, String> {
+        let (mut restored, mut done) = (String::new(), 0);
+        let mut start = 0;
+        for (word, gap) in stretches(text, joins) {
+            let begin = start + gap;
+            start = begin + word.len();
+            if let Some(name) = self.behind(word)? {
+                restored += &text[done..begin];
+                restored += name;
+                done = start;
+            }
         }
-        let alias = format!("workload-{}", self.workloads.len() + 1);
-        self.workloads.push((alias.clone(), name.to_owned()));
-        alias
+        Ok(restored + &text[done..])
+    }
+
+    /// The name behind a word that has the form of an alias.
+    fn behind(&self, word: &str) -> Result<Option<&str>, String> {
+        let lower = word.to_ascii_lowercase();
+        let formed = ["workload-", "host-"].iter().any(|kind| {
+            lower.strip_prefix(kind).is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|c| c.is_ascii_digit()))
+        });
+        let known = self.workloads.iter().chain(&self.hosts).find(|known| known.alias == lower);
+        match known {
+            Some(known) => Ok(Some(&known.written)),
+            None if formed => Err(word.to_owned()),
+            None => Ok(None),
+        }
     }
 }
 
-fn host(known: &mut Vec<String>, name: &str) -> String {
-    let at = known.iter().position(|host| host == name).unwrap_or_else(|| {
-        known.push(name.to_owned());
-        known.len() - 1
-    });
-    format!("host-{}", at + 1)
+/// The alias of a name, the same for the same name.
+fn alias_of(known: &mut Vec<Alias>, kind: &str, written: &str) -> String {
+    let name = written.to_ascii_lowercase();
+    if let Some(known) = known.iter().find(|known| known.name == name) {
+        return known.alias.clone();
+    }
+    let alias = format!("{kind}-{}", known.len() + 1);
+    known.push(Alias { alias: alias.clone(), name, written: written.to_owned() });
+    alias
 }
 
 /// Every whole-word occurrence of each name that lies in none found before.
@@ -145,9 +206,13 @@ fn is_v6(text: &str) -> bool {
 
 /// True where no letter, digit or joining mark stands beside it: Chinese characters and blanks end a name.
 fn is_whole(lower: &str, place: &Place) -> bool {
-    let joins = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     !lower[..place.start].chars().next_back().is_some_and(joins)
         && !lower[place.end..].chars().next().is_some_and(joins)
+}
+
+/// What words of a name are made of.
+fn joins(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '-' | '_')
 }
 
 fn is_free(places: &[Place], place: &Place) -> bool {
@@ -188,6 +253,16 @@ mod tests {
         let aliases = Aliases::of("Checkout and nginx", &["nginx".to_owned(), "checkout".to_owned()], &[]);
         assert_eq!(aliases.workloads().collect::<Vec<_>>(), ["workload-1", "workload-2"]);
         assert_eq!((aliases.name("workload-1"), aliases.name("workload-3")), (Some("checkout"), None));
+        let aliases = Aliases::of("Checkout on db1.example.com", &["checkout".to_owned()], &[]);
+        assert_eq!(aliases.names().into_iter().collect::<Vec<_>>(), ["checkout", "db1.example.com"]);
+        assert_eq!(aliases.bare(), "  on  ");
+        let put_back = |text: &str| aliases.restored(text);
+        assert_eq!(
+            put_back("host-1: Workload-1, 由workload-1."),
+            Ok("db1.example.com: Checkout, 由Checkout.".to_owned())
+        );
+        assert_eq!(put_back("workload-12 is slow"), Err("workload-12".to_owned()));
+        assert_eq!(put_back("my-workload-1 and workload-one"), Ok("my-workload-1 and workload-one".to_owned()));
     }
 
     proptest! {

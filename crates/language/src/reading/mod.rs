@@ -53,7 +53,7 @@ use jiff::{Zoned, tz::TimeZone};
 use serde::{Serialize, Serializer};
 use std::sync::Arc;
 use text::Text;
-pub(crate) use text::narrow;
+pub(crate) use text::{is_deceptive, narrow};
 
 /// Readings surer than this are taken without asking back. Chosen on folds of the corpus; `docs/language.md`.
 pub const SURE: f32 = 0.92;

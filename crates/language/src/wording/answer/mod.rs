@@ -5,6 +5,7 @@ mod chinese;
 mod english;
 mod facts;
 mod record;
+pub mod reword;
 
 pub use record::{
     Allotted, By, Counted, ExpectedOf, Free, Killed, Missing, Near, Ranked, Record, Said, Saved, Smaller, Throttled,
@@ -70,8 +71,7 @@ pub fn answer(question: Question, findings: Findings, zone: &TimeZone, now: Time
     Answer { question, words: lines.join("\n"), cited, answered: !findings.records.is_empty(), findings }
 }
 
-/// The numbers, times and dates of an answer's words that are in none of its records: what a text model made of them is held against
-/// this, and dropped where it names any.
+/// The numbers, times and dates of an answer's words that are in none of its records; none where the words may be shown.
 #[must_use]
 pub fn unfounded_in(words: &str, findings: &Findings, zone: &TimeZone) -> Vec<String> {
     let mut all = super::founded::Facts::default();

@@ -47,6 +47,28 @@ pub enum Record {
     Counted(Counted),
 }
 
+impl Record {
+    /// The workloads that it is about, by name.
+    #[must_use]
+    pub fn workloads(&self) -> Vec<String> {
+        let workload = match self {
+            Self::Decision(of) => &of.change.workload,
+            Self::Harm { harm, .. } => &harm.workload,
+            Self::Throttled(of) => &of.workload,
+            Self::Killed(of) => &of.workload,
+            Self::Used(of) => &of.workload,
+            Self::Expected(of) => &of.workload,
+            Self::Allotted(of) => &of.workload,
+            Self::Ranked(of) => &of.workload,
+            Self::Near(of) => &of.workload,
+            Self::Smaller(of) => &of.workload,
+            Self::Said(of) => return of.said.instruction.workloads.clone(),
+            Self::Saved(_) | Self::Free(_) | Self::Counted(_) => return Vec::new(),
+        };
+        vec![workload.as_str().to_owned()]
+    }
+}
+
 /// Time in which a workload ran into its CPU limit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Throttled {
