@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use apportion_language::reading::{Kind, Reader, Reading};
+use apportion_language::reading::{Effect, Kind, Reader, Reading};
 use jiff::Zoned;
 
 fn read(sentence: &str) -> Reading {
@@ -53,7 +53,6 @@ fn exceptions() {
     );
     plain(
         "freeze web, api and search tonight
-        web-1, web-2 as well as web-3 at most 2 cores
         expect twice the traffic on web tonight, not counting bots
         冻结 web、api 和 search
         这周末不动 api
@@ -62,6 +61,8 @@ fn exceptions() {
         所有服务今晚都不要动
         解除对 web 的限制",
     );
+    let reading = read("web-1, web-2 as well as web-3 at most 2 cores");
+    assert_eq!((reading.workloads.len(), reading.unread.len()), (3, 0));
 }
 
 #[test]
@@ -149,10 +150,8 @@ fn what_a_report_asks_for() {
     let amount = |sentence: &str| (read(sentence).kind, read(sentence).amount, read(sentence).sure);
     assert_eq!(amount("nginx is slow, give it 2 more cores"), (Kind::Report, Some(2.0), true));
     assert_eq!(amount("api 很慢，加 2 核"), (Kind::Report, Some(2.0), true));
-    asked(
-        "web 撑不住了，CPU翻倍
-        checkout is overloaded, double its cpu",
-    );
+    assert_eq!(amount("checkout is overloaded, double its cpu"), (Kind::Report, Some(2.0), true));
+    asked("web 撑不住了，CPU翻倍");
     plain(
         "nginx is not responding, give it more memory
         web 撑不住了",
@@ -240,9 +239,7 @@ fn a_plain_order_is_no_talk() {
 #[test]
 fn above_is_not_at_most_and_a_negation_elsewhere_turns_nothing_round() {
     asked(
-        "keep web over 2 cores
-        keep web above 2 cores
-        something is wrong with the batch, keep web over 2 cores
+        "something is wrong with the batch, keep web over 2 cores
         cap web if it goes over 2 cores
         the host was not coping, keep web under 4 GB of memory
         为了不影响别人，web 要低于2核",
@@ -250,6 +247,49 @@ fn above_is_not_at_most_and_a_negation_elsewhere_turns_nothing_round() {
     plain(
         "keep web under 2 cores
         to stop the host from swapping, keep web under 4 GB of memory
-        web must have at least 2 cores",
+        web must have at least 2 cores
+        keep web over 2 cores
+        keep web above 2 cores
+        don't go below 2 cores on web
+        stay under 3 cores with web
+        web 保持在高于2核
+        web 的CPU要高于2核
+        别让 web 的内存涨到10G以上",
+    );
+    let effect = |sentence: &str| read(sentence).effect;
+    assert_eq!(effect("keep web over 2 cores"), Some(Effect::AtLeast));
+    assert_eq!(effect("web 的CPU要高于2核"), Some(Effect::AtLeast));
+    assert_eq!(effect("别让 web 的内存涨到10G以上"), Some(Effect::AtMost));
+    assert_eq!(effect("能不能让 web 低于2核"), Some(Effect::AtMost));
+    asked(
+        "is web over 2 cores?
+        web is over 2 cores right now
+        tell me if web goes over 2 cores
+        hopefully web stays above 2 cores tonight
+        web 超过2核的话告诉我
+        有没有给 web 加过2核
+        怎么撤销",
+    );
+}
+
+/// No end is until it is revoked, and nobody named is everybody where the words say so.
+#[test]
+fn a_hold_of_everything_needs_no_end() {
+    plain(
+        "freeze everything
+        hold everything
+        don't touch anything
+        全部冻结
+        冻结所有服务
+        什么都别动",
+    );
+    for sentence in ["freeze everything", "全部冻结"] {
+        let reading = read(sentence);
+        assert_eq!((reading.kind, reading.end, reading.workloads.len()), (Kind::Hold, None, 0), "{sentence}");
+    }
+    asked(
+        "freeze
+        freeze the screen
+        冻结",
     );
 }

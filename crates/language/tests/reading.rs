@@ -24,7 +24,7 @@ fn json_lines() {
     check(
         "tonight 8-10pm expect 3x traffic on checkout",
         &expect![[
-            r#"{"kind":"event","workloads":["checkout"],"resource":"requests","effect":"multiply","amount":3.0,"unit":"x","direction":null,"start":"2026-11-23T20:00:00+08:00","end":"2026-11-23T22:00:00+08:00","repeat":null,"level":null,"confidence":0.98,"sure":true,"unread":[],"language":"en"}"#
+            r#"{"kind":"event","workloads":["checkout"],"resource":"requests","effect":"multiply","amount":3.0,"unit":"x","direction":null,"start":"2026-11-23T20:00:00+08:00","end":"2026-11-23T22:00:00+08:00","repeat":null,"level":null,"confidence":0.99,"sure":true,"unread":[],"language":"en"}"#
         ]],
     );
     check(

@@ -1,6 +1,11 @@
 //! Words right beside an amount that say whether it is the least or the most: exact, and stronger than what is learnt.
 
-use super::{amount::Amount, fields::Effect, negating, text::Text};
+use super::{
+    amount::Amount,
+    fields::Effect,
+    negating::{self, Negating},
+    text::Text,
+};
 
 const LEAST_BEFORE: &[&str] = &[
     "at least",
@@ -33,6 +38,10 @@ const LEAST_BEFORE: &[&str] = &[
     "预留",
     "垫底",
     "保证",
+    "as low as",
+    "不可低于",
+    "不可少于",
+    "不得小于",
 ];
 const LEAST_AFTER: &[&str] = &[
     "or more",
@@ -84,6 +93,11 @@ const MOST_BEFORE: &[&str] = &[
     "限速",
     "限制在",
     "限制到",
+    "as high as",
+    "最高",
+    "不大于",
+    "不得大于",
+    "不多于",
 ];
 const MOST_AFTER: &[&str] = &[
     "or less",
@@ -144,13 +158,39 @@ const OVER: &[&str] = &[
     "突破",
     "高过",
     "超",
+    "过",
+    "涨到",
+    "升到",
+    "提到",
+    "加到",
+    "扩到",
+    "给到",
+    "爬到",
+    "冲到",
 ];
+/// Behind an amount: that and whatever is more, or less.
+const AND_UP: &[&str] = &["以上", "之上", "往上"];
+const AND_DOWN: &[&str] = &["以下", "之下", "往下"];
+/// Right behind those they turn round what is said.
+const UNWANTED: &[&str] = &["不行", "不可", "不给", "不允许", "免谈"];
 /// These turn an order round and no bound: "to stop the swapping, keep web under 4 GB", "没事".
 const OF_ORDERS: &[&str] = &["stop", "wrong", "against", "没", "未"];
 /// Without one they mean what they say ("keep it below", "keep it above").
-const BELOW: &[&str] = &["below", "under", "beneath", "低于", "小于"];
+const BELOW: &[&str] = &[
+    "below",
+    "under",
+    "beneath",
+    "less than",
+    "fewer than",
+    "lower than",
+    "smaller than",
+    "south of",
+    "低于",
+    "小于",
+    "少于",
+];
 const ABOVE: &[&str] =
-    &["over", "above", "more than", "higher than", "greater than", "larger than", "高于", "多于", "大于"];
+    &["over", "above", "more than", "higher than", "greater than", "larger than", "north of", "高于", "多于", "大于"];
 /// In front of "above" these make of it what is not to be: "cap whatever goes above".
 const CAPPED: &[&str] = &[
     "limit", "limits", "limited", "cap", "caps", "capped", "restrict", "throttle", "clamp", "if", "when", "whenever",
@@ -159,45 +199,114 @@ const CAPPED: &[&str] = &[
 /// Behind an amount these turn a sentence round ("below 4 GB is a no-go").
 const REFUSED: &[&str] =
     &["no-go", "trouble", "acceptable", "unacceptable", "not ok", "not enough", "isn't enough", "不行", "不可", "就"];
+/// Anywhere in a sentence these leave open on which side of the amount it wants to be ("under 2 GB it falls over, so stay above").
+const CONTESTED: &[&str] = &[
+    "breaks",
+    "dies",
+    "crashes",
+    "falls over",
+    "useless",
+    "misses",
+    "suffers",
+    "too much",
+    "trouble",
+    "too many",
+    "too little",
+    "too few",
+    "plenty",
+    "keep it higher",
+    "keep it lower",
+    "stay above",
+    "stay below",
+    "floor",
+    "ceiling",
+    "bottom",
+    "太多",
+    "太少",
+    "会崩",
+    "没法",
+    "扛不住",
+    "撑不住",
+    "丢单",
+];
 /// What may stand between an amount and the words about it.
 const OF_WHAT: &[&str] =
     &["of memory", "memory", "of ram", "ram", "of disk", "disk", "cpu", "bandwidth", "的内存", "内存", "磁盘", "带宽"];
 
 /// What the words beside the amount say of it, where they say it.
 pub(super) fn bound(text: &Text, amount: &Amount) -> Option<Effect> {
-    let before = clause_before(text, amount.start);
-    let after = text.slice(amount.end, (amount.end + 20).min(text.len()));
-    let inside = text.slice(amount.start, amount.end);
-    let next = after.trim_start_matches([' ', '个', '台']);
-    let of_what = OF_WHAT.iter().find(|word| starts_with(next, word));
-    let beside = of_what.map_or(next, |word| next[word.len()..].trim_start());
-    let behind = |words: &[&str]| {
-        words.iter().any(|word| {
-            starts_with(beside, word)
-                || (!word.is_ascii() && inside.contains(word))
-                || inside.contains(&format!(" {word} "))
-        })
-    };
-    let ahead = |words: &[&str]| words.iter().any(|word| ends_with(&before, word));
-    let turned = turned(&before);
-    let negated = turned != Turned::No;
     if is_unclear(text, amount) {
         return None;
     }
-    if ahead(LEAST_BEFORE) || (negated && ahead(UNDER)) {
+    let before = clause_before(text, amount.start);
+    let ahead = |words: &[&str]| words.iter().any(|word| ends_with(&before, word));
+    let turned = turned(&before);
+    if ahead(LEAST_BEFORE) {
         return Some(Effect::AtLeast);
     }
-    let refused = REFUSED.iter().any(|word| holds(&after, word));
-    if ahead(MOST_BEFORE) || (negated && ahead(OVER)) || (!negated && !refused && ahead(BELOW)) {
+    if ahead(MOST_BEFORE) {
         return Some(Effect::AtMost);
     }
-    if !negated && !refused && ahead(ABOVE) {
-        return Some(Effect::AtLeast);
+    let behind = Behind::of(text, amount);
+    if turned == Turned::Yes || behind.is_unwanted() {
+        let other = [(AND_UP, Effect::AtMost), (AND_DOWN, Effect::AtLeast)];
+        if let Some((_, effect)) = other.into_iter().find(|(words, _)| behind.has(words)) {
+            return Some(effect);
+        }
     }
-    if behind(LEAST_AFTER) && !negated {
-        return Some(Effect::AtLeast);
+    let negated = turned != Turned::No;
+    let open = negated || is_contested(text, amount);
+    let rows = [
+        (negated && ahead(OVER), Effect::AtMost),
+        (negated && ahead(UNDER), Effect::AtLeast),
+        (!open && ahead(BELOW), Effect::AtMost),
+        (!open && ahead(ABOVE), Effect::AtLeast),
+        (!negated && behind.has(LEAST_AFTER), Effect::AtLeast),
+        (!negated && behind.has(MOST_AFTER), Effect::AtMost),
+    ];
+    rows.into_iter().find(|(holds, _)| *holds).map(|(_, effect)| effect)
+}
+
+/// What stands in and behind an amount.
+struct Behind {
+    inside: String,
+    beside: String,
+}
+
+impl Behind {
+    fn of(text: &Text, amount: &Amount) -> Self {
+        let after = text.slice(amount.end, (amount.end + 20).min(text.len()));
+        let next = after.trim_start_matches([' ', '个', '台']);
+        let of_what = OF_WHAT.iter().find(|word| starts_with(next, word));
+        let beside = of_what.map_or(next, |word| next[word.len()..].trim_start()).to_owned();
+        Self { inside: text.slice(amount.start, amount.end), beside }
     }
-    (behind(MOST_AFTER) && !negated).then_some(Effect::AtMost)
+
+    fn has(&self, words: &[&str]) -> bool {
+        words.iter().any(|word| {
+            starts_with(&self.beside, word)
+                || (!word.is_ascii() && self.inside.contains(word))
+                || self.inside.contains(&format!(" {word} "))
+        })
+    }
+
+    /// "2核以下不行".
+    fn is_unwanted(&self) -> bool {
+        let words = || AND_UP.iter().chain(AND_DOWN);
+        let inside = words().any(|word| self.inside.ends_with(word));
+        let rest = words().find_map(|word| self.beside.strip_prefix(word)).or(inside.then_some(self.beside.as_str()));
+        rest.is_some_and(|rest| {
+            let rest = rest.trim_start_matches(['都', '也', '是', '绝', '对']);
+            UNWANTED.iter().any(|word| rest.starts_with(word)) && !rest.contains("的话")
+        })
+    }
+}
+
+/// Whether other words of the sentence leave open what "under" or "over" asks for.
+fn is_contested(text: &Text, amount: &Amount) -> bool {
+    let after = text.slice(amount.end, (amount.end + 20).min(text.len()));
+    let all = text.slice(0, text.len());
+    REFUSED.iter().any(|word| holds(&after, word)) || CONTESTED.iter().any(|word| holds(&all, word))
 }
 
 /// Whether "under" or "over" in front of an amount may mean its opposite: a negation is there, of which a comma leaves open what it is
@@ -226,7 +335,12 @@ enum Turned {
 
 fn turned(before: &str) -> Turned {
     let all = negating::english(before).chain(negating::chinese(before));
-    let nots: Vec<_> = all.filter(|found| !OF_ORDERS.contains(&found.word)).collect();
+    // "stop web from taking more than 2 cores" is a bound, and "to stop the host from swapping, keep web under 4 GB" turns nothing round.
+    let keeps_from = |behind: &str| behind.contains(" from ") && !behind.contains(',');
+    let turns = |found: &Negating| {
+        !OF_ORDERS.contains(&found.word) || (found.word == "stop" && keeps_from(&before[found.end..]))
+    };
+    let nots: Vec<_> = all.filter(turns).collect();
     match &nots[..] {
         [] => Turned::No,
         nots if nots.iter().any(|found| !before[found.end..].contains([',', '，'])) => Turned::Yes,
@@ -322,5 +436,25 @@ mod tests {
         check("never let web, api go under 2 TB", None);
         check("the host was not coping, give web at least 4 GB of memory", least);
         check("keep an eye on web, never let it go under 2 TB", least);
+        check("web less than 2 cores, always", most);
+        check("stop web from eating more than 30% of the memory", most);
+        check("web with less than two cores is asking for trouble, so that's the minimum", None);
+        check("web has to keep more than 2 cores", least);
+        check("under 2 GB of memory web falls over, so stay above", None);
+        check("over 4 cores is too much for web, keep it lower", None);
+        check("web can go as high as 6 cores", most);
+        check("别让 web 爬到1核以上", most);
+        check("web 不要扩到20个副本以上", most);
+        check("web 的CPU不能到40%以上", most);
+        check("web 不要降到3核以下", least);
+        check("web 不能只跑2个以下的pod", least);
+        check("web 别涨到10G内存", most);
+        check("托住 web，2核以下不行", least);
+        check("web 10核以上不给", most);
+        check("web 保持4核以上", least);
+        check("web 不低于4核以上", least);
+        check("能不能让 web 低于2核", most);
+        check("可不可以让 web 高于2核", least);
+        check("能不能别让 web 低于2核", least);
     }
 }

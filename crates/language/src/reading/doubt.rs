@@ -8,7 +8,7 @@ use super::{
     decode::Seen,
     docker,
     fields::Effect,
-    hint, negation, orders, talk,
+    hint, inert, negation, orders, talk,
     token::{Token, TokenKind},
 };
 
@@ -275,11 +275,27 @@ pub(super) fn doubts(seen: &Seen<'_>, reading: &Reading) -> Vec<Doubt> {
     for words in turned(seen, reading).into_iter().chain(seen.twofold.iter().cloned()) {
         doubt(words, 0.5);
     }
-    let for_all = seen.classes.contains(&"all names") || matches!(reading.kind, Kind::Report | Kind::Undo);
+    let for_all = seen.classes.contains(&"all names") || is_of_all(seen, reading.kind);
     if reading.workloads.is_empty() && !for_all {
         doubt(Part::Workload.words(reading.language).to_owned(), 0.7);
     }
     found
+}
+
+/// Whether what names nobody is of everything by its kind or by its words: a report, an undo, a hold of all there is.
+fn is_of_all(seen: &Seen<'_>, kind: Kind) -> bool {
+    const ANYWHERE: [&str; 8] =
+        ["什么都", "啥都", "一切", "nothing", "all of it", "the lot", "all changes", "all adjustments"];
+    const FIRST: [&str; 4] = ["全部", "全都", "冻结全部", "一律"];
+    let words = seen.text.slice(0, seen.text.len());
+    match kind {
+        Kind::Report | Kind::Undo => true,
+        Kind::Hold => {
+            ANYWHERE.iter().any(|word| inert::holds(&words, word))
+                || FIRST.iter().any(|word| words.trim_start().starts_with(word))
+        }
+        _ => false,
+    }
 }
 
 /// Words that turn the sentence round, make two of it or make it talk.

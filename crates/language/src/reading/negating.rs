@@ -1,6 +1,6 @@
 //! Words that turn round what stands behind them, in one list: for bounds ("never below 2 cores") and for orders ("don't limit web").
 
-use super::inert::places;
+use super::{inert::places, text::is_han};
 
 const ENGLISH: &[&str] = &[
     "not",
@@ -56,16 +56,30 @@ pub(super) fn english(words: &str) -> impl Iterator<Item = Negating> {
     ENGLISH.iter().flat_map(move |word| of(word))
 }
 
-/// Every Chinese one that is not part of another word.
+/// Every Chinese one that is not part of another word, nor of a question.
 pub(super) fn chinese(words: &str) -> impl Iterator<Item = Negating> {
     let alone = |(place, word): (usize, &str)| {
-        let (before, after) = (words[..place].chars().next_back(), words[place + word.len()..].chars().next());
-        !before.is_some_and(|c| NOT_BEFORE.contains(c)) && !after.is_some_and(|c| NOT_BEHIND.contains(c))
+        let (before, after) = (&words[..place], &words[place + word.len()..]);
+        !before.chars().next_back().is_some_and(|c| NOT_BEFORE.contains(c))
+            && !after.chars().next().is_some_and(|c| NOT_BEHIND.contains(c))
+            && !asks(before, word, after)
     };
     let of = move |word: &'static str| words.match_indices(word).filter(move |at| alone(*at));
     CHINESE
         .iter()
         .flat_map(move |word| of(word).map(move |(start, _)| Negating { start, end: start + word.len(), word }))
+}
+
+/// Whether a word that negates stands between the halves of a question: 能不能, 可不可以, 需要不需要, 有没有, 有没加.
+fn asks(before: &str, word: &str, after: &str) -> bool {
+    if !matches!(word, "不" | "没") {
+        return false;
+    }
+    let halves = |count: usize| {
+        let start = before.char_indices().rev().nth(count - 1).map(|(start, _)| &before[start..]);
+        start.is_some_and(|half| half.chars().all(is_han) && after.starts_with(half))
+    };
+    halves(1) || halves(2) || (word == "没" && before.ends_with('有'))
 }
 
 #[cfg(test)]
@@ -83,5 +97,9 @@ mod tests {
         check("特别是 web, 分别不超过4核", &["不"]);
         check("未来两小时不够用", &[]);
         check("切莫超过", &["莫"]);
+        check("能不能加, 可不可以限, 要不要冻结, 是不是超过, 有没有加, 需要不需要, 有没加过", &[]);
+        check("能不能别动 web", &["别"]);
+        check("能不能不限制 web, 冻没冻", &["不"]);
+        check("没有加, web 没冻, 不能", &["不", "没", "没"]);
     }
 }

@@ -255,11 +255,9 @@ fn negates(words: &str, not: Negating, lists: &[Verbs]) -> Option<String> {
     verb.filter(|_| !asks && !bound && !back).map(|verb| format!("{} … {verb}", not.word))
 }
 
+/// 不要忘 and 别忘 do not take back.
 fn negates_chinese(words: &str, not: Negating, lists: &[Verbs]) -> Option<String> {
-    let (before, after) = (&words[..not.start], &words[not.end..]);
-    let (last, next) = (before.chars().next_back(), after.chars().next());
-    // 能不能, 要不要, 有没有 ask; 不要忘 and 别忘 do not take back.
-    let asks = last.is_some() && last != Some(' ') && last == next || (not.word == "没" && last == Some('有'));
+    let after = &words[not.end..];
     let clause = clause(after);
     let bound = BOUND.iter().any(|word| holds(clause, word));
     let near =
@@ -267,7 +265,7 @@ fn negates_chinese(words: &str, not: Negating, lists: &[Verbs]) -> Option<String
     let turned = |(verbs, count): &Verbs| verbs.iter().find(|verb| !verb.is_ascii() && near(*count).contains(**verb));
     let verb = || lists.iter().find_map(turned);
     let back = near(2).contains('忘');
-    verb().filter(|_| !asks && !bound && !back).map(|verb| format!("{}…{verb}", not.word))
+    verb().filter(|_| !bound && !back).map(|verb| format!("{}…{verb}", not.word))
 }
 
 /// The words up to the next mark or conjunction.
