@@ -1,5 +1,6 @@
 //! The loop on a made-up machine with groups of ordinary files: what a person asks of it.
 
+mod disk;
 mod network;
 
 use super::*;
@@ -13,7 +14,6 @@ use apportion_host::store::{Access, Options};
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
 };
 
 const START: Time = Time::from_s(1_790_000_000);
@@ -332,69 +332,6 @@ fn a_page_of_decisions_reads_no_others() {
     assert_eq!(page(None, 2), [ids[2], ids[1]]);
     assert_eq!(page(Some(ids[1]), 1), [ids[0]]);
     assert_eq!(page(None, 9), [], "what cannot be read is said in the log");
-}
-
-/// A disk of 32 MiB at a folder, which goes with it.
-struct Disk(PathBuf);
-
-impl Disk {
-    fn at(folder: PathBuf) -> Option<Self> {
-        fs::create_dir(&folder).unwrap();
-        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=32m", "tmpfs"]).arg(&folder).output();
-        mount.is_ok_and(|output| output.status.success()).then_some(Self(folder))
-    }
-
-    fn fill(&self) {
-        let _ = fs::write(self.0.join("ballast"), vec![0; 40 << 20]);
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
-    }
-}
-
-#[test]
-#[allow(clippy::print_stdout, reason = "what is left out is said")]
-fn a_full_disk_ends_no_loop_and_no_limit_is_set_without_its_record() {
-    let folder = tempfile::tempdir().unwrap();
-    let Some(disk) = Disk::at(folder.path().join("store")) else {
-        return println!("LEFT OUT: the loop on a full disk: tmpfs cannot be mounted");
-    };
-    let rules =
-        "guard = \"brisk\"\n[[workloads]]\nmatch = \"/w*\"\napply = true\nbounds = { cpu_quota_cores = [0.1, 0.5] }";
-    let names: Vec<String> = (0..40).map(|index| format!("w{index}")).collect();
-    let groups: Vec<&str> = names.iter().map(String::as_str).collect();
-    let config = Config::parse(rules, Path::new("rules")).unwrap();
-    let mut world = World::within(folder, &groups, &config, "recent");
-    disk.fill();
-    let cut = |world: &World| -> BTreeSet<String> {
-        let is_cut = |name: &&String| world.text(&format!("{name}/cpu.max")) != "100000 100000";
-        names.iter().filter(is_cut).map(|name| format!("/{name}")).collect()
-    };
-    let mut failed = 0;
-    for tick in 1..30 {
-        let turn = world.daemon.turn(START.plus_s(10 * tick));
-        let is_failed =
-            |made: &&Decision| matches!(&made.verdict, Verdict::Admitted { outcome: Outcome::Failed { .. }, .. });
-        failed += turn.report.decisions.iter().filter(is_failed).count();
-        assert_eq!(turn.snapshot.workloads.len(), 41, "it goes on");
-        if failed > 0 {
-            assert!(turn.problems.iter().any(|problem| problem.place == "store"), "{:?}", turn.problems);
-        }
-    }
-    assert!(failed > 0);
-    let recorded = |world: &World| -> BTreeSet<String> {
-        let of_cpu = world.changed().into_iter().filter(|(_, knob, _)| *knob == Knob::CpuQuota);
-        of_cpu.map(|(workload, ..)| workload).collect()
-    };
-    assert!(cut(&world).is_subset(&recorded(&world)) && cut(&world).len() < 40, "{:?} are cut", cut(&world));
-    fs::remove_file(disk.0.join("ballast")).unwrap();
-    (30..60).for_each(|tick| drop(world.daemon.turn(START.plus_s(10 * tick))));
-    let last = world.daemon.turn(START.plus_s(600));
-    assert!(!last.problems.iter().any(|problem| problem.place == "store"), "{:?}", last.problems);
-    assert_eq!((cut(&world).len(), cut(&world)), (40, recorded(&world)));
 }
 
 #[test]

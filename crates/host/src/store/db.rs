@@ -8,7 +8,7 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, ffi};
 use std::{
     fs::{File, OpenOptions, Permissions, TryLockError},
     io::{Read, Write},
-    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
+    os::unix::fs::{FileExt as _, OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -43,7 +43,7 @@ pub(super) struct Db {
     pub connection: Connection,
     pub access: Access,
     durability: Durability,
-    _lock: Option<File>,
+    lock: Option<File>,
 }
 
 impl Db {
@@ -80,7 +80,7 @@ impl Db {
     fn prepared(mut connection: Connection, path: &Path, lock: Option<File>) -> Result<Self, OpenError> {
         configure(&connection).map_err(|error| OpenError::of(path.to_owned(), &error))?;
         schema::migrate(&mut connection, path, schema::KNOWN)?;
-        Ok(Self { connection, access: Access::ReadWrite, durability: Durability::Full, _lock: lock })
+        Ok(Self { connection, access: Access::ReadWrite, durability: Durability::Full, lock })
     }
 
     fn open_to_read(path: &Path) -> Result<Self, OpenError> {
@@ -92,7 +92,7 @@ impl Db {
         if found < schema::KNOWN {
             return Err(OpenError::Older { path: path.to_owned(), found, known: schema::KNOWN });
         }
-        Ok(Self { connection, access: Access::ReadOnly, durability: Durability::Full, _lock: None })
+        Ok(Self { connection, access: Access::ReadOnly, durability: Durability::Full, lock: None })
     }
 
     /// Runs `job` in one transaction: all of it, or nothing.
@@ -102,7 +102,18 @@ impl Db {
         durability: Durability,
         job: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
     ) -> Result<T, WriteError> {
-        self.try_write(durability, job).map_err(|error| WriteError::of(doing, error))
+        self.try_write(durability, job).map_err(|error| match WriteError::of(doing, error) {
+            WriteError::Io { doing, source } if self.is_refused() => WriteError::ReadOnly { doing, source },
+            other => other,
+        })
+    }
+
+    /// SQLite says of a disk that has turned read-only under it what it says of a broken one. So the system is asked, by writing anew
+    /// what is in the lock's file.
+    fn is_refused(&self) -> bool {
+        let Some(lock) = &self.lock else { return false };
+        let written = lock.write_all_at(std::process::id().to_string().as_bytes(), 0);
+        written.is_err_and(|error| is_refusal(&error))
     }
 
     fn try_write<T>(
@@ -214,13 +225,16 @@ fn keep_private(file: &Path) {
     }
 }
 
+/// It may not be written, whatever is on the disk.
+fn is_refusal(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem)
+}
+
 /// Why `file`, which belongs to the store at `path`, could not be opened.
 fn unopened(path: &Path, file: &Path, error: &std::io::Error) -> OpenError {
     let what = || format!("{}: {error}", file.display());
     match error.kind() {
-        std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
-            OpenError::ReadOnly { path: path.to_owned(), what: what() }
-        }
+        _ if is_refusal(error) => OpenError::ReadOnly { path: path.to_owned(), what: what() },
         std::io::ErrorKind::NotFound => OpenError::NoFolder { path: path.to_owned() },
         _ => OpenError::Io { path: path.to_owned(), what: what() },
     }
