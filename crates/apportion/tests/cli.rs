@@ -1,5 +1,5 @@
 //! The command as a user meets it: help, exit statuses, errors that say what to do.
-#![allow(clippy::unwrap_used, reason = "a test")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test; what is left out is said")]
 
 use apportion_core::{
     Batch, Binding, Capacity, Change, Decision, DecisionId, Guard, Knob, Outcome, Reason, Sample, Setting, Snapshot,
@@ -288,10 +288,44 @@ fn the_demonstration_says_what_it_can_show() {
     assert!(output.status.success(), "{said}{}", text(&output.stderr));
     let is_grouped = !said.contains("without groups of their own");
     assert_eq!(said.contains("begin with 1 core and 512 MiB each"), is_grouped, "{said}");
-    assert_eq!(said.contains("the three are one row of it"), !is_grouped, "{said}");
+    assert_eq!(said.contains("nothing limits them"), !is_grouped, "{said}");
     let row = |name: &str| said.lines().any(|line| line.starts_with(name) && line.contains("512 MiB"));
     assert_eq!(["wave", "burst", "grower"].map(row), [is_grouped; 3], "{said}");
     assert_eq!(said.contains("On the mean over the whole time"), is_grouped, "{said}");
+}
+
+/// From the top of every tree of groups, as after a log-in, by somebody who may make none.
+const AS_NOBODY: &str = "for tree in $(awk '$3 ~ /^cgroup/ { print $2 }' /proc/self/mounts); do
+    { echo $$ > $tree/cgroup.procs; } 2> /dev/null
+done
+exec setpriv --reuid=65534 --regid=65534 --clear-groups \"$@\"";
+
+#[test]
+fn without_groups_every_load_of_the_demonstration_is_a_row_and_none_is_said_to_be_limited() {
+    let is_root = |output: Output| text(&output.stdout).trim() == "0";
+    if !Command::new("id").arg("-u").output().is_ok_and(is_root) {
+        return println!("LEFT OUT: the demonstration as nobody: only root may become somebody else");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let (built, program) = (env!("CARGO_BIN_EXE_apportion"), folder.path().join("apportion"));
+    std::fs::hard_link(built, &program).or_else(|_| std::fs::copy(built, &program).map(drop)).unwrap();
+    let demo = [
+        program.as_os_str(),
+        "demo".as_ref(),
+        "--seconds".as_ref(),
+        "30".as_ref(),
+        "--listen".as_ref(),
+        "off".as_ref(),
+    ];
+    let output = Command::new("sh").args(["-c", AS_NOBODY, "sh"]).args(demo).output().unwrap();
+    let said = text(&output.stdout);
+    assert!(output.status.success(), "{said}{}", text(&output.stderr));
+    assert!(said.contains("nothing limits them") && !said.contains("begin with 1 core"), "{said}");
+    assert!(said.contains("Nothing could be set"), "{said}");
+    let rows = |name: &str| said.lines().filter(|line| line.starts_with(name) && line.contains("MiB")).count();
+    let counts = ["wave", "burst", "grower"].map(rows);
+    assert!(counts.iter().all(|count| *count == counts[0] && *count > 1), "{counts:?}: {said}");
 }
 
 #[test]

@@ -59,6 +59,7 @@ impl Load {
 
     /// Wants it for `seconds`, from the end of standard input on.
     pub fn run(self, seconds: f64) {
+        detach();
         // Whatever comes or fails to come, the wait is over.
         let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
         let begin = Instant::now();
@@ -71,6 +72,13 @@ impl Load {
         }
         black_box(held.len());
     }
+}
+
+/// Begins a session of its own, by which the loads are told apart where no group does that. What ends the session of the demonstration
+/// does not reach it there, so that it ends with the demonstration itself. Neither can fail in a process that has just been started.
+fn detach() {
+    let _ = rustix::process::setsid();
+    let _ = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL));
 }
 
 /// Holds `bytes`, every page touched.

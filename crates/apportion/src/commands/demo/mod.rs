@@ -40,7 +40,7 @@ pub fn run(global: &args::Global, args: &args::Demo) -> anyhow::Result<()> {
     let folder = Folder::make()?;
     let store = folder.0.join("demo.db");
     let config = Config::parse(RULES, Path::new("the demonstration's rules"))?;
-    let scene = scene::Scene::start(f64::from(args.seconds))?;
+    let mut scene = scene::Scene::start(f64::from(args.seconds))?;
     scene.set_first_limits(&mut daemon::route(&Hierarchy::discover(Path::new("/"))?, false));
     let only = scene.root();
     let here = Settings::here(store.clone());
@@ -63,7 +63,7 @@ fn show(daemon: &mut daemon::Daemon, scene: &scene::Scene, args: &args::Demo, gl
         if scene.without_groups.is_none() {
             saving.count(&turn.snapshot);
         }
-        table::show(&turn, turns, end, global.words());
+        table::show(&turn, scene, (turns, end), global.words());
         if turn.snapshot.now >= end || !daemon.answer_until(next) {
             break;
         }

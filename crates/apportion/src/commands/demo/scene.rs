@@ -4,7 +4,7 @@ use super::Load;
 use anyhow::Context as _;
 use apportion_core::{Knob, Setting, Workload, WorkloadKind};
 use apportion_host::{
-    act::{OwnGroup, Route, restore},
+    act::{OwnGroup, PutBack, Route, restore},
     cgroupfs::Hierarchy,
 };
 use std::process::{Child, Command, Stdio};
@@ -23,12 +23,15 @@ pub(super) struct Scene {
     groups: Vec<OwnGroup>,
     /// Why there are no groups, where there are none.
     pub(super) without_groups: Option<String>,
+    /// Why not every group has the limits that it should begin with.
+    pub(super) without_limits: Option<String>,
 }
 
 impl Scene {
     pub(super) fn start(seconds: f64) -> anyhow::Result<Self> {
-        let mut scene = Self { children: Vec::new(), groups: Vec::new(), without_groups: None };
+        let mut scene = Self { children: Vec::new(), groups: Vec::new(), without_groups: None, without_limits: None };
         if let Err(error) = scene.make_groups() {
+            scene.groups.clear();
             scene.without_groups = Some(format!("{error:#}"));
         }
         for (index, load) in Load::ALL.into_iter().enumerate() {
@@ -57,15 +60,30 @@ impl Scene {
 
     /// The group that holds the others, where there are groups.
     pub(super) fn root(&self) -> Option<String> {
-        self.groups.last().filter(|_| self.without_groups.is_none()).map(|root| root.path().to_owned())
+        self.groups.last().map(|root| root.path().to_owned())
+    }
+
+    /// The load that a workload is: by its group, or by its session.
+    pub(super) fn load_of(&self, workload: &Workload) -> Option<Load> {
+        let session = workload.labels.get("session");
+        let is_it = |index: usize| match self.groups.get(index) {
+            Some(group) => group.path() == workload.path,
+            None => self.children.get(index).is_some_and(|child| session == Some(&child.id().to_string())),
+        };
+        Load::ALL.into_iter().enumerate().find(|(index, _)| is_it(*index)).map(|(_, load)| load)
     }
 
     /// Sets the limits that are there before Apportion looks.
-    pub(super) fn set_first_limits(&self, route: &mut Route) {
+    pub(super) fn set_first_limits(&mut self, route: &mut Route) {
         let groups = self.groups.iter().take(Load::ALL.len());
         let limit = |group, knob| (workload(group), knob, Setting::Value(first(knob)));
         let knobs = groups.flat_map(|group| [Knob::CpuQuota, Knob::MemoryMax].map(|knob| limit(group, knob)));
-        restore(knobs.collect(), route);
+        let why = |result| match result {
+            PutBack::Failed(why) => Some(why),
+            PutBack::Gone => Some("its group is gone".to_owned()),
+            PutBack::Done | PutBack::AlreadySo => None,
+        };
+        self.without_limits = restore(knobs.collect(), route).into_iter().find_map(|restored| why(restored.result));
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the demonstration shows in the terminal, and what it saved.
 
-use super::{Load, scene::Scene};
+use super::scene::Scene;
 use crate::{commands::say, daemon::Turn};
 use apportion_core::{Knob, Setting, Snapshot, Time, WorkloadState, metric::name};
 use apportion_language::{Language, wording::amount};
@@ -11,23 +11,31 @@ const KNOBS: [(Knob, &str); 2] = [(Knob::CpuQuota, name::CPU), (Knob::MemoryMax,
 const EVERY_S: i64 = 5;
 
 pub(super) fn introduce(scene: &Scene, url: Option<&str>) {
-    say(match &scene.without_groups {
-        None => "Three workloads begin with 1 core and 512 MiB each, as somebody would set who does not know them:",
-        Some(_) => "Three workloads run, without limits:",
+    say(match (&scene.without_groups, &scene.without_limits) {
+        (None, None) => {
+            "Three workloads begin with 1 core and 512 MiB each, as somebody would set who does not know them:"
+        }
+        (None, Some(_)) => "Three workloads run, and not all of them are limited:",
+        (Some(_), _) => "Three workloads run, and nothing limits them:",
     });
     say("  wave    a daily wave of CPU; a day is a minute here");
     say("  burst   a burst of CPU under 2 % of the day");
     say("  grower  memory that grows");
     if let Some(why) = &scene.without_groups {
         say(&format!("They run without groups of their own, so nothing can be set: {why}"));
-        say("The table has all that runs here; the three are one row of it, or part of the row of what started them.");
+        say(
+            "The table has all that runs here. The three are rows of it; where a group holds what started them, part of its row.",
+        );
+    }
+    if let Some(why) = &scene.without_limits {
+        say(&format!("They should begin with 1 core and 512 MiB each: {why}"));
     }
     if let Some(url) = url {
         say(&format!("Watch it at {url}"));
     }
 }
 
-pub(super) fn show(turn: &Turn, turns: u64, end: Time, language: Language) {
+pub(super) fn show(turn: &Turn, scene: &Scene, (turns, end): (u64, Time), language: Language) {
     if !turns.is_multiple_of(EVERY_S.unsigned_abs()) {
         return;
     }
@@ -41,8 +49,9 @@ pub(super) fn show(turn: &Turn, turns: u64, end: Time, language: Language) {
         (end.s() - turn.snapshot.now.s()).max(0)
     ));
     for state in turn.snapshot.workloads.values().filter(|state| !state.workload.id.is_machine()) {
+        let name = scene.load_of(&state.workload).map_or(state.workload.id.as_str(), |load| load.name());
         for (knob, metric) in KNOBS {
-            say(&line(turn, state, knob, metric, language));
+            say(&line(turn, (name, state), knob, metric, language));
         }
     }
     for harm in &turn.report.harms {
@@ -53,13 +62,12 @@ pub(super) fn show(turn: &Turn, turns: u64, end: Time, language: Language) {
     }
 }
 
-fn line(turn: &Turn, state: &WorkloadState, knob: Knob, metric: &str, language: Language) -> String {
+fn line(turn: &Turn, (name, state): (&str, &WorkloadState), knob: Knob, metric: &str, language: Language) -> String {
     let shown = |value: Option<f64>| value.map_or("-".to_owned(), |value| amount(knob, value, language));
     let id = &state.workload.id;
     let wants = turn.wanted.get(id).map_or(&[][..], |assessment| &assessment.wants);
     let expected = wants.iter().find(|want| want.knob == knob).and_then(|want| want.reason.expected.as_ref());
     let allotted = turn.report.allotted.get(id).and_then(|allotted| allotted.get(&knob)).copied();
-    let name = Load::ALL.iter().map(|load| load.name()).find(|name| id.as_str().ends_with(name)).unwrap_or(id.as_str());
     let set = state.settings.get(&knob).copied().and_then(Setting::value);
     format!(
         "{name:<8} {:>22} {:>16} {:>16} {:>16}",
