@@ -111,7 +111,7 @@ impl Subject {
             format!("guard = \"brisk\"\n[[workloads]]\nmatch = \"*nginx*\"\napply = true\nviolation = {violation}\n");
         let config = Config::parse(&rules, Path::new("rules")).unwrap();
         let resolutions = vec![Resolution { step_s: 5, context: 512, horizon: 24, enough: 0 }];
-        let cadence = Cadence { every_s: 15.0, most_per_tick: 8, resolutions };
+        let cadence = Cadence { every_s: 15.0, most_per_tick: 8, resolutions, ..Cadence::default() };
         let here = Settings::here(folder.join("bench.db"));
         let settings = Settings { apply: true, every: EVERY, cadence, only: Some(group.to_owned()), ..here };
         let assembled = assemble(&config, settings).unwrap();

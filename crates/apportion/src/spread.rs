@@ -17,6 +17,7 @@ pub struct Spread<F> {
 }
 
 type Batch<'a> = (usize, &'a [ForecastInput]);
+type Make<'a> = dyn Fn(&[ForecastInput]) -> Vec<Forecast> + Sync + 'a;
 
 impl<F: AsRef<dyn Forecaster + Send + Sync> + Sync> Spread<F> {
     /// Batches of `batch` series, each forecast on one of `threads` threads.
@@ -24,20 +25,40 @@ impl<F: AsRef<dyn Forecaster + Send + Sync> + Sync> Spread<F> {
         Self { forecaster, batch, threads }
     }
 
+    /// What `make` makes of all batches, in their order.
+    fn on_all(&self, inputs: &[ForecastInput], horizon: usize, make: &Make<'_>) -> Vec<Forecast> {
+        // Few series are shared out too.
+        let batch = self.batch.min(inputs.len().div_ceil(2)).max(1);
+        let waiting = Mutex::new(inputs.chunks(batch).enumerate());
+        let threads = self.threads.min(inputs.len().div_ceil(batch));
+        let work = || self.work(&waiting, horizon, make);
+        let mut made = thread::scope(|scope| {
+            let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+            let mut made = work();
+            made.extend(
+                others.into_iter().flat_map(|thread| thread.join().unwrap_or_else(|fault| resume_unwind(fault))),
+            );
+            made
+        });
+        made.sort_by_key(|(place, _)| *place);
+        made.into_iter().flat_map(|(_, made)| made).collect()
+    }
+
     /// What is made of the batches that nobody else has taken, with their places.
     fn work<'a>(
         &self,
         waiting: &Mutex<impl Iterator<Item = Batch<'a>>>,
         horizon: usize,
+        make: &Make<'_>,
     ) -> Vec<(usize, Vec<Forecast>)> {
         let next = || waiting.lock().ok()?.next();
-        std::iter::from_fn(next).map(|(place, batch)| (place, self.forecast_batch(batch, horizon))).collect()
+        std::iter::from_fn(next).map(|(place, batch)| (place, self.forecast_batch(batch, horizon, make))).collect()
     }
 
     /// One forecast for each series, whatever happens: a fault that one series brings to light must neither end the program nor move
     /// the forecasts of others onto it. What the forecaster remembers is behind locks that outlive a panic.
-    fn forecast_batch(&self, batch: &[ForecastInput], horizon: usize) -> Vec<Forecast> {
-        let made = catch_unwind(AssertUnwindSafe(|| self.forecaster.as_ref().forecast(batch, horizon)));
+    fn forecast_batch(&self, batch: &[ForecastInput], horizon: usize, make: &Make<'_>) -> Vec<Forecast> {
+        let made = catch_unwind(AssertUnwindSafe(|| make(batch)));
         made.ok().filter(|made| made.len() == batch.len()).unwrap_or_else(|| {
             let workloads: Vec<&str> = batch.iter().map(|input| input.workload.as_str()).collect();
             let (by, instead) = (self.name(), Simple(Recent::SHORT));
@@ -53,18 +74,15 @@ impl<F: AsRef<dyn Forecaster + Send + Sync> + Sync> Forecaster for Spread<F> {
     }
 
     fn forecast(&self, inputs: &[ForecastInput], horizon: usize) -> Vec<Forecast> {
-        let waiting = Mutex::new(inputs.chunks(self.batch.max(1)).enumerate());
-        let threads = self.threads.min(inputs.len().div_ceil(self.batch.max(1)));
-        let mut made = thread::scope(|scope| {
-            let others: Vec<_> = (1..threads).map(|_| scope.spawn(|| self.work(&waiting, horizon))).collect();
-            let mut made = self.work(&waiting, horizon);
-            made.extend(
-                others.into_iter().flat_map(|thread| thread.join().unwrap_or_else(|fault| resume_unwind(fault))),
-            );
-            made
-        });
-        made.sort_by_key(|(place, _)| *place);
-        made.into_iter().flat_map(|(_, made)| made).collect()
+        self.on_all(inputs, horizon, &|batch| self.forecaster.as_ref().forecast(batch, horizon))
+    }
+
+    fn is_due(&self, input: &ForecastInput, horizon: usize) -> bool {
+        self.forecaster.as_ref().is_due(input, horizon)
+    }
+
+    fn forecast_at_once(&self, inputs: &[ForecastInput], horizon: usize) -> Vec<Forecast> {
+        self.on_all(inputs, horizon, &|batch| self.forecaster.as_ref().forecast_at_once(batch, horizon))
     }
 
     fn settled<'a>(&'a self, input: &ForecastInput, horizon: usize) -> Option<Box<dyn Forecaster + 'a>> {

@@ -9,7 +9,10 @@ use crate::{
     without_announced,
 };
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// A grid on which series are forecast. The coarsest one with enough history is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +35,13 @@ pub struct Cadence {
     /// At most so many workloads a tick, so that a tick stays short, or a quarter more than keeps up where there are very many of
     /// them; those never looked at come first, and twice as many of them, since short histories are cheap.
     pub most_per_tick: usize,
+    /// First looks of a run go through the whole past. Those of a tick go through so many steps together, over all series, and end
+    /// with the workload that passes this, or once there are enough to come to all within half an hour; the others wait, and are
+    /// not changed meanwhile.
+    pub first_steps_per_tick: usize,
+    /// At most so many series a tick are taken through what a forecaster does now and then and is long ([`Forecaster::is_due`]), or as
+    /// many as it takes to come to all of them within two hours; the others are forecast with what is known until it is their turn.
+    pub choices_per_tick: usize,
     /// Grids, coarsest first; the last one is used when none has enough.
     pub resolutions: Vec<Resolution>,
 }
@@ -41,6 +51,9 @@ impl Default for Cadence {
         Self {
             every_s: 300.0,
             most_per_tick: 8,
+            // Three workloads with four series of a week each.
+            first_steps_per_tick: 24_000,
+            choices_per_tick: 2,
             resolutions: vec![
                 Resolution { step_s: 300, context: 2_016, horizon: 288, enough: 288 },
                 Resolution { step_s: 60, context: 2_016, horizon: 120, enough: 120 },
@@ -49,6 +62,14 @@ impl Default for Cadence {
         }
     }
 }
+
+/// The newest forecast of each metric of a workload; whoever shows them shares them.
+pub type Forecasts = BTreeMap<Metric, Arc<Forecast>>;
+
+/// First looks come to every workload within this time, seconds.
+const FIRST_WITHIN_S: f64 = 1_800.0;
+/// What is chosen anew comes to every series within this time, seconds.
+const CHOSEN_WITHIN_S: f64 = 7_200.0;
 
 /// All that the loop remembers from tick to tick.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -63,7 +84,7 @@ pub struct LoopState {
     pub next_id: DecisionId,
     /// Newest forecasts.
     #[serde(skip)]
-    pub forecasts: BTreeMap<WorkloadId, BTreeMap<Metric, Forecast>>,
+    pub forecasts: BTreeMap<WorkloadId, Forecasts>,
     /// Newest assessments.
     #[serde(skip)]
     pub wanted: BTreeMap<WorkloadId, Assessment>,
@@ -262,9 +283,9 @@ fn same_said(before: &(Verdict, Setting), now: &(Verdict, Setting), knob: Knob) 
 
 /// Looks anew at the workloads that are due, oldest first.
 fn refresh(state: &mut LoopState, snapshot: &Snapshot, parts: &Parts<'_>) -> Vec<WorkloadId> {
-    let due = due(state, snapshot, parts.cadence);
-    state.ticked = Some(snapshot.now);
+    let due = due(state, snapshot, parts);
     forecast(state, snapshot, parts, &due);
+    state.ticked = Some(snapshot.now);
     for workload in &due {
         let Some(known) = snapshot.workloads.get(workload) else { continue };
         let empty = BTreeMap::new();
@@ -287,39 +308,82 @@ fn refresh(state: &mut LoopState, snapshot: &Snapshot, parts: &Parts<'_>) -> Vec
     due
 }
 
-fn due(state: &LoopState, snapshot: &Snapshot, cadence: &Cadence) -> Vec<WorkloadId> {
+fn due(state: &LoopState, snapshot: &Snapshot, parts: &Parts<'_>) -> Vec<WorkloadId> {
     let sized = snapshot.workloads.values().filter(|known| !known.workload.id.is_machine());
-    let mut due: Vec<(Option<Time>, &WorkloadId)> = Vec::new();
+    let mut due: Vec<(Option<Time>, &WorkloadState)> = Vec::new();
     for known in sized {
         let workload = &known.workload.id;
         // What was made under other orders counts as not made.
         let stands = state.under.get(workload) == Some(&known.standing);
         let made = state.wanted.get(workload).filter(|_| stands).map(|assessment| assessment.made);
-        if made.is_none_or(|made| is_due(state, known, made, snapshot.now, cadence)) {
-            due.push((made, workload));
+        if made.is_none_or(|made| is_due(state, known, made, snapshot.now, parts.cadence)) {
+            due.push((made, known));
         }
     }
-    due.sort();
-    let fresh = due.iter().take_while(|(made, _)| made.is_none()).count();
-    let most = cadence.most_per_tick.max(keeps_up(state, snapshot, cadence));
-    due.truncate(fresh.clamp(most, most.saturating_mul(2)));
-    due.into_iter().map(|(_, workload)| workload.clone()).collect()
+    due.sort_by_key(|(made, known)| (*made, &known.workload.id));
+    let keeps_up = part(snapshot.workloads.len(), state, snapshot, parts.cadence.every_s);
+    pick(state, snapshot, parts, parts.cadence.most_per_tick.max(keeps_up), &due)
 }
 
-/// How many looks a tick are a quarter more than it takes to come to every workload in time; 0 where it is not known how often ticks come.
+/// Those of the due that this tick comes to, `most` of them or twice as many where nothing stands of them.
+fn pick(
+    state: &LoopState,
+    snapshot: &Snapshot,
+    parts: &Parts<'_>,
+    most: usize,
+    due: &[(Option<Time>, &WorkloadState)],
+) -> Vec<WorkloadId> {
+    let (mut picked, mut fresh) = (Vec::new(), 0);
+    let mut steps_left = parts.cadence.first_steps_per_tick;
+    let mut firsts_left = part(snapshot.workloads.len(), state, snapshot, FIRST_WITHIN_S);
+    for (made, known) in due {
+        let room = if made.is_none() { most.saturating_mul(2) } else { most.max(fresh) };
+        if picked.len() >= room {
+            break;
+        }
+        if !state.under.contains_key(&known.workload.id) {
+            if steps_left == 0 && firsts_left == 0 {
+                continue;
+            }
+            firsts_left = firsts_left.saturating_sub(1);
+            steps_left = steps_left.saturating_sub(past_steps(known, snapshot.now, parts));
+        }
+        fresh += usize::from(made.is_none());
+        picked.push(known.workload.id.clone());
+    }
+    picked
+}
+
+/// Steps of the past that a forecast of a workload's metrics rests on.
+fn past_steps(known: &WorkloadState, now: Time, parts: &Parts<'_>) -> usize {
+    let metrics = demand_metrics(known).into_iter();
+    let inputs = metrics.filter_map(|metric| parts.seen().forecast_input(&known.workload.id, &metric, now));
+    inputs.map(|(input, ..)| input.past.present().count()).sum()
+}
+
+/// How many of `count` a tick are a quarter more than it takes to come to all of them within a time; 0 where it is not known how often
+/// ticks come.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a count")]
-fn keeps_up(state: &LoopState, snapshot: &Snapshot, cadence: &Cadence) -> usize {
+fn part(count: usize, state: &LoopState, snapshot: &Snapshot, within_s: f64) -> usize {
     let tick_s = state.ticked.map_or(0.0, |last| snapshot.now.since_s(last)).max(0.0);
-    (1.25 * snapshot.workloads.len() as f64 * (tick_s / cadence.every_s).min(1.0)).ceil() as usize
+    (1.25 * count as f64 * (tick_s / within_s).min(1.0)).ceil() as usize
 }
 
-/// A young workload is looked at again whenever it is half as old again, since each reading still tells much; an older one
-/// every so often, or at once when it uses more than it was to have.
+/// A young workload is looked at again whenever it is half as old again, since each reading still tells much; an older one, or one
+/// whose past was known before this run, every so often, or at once when it uses more than it was to have.
 fn is_due(state: &LoopState, known: &WorkloadState, made: Time, now: Time, cadence: &Cadence) -> bool {
     let age_s = now.since_s(made);
-    let lived_s = state.seen.get(&known.workload.id).map_or(f64::INFINITY, |seen| made.since_s(*seen));
+    let first = state.seen.get(&known.workload.id).filter(|_| !has_long_past(state, known, cadence));
+    let lived_s = first.map_or(f64::INFINITY, |seen| made.since_s(*seen));
     // What was made in the future was made before the clock was set back.
     age_s < 0.0 || age_s > 0.0 && (age_s >= cadence.every_s.min(0.5 * lived_s) || outgrown(state, known))
+}
+
+/// It is forecast on the coarsest grid because there is enough history for that.
+fn has_long_past(state: &LoopState, known: &WorkloadState, cadence: &Cadence) -> bool {
+    let Some(coarsest) = cadence.resolutions.first().filter(|coarsest| coarsest.enough > 0) else { return false };
+    let forecasts = state.forecasts.get(&known.workload.id).into_iter().flat_map(BTreeMap::values);
+    forecasts.into_iter().any(|forecast| forecast.step_s == coarsest.step_s)
 }
 
 /// More is used now than the standing assessment wants to give: look again at once.
@@ -329,22 +393,43 @@ fn outgrown(state: &LoopState, known: &WorkloadState) -> bool {
 }
 
 fn forecast(state: &mut LoopState, snapshot: &Snapshot, parts: &Parts<'_>, due: &[WorkloadId]) {
-    let mut by_horizon: BTreeMap<usize, (Vec<ForecastInput>, Vec<Announced>)> = BTreeMap::new();
+    let mut by_horizon: BTreeMap<usize, Asked> = BTreeMap::new();
+    let series = state.forecasts.values().map(BTreeMap::len).sum();
+    let mut choices = parts.cadence.choices_per_tick.max(part(series, state, snapshot, CHOSEN_WITHIN_S));
     for known in due.iter().filter_map(|workload| snapshot.workloads.get(workload)) {
         for metric in demand_metrics(known) {
-            let seen = Seen { history: parts.history, cadence: parts.cadence, announced: parts.announced };
-            if let Some((input, announced, horizon)) = seen.forecast_input(&known.workload.id, &metric, snapshot.now) {
-                let (inputs, all) = by_horizon.entry(horizon).or_default();
+            if let Some((input, announced, horizon)) =
+                parts.seen().forecast_input(&known.workload.id, &metric, snapshot.now)
+            {
+                let asked = by_horizon.entry(horizon).or_default();
+                let is_chosen = choices > 0 && parts.forecaster.is_due(&input, horizon);
+                choices -= usize::from(is_chosen);
+                let (inputs, all) = if is_chosen { &mut asked.chosen } else { &mut asked.at_once };
                 inputs.push(input);
                 all.push(announced);
             }
         }
     }
-    for (horizon, (inputs, announced)) in by_horizon {
-        let made = parts.forecaster.forecast(&inputs, horizon);
+    for (horizon, asked) in by_horizon {
+        let made = parts.forecaster.forecast(&asked.chosen.0, horizon);
+        state.keep(asked.chosen, made);
+        let made = parts.forecaster.forecast_at_once(&asked.at_once.0, horizon);
+        state.keep(asked.at_once, made);
+    }
+}
+
+/// Series to be forecast over one horizon, with what is announced for it: those for which a choice is made, and the others.
+#[derive(Default)]
+struct Asked {
+    chosen: (Vec<ForecastInput>, Vec<Announced>),
+    at_once: (Vec<ForecastInput>, Vec<Announced>),
+}
+
+impl LoopState {
+    fn keep(&mut self, (inputs, announced): (Vec<ForecastInput>, Vec<Announced>), made: Vec<Forecast>) {
         for ((input, announced), forecast) in inputs.into_iter().zip(announced).zip(made) {
-            let forecast = announced.add_to(forecast);
-            state.forecasts.entry(input.workload).or_default().insert(input.metric, forecast);
+            let forecast = Arc::new(announced.add_to(forecast));
+            self.forecasts.entry(input.workload).or_default().insert(input.metric, forecast);
         }
     }
 }
@@ -362,6 +447,12 @@ pub struct Seen<'a> {
     pub cadence: &'a Cadence,
     /// What people announced of demand, as in [`Parts`].
     pub announced: &'a dyn Fn(&WorkloadId, &Metric, Window) -> Announced,
+}
+
+impl Parts<'_> {
+    const fn seen(&self) -> Seen<'_> {
+        Seen { history: self.history, cadence: self.cadence, announced: self.announced }
+    }
 }
 
 impl Seen<'_> {

@@ -40,6 +40,15 @@ pub trait Forecaster {
     /// series with little history gets one too: a wide one where its values differ, one without width where there is a single
     /// value or never another, zeros where there is none.
     fn forecast(&self, inputs: &[ForecastInput], horizon: usize) -> Vec<Forecast>;
+    /// Whether [`Forecaster::forecast`] of this series would first choose anew how it is forecast, which takes tens of times as long.
+    fn is_due(&self, input: &ForecastInput, horizon: usize) -> bool {
+        let _ = (input, horizon);
+        false
+    }
+    /// As [`Forecaster::forecast`] without choosing anew: by what was chosen last, or by what is best for most series.
+    fn forecast_at_once(&self, inputs: &[ForecastInput], horizon: usize) -> Vec<Forecast> {
+        self.forecast(inputs, horizon)
+    }
     /// The same forecaster with whatever it chose for this series held fixed, so that what is seen when the input is changed is
     /// not another choice; `None` where it chooses nothing.
     fn settled<'a>(&'a self, input: &ForecastInput, horizon: usize) -> Option<Box<dyn Forecaster + 'a>> {
@@ -75,7 +84,7 @@ pub struct AssessInput<'a> {
     /// The past.
     pub history: &'a dyn History,
     /// Forecast per metric, those that there are.
-    pub forecasts: &'a std::collections::BTreeMap<Metric, Forecast>,
+    pub forecasts: &'a crate::tick::Forecasts,
     /// What people announced of a metric's demand over a window, past or to come.
     pub announced: &'a dyn Fn(&Metric, Window) -> Announced,
     /// Factor on top per knob because of earlier harm (1 is none).

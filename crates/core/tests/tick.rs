@@ -21,6 +21,16 @@ impl History for Flat {
         Some(Series { values: vec![0.5; window.len()], ..Series::gap(window) })
     }
 }
+/// Seen from a time on only.
+struct Since(i64);
+impl History for Since {
+    fn series(&self, workload: &WorkloadId, metric: &Metric, window: Window) -> Option<Series> {
+        let mut seen = Flat.series(workload, metric, window)?;
+        let before = (0..seen.len()).filter(|index| seen.time_s(*index) < self.0).count();
+        seen.values[..before].fill(f32::NAN);
+        Some(seen)
+    }
+}
 impl Forecaster for Flat {
     fn name(&self) -> &str {
         "flat"
@@ -98,6 +108,7 @@ struct Rig {
     state: LoopState,
     machine: Machine,
     snapshot: Snapshot,
+    history: Box<dyn History>,
     /// What is read of the workload at each tick, beside its CPU usage.
     readings: BTreeMap<&'static str, f64>,
 }
@@ -108,7 +119,7 @@ impl Rig {
         state_now.guard.limits = GuardLimits { cut_share: 0.6, ..GuardLimits::default() };
         let machine = Machine([(("web".into(), Knob::CpuQuota), Setting::Value(quota_cores))].into(), Refuses::Nothing);
         let snapshot = snapshot(vec![state("web", quota_cores)]);
-        Self { state: state_now, machine, snapshot, readings: BTreeMap::new() }
+        Self { state: state_now, machine, snapshot, history: Box::new(Flat), readings: BTreeMap::new() }
     }
 
     /// One tick `after_s` later, with fresh readings and settings as the machine has them.
@@ -120,7 +131,7 @@ impl Rig {
         self.readings.iter().for_each(|(metric, value)| read(web, metric, now, *value));
         web.settings = [(Knob::CpuQuota, self.machine.0[&("web".to_owned(), Knob::CpuQuota)])].into();
         let mut parts = Parts {
-            history: &Flat,
+            history: self.history.as_ref(),
             forecaster: &Flat,
             policy: &Twice,
             executor: &mut self.machine,
@@ -372,7 +383,11 @@ fn a_watch_ends_after_its_time() {
 
 #[test]
 fn looks_again_when_due_or_outgrown() {
+    let mut known = Rig::new(2.0);
+    let mut looks = |after_s| known.tick(after_s).assessed.len();
+    assert_eq!([looks(0), looks(10), looks(280), looks(10)], [1, 0, 0, 1], "its past was known before: every 300 s");
     let mut rig = Rig::new(2.0);
+    rig.history = Box::new(Since(NOW.s()));
     let mut looks = |after_s| rig.tick(after_s).assessed.len();
     assert_eq!([looks(0), looks(10), looks(4), looks(1)], [1, 1, 0, 1], "young: again when half as old again");
     assert_eq!([looks(10_000), looks(290), looks(10)], [1, 0, 1], "older: every 300 s");
@@ -468,4 +483,79 @@ fn a_forecaster_is_told_which_workloads_are_left() {
     };
     assert_eq!(tick_with(&["web", "job"]), ["job".to_owned(), "web".to_owned()].into());
     assert_eq!(tick_with(&["web"]), ["web".to_owned()].into());
+}
+
+/// Says of every series once that a choice is due, and notes of which ones it made one.
+#[derive(Default)]
+struct Chooses(std::cell::RefCell<std::collections::BTreeSet<(WorkloadId, Metric)>>);
+
+fn series_of(input: &ForecastInput) -> (WorkloadId, Metric) {
+    (input.workload.clone(), input.metric.clone())
+}
+
+impl Forecaster for Chooses {
+    fn name(&self) -> &str {
+        "chooses"
+    }
+    fn forecast(&self, inputs: &[ForecastInput], horizon: usize) -> Vec<Forecast> {
+        self.0.borrow_mut().extend(inputs.iter().map(series_of));
+        Flat.forecast(inputs, horizon)
+    }
+    fn is_due(&self, input: &ForecastInput, _: usize) -> bool {
+        !self.0.borrow().contains(&series_of(input))
+    }
+    fn forecast_at_once(&self, inputs: &[ForecastInput], horizon: usize) -> Vec<Forecast> {
+        Flat.forecast(inputs, horizon)
+    }
+}
+
+/// Ticks over twelve workloads with a week of history each; per tick who was looked at and how many choices there are.
+fn restart(cadence: &Cadence, ticks: usize, outgrown_at: Option<usize>) -> Vec<(Vec<String>, usize)> {
+    let (mut rig, forecaster) = (Rig::new(2.0), Chooses::default());
+    let names: Vec<String> = (10..22).map(|number| format!("w{number}")).collect();
+    rig.snapshot = snapshot(names.iter().map(|name| state(name, 2.0)).collect());
+    rig.machine.0 = names.iter().map(|name| ((name.clone(), Knob::CpuQuota), Setting::Value(2.0))).collect();
+    let tick_once = |index: usize| {
+        rig.snapshot.now = rig.snapshot.now.plus_s(10);
+        let now = rig.snapshot.now;
+        let used = |name: &WorkloadId| if outgrown_at == Some(index) && name.as_str() == "w10" { 1.5 } else { 0.5 };
+        rig.snapshot.workloads.iter_mut().for_each(|(name, known)| read(known, name::CPU, now, used(name)));
+        let mut parts = Parts {
+            history: &Flat,
+            forecaster: &forecaster,
+            policy: &Twice,
+            executor: &mut rig.machine,
+            cadence,
+            announced: &|_, _, _| Announced::default(),
+        };
+        let report = tick(&mut rig.state, &rig.snapshot, &mut parts);
+        let looked_at: Vec<String> = report.assessed.iter().map(ToString::to_string).collect();
+        let settled = report.decisions.iter().all(|made| rig.state.wanted.contains_key(&made.change.workload));
+        assert!(settled, "what was not looked at is not changed: {:?}", report.decisions);
+        (looked_at, forecaster.0.borrow().len())
+    };
+    (0..ticks).map(tick_once).collect()
+}
+
+#[test]
+fn first_looks_and_choices_beside_a_long_past_are_spread_over_ticks() {
+    let counts = |cadence: &Cadence, ticks| -> Vec<(usize, usize)> {
+        restart(cadence, ticks, None).into_iter().map(|(looked_at, chosen)| (looked_at.len(), chosen)).collect()
+    };
+    // Two series of a week are 4,032 steps: the third workload passes 8,065 of them.
+    let spread = Cadence { first_steps_per_tick: 8_065, choices_per_tick: 2, ..Cadence::default() };
+    assert_eq!(counts(&spread, 4), [(3, 2), (3, 4), (3, 6), (3, 8)]);
+    let at_once = Cadence { first_steps_per_tick: usize::MAX, choices_per_tick: usize::MAX, ..Cadence::default() };
+    assert_eq!(counts(&at_once, 2), [(12, 24), (0, 24)]);
+    // Whoever was not chosen for is chosen for at later looks.
+    let later: Vec<usize> = counts(&spread, 130).into_iter().map(|(_, chosen)| chosen).collect();
+    assert_eq!((later[29], later[31], later[129]), (8, 12, 24), "{later:?}");
+}
+
+#[test]
+fn a_workload_that_outgrew_its_allotment_does_not_wait_for_first_looks_of_others() {
+    let cadence = Cadence { first_steps_per_tick: 1, ..Cadence::default() };
+    let looks = restart(&cadence, 4, Some(2));
+    let of = |index: usize| looks[index].0.iter().map(String::as_str).collect::<Vec<_>>();
+    assert_eq!((of(0), of(1), of(2), of(3)), (vec!["w10"], vec!["w11"], vec!["w12", "w10"], vec!["w13"]));
 }

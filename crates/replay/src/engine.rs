@@ -89,7 +89,9 @@ impl Engine<'static> {
             forecaster: Box::new(Seldom::new(shared.clone(), forecast_every_s)),
             policy: Box::new(Sizing::default()),
         };
-        let (cadence, limits) = (Cadence::default(), GuardLimits::default());
+        // A replayed tick may take as long as it takes.
+        let cadence = Cadence { first_steps_per_tick: usize::MAX, choices_per_tick: usize::MAX, ..Cadence::default() };
+        let limits = GuardLimits::default();
         let (name, make) = ("apportion".to_owned(), Box::new(make));
         let forget = Box::new(move || forecaster.forget(&|_| false));
         Self { name, make, cadence, limits, told: None, heard: None, forget, scales: false }

@@ -7,7 +7,7 @@ use crate::tell::{self, Deed, Scene, Told, effect::WITHIN};
 use crate::web::{Action, ActionError, ActionErrorKind, Backend, DecisionQuery, ForecasterScore, Language, View};
 use apportion_core::{
     Decision, DecisionId, Forecast, Forecaster, History as _, Instructed, LoopState, Metric, Rationale, Series,
-    Standing, Time, Window, WorkloadId,
+    Standing, Time, Window, WorkloadId, tick::Forecasts,
 };
 use apportion_host::store::{Access, Filter, Options, Store};
 use apportion_language::{reading::Reader, wording};
@@ -21,13 +21,11 @@ use std::{
 /// An action waits at most this long for the loop.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
-type Forecasts = BTreeMap<WorkloadId, BTreeMap<Metric, Forecast>>;
-
 /// Answers from the store.
 pub struct StoreBackend {
     store: Arc<Store>,
     requests: Mutex<mpsc::Sender<Request>>,
-    forecasts: Mutex<Forecasts>,
+    forecasts: Mutex<BTreeMap<WorkloadId, Forecasts>>,
     reader: &'static Reader,
     scene: Mutex<Scene>,
     signals: Arc<Signals>,
@@ -83,7 +81,7 @@ impl Backend for StoreBackend {
 
     fn forecast(&self, workload: &WorkloadId, metric: &Metric) -> Option<Forecast> {
         let forecasts = self.forecasts.lock().unwrap_or_else(PoisonError::into_inner);
-        forecasts.get(workload)?.get(metric).cloned()
+        forecasts.get(workload)?.get(metric).map(|forecast| forecast.as_ref().clone())
     }
 
     fn rationale(&self, workload: &WorkloadId, metric: &Metric) -> Option<Rationale> {
@@ -105,7 +103,7 @@ impl Backend for StoreBackend {
                 chosen,
             })
         };
-        let all = |(metric, forecast): (&Metric, &Forecast)| {
+        let all = |(metric, forecast): (&Metric, &Arc<Forecast>)| {
             let chosen = forecast.score.and_then(|score| of(metric, &forecast.by, score, true));
             let tried = forecaster.scores(workload, metric).into_iter().filter(|(by, _)| *by != forecast.by);
             chosen.into_iter().chain(tried.filter_map(|(by, score)| of(metric, &by, score, false))).collect::<Vec<_>>()

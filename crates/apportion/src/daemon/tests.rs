@@ -317,6 +317,14 @@ fn a_loop_that_cannot_tell_its_own_group_sets_nothing() {
 }
 
 #[test]
+fn the_page_and_the_loop_share_forecasts() {
+    let mut world = World::new(&["web"]);
+    (1..4).for_each(|tick| drop(world.daemon.turn(START.plus_s(10 * tick))));
+    let forecasts: Vec<_> = world.daemon.state.forecasts.values().flat_map(BTreeMap::values).collect();
+    assert!(!forecasts.is_empty() && forecasts.iter().all(|forecast| Arc::strong_count(forecast) == 2));
+}
+
+#[test]
 fn a_page_of_decisions_reads_no_others() {
     let mut world = World::new(&["web"]);
     let file = rusqlite::Connection::open(world.daemon.store.path()).unwrap();

@@ -280,7 +280,7 @@ impl Backend for WorldBackend {
     }
 
     fn forecast(&self, workload: &WorkloadId, metric: &Metric) -> Option<Forecast> {
-        self.0.lock().unwrap().state.forecasts.get(workload)?.get(metric).cloned()
+        self.0.lock().unwrap().state.forecasts.get(workload)?.get(metric).map(|forecast| forecast.as_ref().clone())
     }
 
     /// The invented world knows its own future; what is explained is what a real forecaster says of its past.

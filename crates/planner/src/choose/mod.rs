@@ -1,7 +1,8 @@
 //! Chooses per series among forecasters by rolling back-test, blends those that do well, and calibrates what comes out.
 //!
 //! A choice is made anew once a day per series (staggered by the series' name, so that not all fall on one tick) and remembered;
-//! in between only what was chosen is run. A costly forecaster must win clearly, and then its forecast is used for an hour.
+//! in between only what was chosen is run. A costly forecaster must win clearly, and then its forecast is used for an hour. Whoever
+//! has no time for a choice gets what was chosen last, or what did best on others (`forecast_at_once`).
 //!
 //! Promise: by its own back-test the choice is never clearly worse (by two standard errors) than the best that it was made of.
 
@@ -114,6 +115,17 @@ pub struct Choices {
     kept: BTreeMap<(Key, usize), Kept>,
 }
 
+impl Choices {
+    /// Takes a new choice for a series; what is kept of candidates that it leaves out is of no use any more.
+    fn take(&mut self, key: Key, choice: Choice, candidates: usize) {
+        let is_chosen = |index: &usize| choice.weights.iter().any(|(chosen, _)| chosen == index);
+        for index in (0..candidates).filter(|index| !is_chosen(index)) {
+            self.kept.remove(&(key.clone(), index));
+        }
+        self.made.insert(key, choice);
+    }
+}
+
 /// The chooser.
 pub struct Auto {
     candidates: Vec<Candidate>,
@@ -160,19 +172,9 @@ impl Auto {
             let tried = Tried::new(&self.candidates, chunk, horizon, &costly);
             for (place, input) in chunk.iter().enumerate() {
                 let choice = self.decide(&tried, place, input, horizon);
-                self.memory().made.insert(key(input), choice);
+                self.memory().take(key(input), choice, self.candidates.len());
             }
         }
-    }
-
-    fn is_due(&self, input: &ForecastInput, horizon: usize) -> bool {
-        let memory = self.memory();
-        let Some(choice) = memory.made.get(&key(input)) else { return true };
-        let age_s = input.past.end().s() - choice.made_s;
-        let same_grid = choice.step_s == input.past.step_s && choice.horizon == horizon;
-        let days = |time_s: i64| (time_s + stagger_s(input)).div_euclid(CHOICE_LASTS_S);
-        // Also when it was looked at a little of the past, of which there is twice as much now.
-        !same_grid || age_s < 0 || days(input.past.end().s()) != days(choice.made_s) || choice.has_outgrown(input)
     }
 
     /// Costly candidates are tried at first, then once a week, and as long as one is in force.
@@ -205,17 +207,27 @@ impl Auto {
         }
     }
 
+    /// What was chosen for a series on its grid; before that, what did best on others.
+    fn standing(&self, input: &ForecastInput, horizon: usize) -> Choice {
+        let made = self.choice(&input.workload, &input.metric).filter(|choice| choice.is_on_grid(input, horizon));
+        made.unwrap_or_else(|| Choice {
+            made_s: input.past.end().s(),
+            scores: Vec::new(),
+            score: None,
+            weights: blend::weights(&[], &self.candidates, CLEARLY, blend::prior_ends(&input.past)),
+            calibration: Calibration::default(),
+            step_s: input.past.step_s,
+            horizon,
+        })
+    }
+
     /// Rows of the chosen candidates for every input: `rows[input]` are pairs of rows and weight.
-    fn run(&self, inputs: &[ForecastInput], horizon: usize) -> Vec<Vec<(Vec<Row>, f32)>> {
+    fn run(&self, inputs: &[ForecastInput], choices: &[Choice], horizon: usize) -> Vec<Vec<(Vec<Row>, f32)>> {
         let mut rows: Vec<Vec<(Vec<Row>, f32)>> = vec![Vec::new(); inputs.len()];
         for (index, candidate) in self.candidates.iter().enumerate() {
-            let weight = |input: &ForecastInput| {
-                let memory = self.memory();
-                let choice = memory.made.get(&key(input))?;
-                choice.weights.iter().find(|(chosen, _)| *chosen == index).map(|(_, weight)| *weight)
-            };
+            let weight = |choice: &Choice| choice.weights.iter().find(|(chosen, _)| *chosen == index).map(|of| of.1);
             let wanted: Vec<(usize, f32)> =
-                inputs.iter().enumerate().filter_map(|(place, input)| Some((place, weight(input)?))).collect();
+                choices.iter().enumerate().filter_map(|(place, choice)| Some((place, weight(choice)?))).collect();
             let asked: Vec<ForecastInput> = wanted.iter().map(|(place, _)| inputs[*place].clone()).collect();
             let made = if candidate.costly {
                 self.run_costly(index, &asked, horizon)
@@ -273,6 +285,9 @@ impl Auto {
 }
 
 impl Choice {
+    fn is_on_grid(&self, input: &ForecastInput, horizon: usize) -> bool {
+        self.step_s == input.past.step_s && self.horizon == horizon
+    }
     fn has_outgrown(&self, input: &ForecastInput) -> bool {
         self.score.is_none() && !origins(input.past.len(), self.horizon).is_empty()
     }
@@ -291,15 +306,25 @@ impl Forecaster for Auto {
     }
     fn forecast(&self, inputs: &[ForecastInput], horizon: usize) -> Vec<Forecast> {
         self.choose(inputs, horizon);
-        let rows = self.run(inputs, horizon);
-        let finish_one = |(input, parts): (&ForecastInput, Vec<(Vec<Row>, f32)>)| {
-            let parts: Vec<(&[Row], f32)> = parts.iter().map(|(rows, weight)| (rows.as_slice(), *weight)).collect();
-            match self.choice(&input.workload, &input.metric) {
-                Some(choice) => self.put_together(&choice, input, &parts, horizon),
-                None => finish(input, "auto", blend::blend(&parts, horizon), floor(&input.past)),
-            }
+        self.forecast_at_once(inputs, horizon)
+    }
+    fn is_due(&self, input: &ForecastInput, horizon: usize) -> bool {
+        let memory = self.memory();
+        let Some(choice) = memory.made.get(&key(input)) else { return true };
+        let age_s = input.past.end().s() - choice.made_s;
+        let days = |time_s: i64| (time_s + stagger_s(input)).div_euclid(CHOICE_LASTS_S);
+        let is_old = age_s < 0 || days(input.past.end().s()) != days(choice.made_s);
+        // Also when it was looked at a little of the past, of which there is twice as much now.
+        is_old || !choice.is_on_grid(input, horizon) || choice.has_outgrown(input)
+    }
+    fn forecast_at_once(&self, inputs: &[ForecastInput], horizon: usize) -> Vec<Forecast> {
+        let choices: Vec<Choice> = inputs.iter().map(|input| self.standing(input, horizon)).collect();
+        let rows = self.run(inputs, &choices, horizon);
+        let finish_one = |(place, input): (usize, &ForecastInput)| {
+            let parts: Vec<_> = rows[place].iter().map(|(rows, weight)| (rows.as_slice(), *weight)).collect();
+            self.put_together(&choices[place], input, &parts, horizon)
         };
-        inputs.iter().zip(rows).map(finish_one).collect()
+        inputs.iter().enumerate().map(finish_one).collect()
     }
     fn settled<'a>(&'a self, input: &ForecastInput, horizon: usize) -> Option<Box<dyn Forecaster + 'a>> {
         Settled::new(self, input, horizon).map(|settled| Box::new(settled) as Box<dyn Forecaster>)

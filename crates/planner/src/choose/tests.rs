@@ -235,3 +235,28 @@ fn names_are_known_or_said_to_be_unknown() {
     let error = crate::forecaster("prophet").err().unwrap().to_string();
     assert!(error.contains("prophet") && error.contains("seasonal-naive"), "{error}");
 }
+
+#[test]
+fn whoever_has_no_time_for_a_choice_gets_what_did_best_on_others_and_then_what_was_chosen() {
+    let auto = Auto::new(vec![
+        Candidate::cheap(Simple(Recent::SHORT), 0.0),
+        Candidate::cheap(Simple(SeasonalNaive), -0.6),
+        Candidate::costly(Simple(Mstl), -9.0),
+    ]);
+    // Every day is one higher than the last: what was used of late says more than the same time of yesterday.
+    let rising = (0..2_016).zip(noise(2_016, 3)).map(|(step, noise)| (step / 288) as f32 + 0.1 * noise);
+    let past = input(rising.collect(), 0);
+    let at_once = |auto: &Auto| auto.forecast_at_once(std::slice::from_ref(&past), 64).remove(0);
+    let before = at_once(&auto);
+    assert_eq!((before.by.as_str(), before.score, before.len()), ("seasonal-naive", None, 64));
+    assert!(auto.is_due(&past, 64) && auto.choice(&past.workload, &past.metric).is_none(), "nothing was chosen");
+    let chosen = auto.forecast(std::slice::from_ref(&past), 64).remove(0);
+    assert!(!auto.is_due(&past, 64) && chosen.score.is_some() && chosen.by.starts_with("recent"), "{}", chosen.by);
+    assert_eq!(at_once(&auto), chosen);
+    // A choice for another grid is none for this one.
+    let minutes = ForecastInput { past: Series { step_s: 60, ..past.past.clone() }, ..past.clone() };
+    assert_eq!(auto.forecast_at_once(&[minutes], 64)[0].by, "seasonal-naive");
+    let tomorrow = ForecastInput { past: Series { start_s: past.past.start_s + 86_400, ..past.past.clone() }, ..past };
+    assert!(auto.is_due(&tomorrow, 64));
+    assert_eq!(auto.forecast_at_once(&[tomorrow], 64)[0].by, chosen.by, "yesterday's choice stands in");
+}

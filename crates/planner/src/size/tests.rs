@@ -238,7 +238,7 @@ struct Scene {
     history: Recorded,
     standing: Standing,
     settings: BTreeMap<Knob, Setting>,
-    forecasts: BTreeMap<Metric, Forecast>,
+    forecasts: apportion_core::tick::Forecasts,
     margin: f64,
     workloads: BTreeMap<WorkloadId, WorkloadState>,
 }
@@ -286,7 +286,7 @@ fn a_reason_is_whole() {
     let row = |k: usize| LEVELS.map(|level| level * 0.1 * (1.0 + k as f32));
     let start_s = scene.now().s() + 300;
     let forecast = Forecast::new(start_s, STEP_S, "profile", (0..20).map(row).collect(), 0.0).with_score(Some(0.4));
-    scene.forecasts.insert(Metric::new(name::CPU), forecast);
+    scene.forecasts.insert(Metric::new(name::CPU), forecast.into());
     let want = scene.wants().remove(0);
     let (used, expected) = (want.reason.used.unwrap(), want.reason.expected.unwrap());
     assert_eq!((used.window_s, used.present_share, used.seen_s), (86_400.0, 1.0, 10.0 * 86_400.0));
@@ -322,7 +322,7 @@ fn what_is_forecast_to_come_raises_ahead_and_never_cuts() {
     let start_s = scene.now().s() + 300;
     let with = |scene: &mut Scene, level: f32| {
         let forecast = Forecast::new(start_s, STEP_S, "test", vec![[level; 9]; 24], 0.0);
-        scene.forecasts.insert(Metric::new(name::CPU), forecast);
+        scene.forecasts.insert(Metric::new(name::CPU), forecast.into());
         scene.wants().remove(0)
     };
     let raised = with(&mut scene, 3.0);

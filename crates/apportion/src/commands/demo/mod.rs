@@ -74,7 +74,7 @@ fn show(daemon: &mut daemon::Daemon, scene: &scene::Scene, args: &args::Demo, gl
 /// A day is a minute, so everything is looked at in seconds.
 fn cadence() -> Cadence {
     let resolutions = vec![Resolution { step_s: 1, context: 600, horizon: 60, enough: 0 }];
-    Cadence { every_s: 5.0, most_per_tick: 16, resolutions }
+    Cadence { every_s: 5.0, most_per_tick: 16, resolutions, ..Cadence::default() }
 }
 
 /// A folder that goes with the demonstration.
