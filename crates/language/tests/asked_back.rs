@@ -293,3 +293,71 @@ fn a_hold_of_everything_needs_no_end() {
         冻结",
     );
 }
+
+#[test]
+fn holds_of_nothing_and_of_what_is_held() {
+    asked(
+        "freeze nothing
+        freeze nothing tonight
+        lock nothing
+        freeze, nothing else
+        全部冻结了
+        全部冻结完毕
+        all changes frozen
+        all adjustments are on hold",
+    );
+    plain(
+        "change nothing until Friday
+        全部冻结到周五",
+    );
+}
+
+#[test]
+fn bounds_that_may_be_the_other_one_or_none() {
+    asked(
+        "别让 web 卡死保持4核以上
+        别让 web 掉线保持4核以上
+        别让 web 卡顿给它4核以上
+        don't starve web and keep it above 4 cores
+        don't let web run dry so keep it above 4 cores
+        can't cope so keep web above 4 cores
+        don't let web starve - keep it above 4 cores
+        never starve web: keep it over 4 cores
+        web 不能卡 要高于4核
+        web may go over 4 cores
+        web is allowed to go over 4 cores tonight
+        允许 web 高于4核
+        允许 web 低于2核
+        web 可以低于2核
+        web may drop below 2 cores
+        允许 web 超过4核
+        web 不需要4核以上
+        web 不用4核以上
+        web 不一定4核以上
+        no need to keep web above 4 cores
+        web needn't be kept over 4 cores
+        web doesn't have to stay above 4 cores
+        web no longer has to stay under 2 cores
+        bring web as low as 2 cores
+        squeeze web as low as 2 cores
+        web 能不能低于2核
+        web 能不能超过4核
+        web 要不要超过4核
+        I see web over 2 cores
+        I see web above 4 cores
+        we see web under 2 cores
+        web 一直高于4核
+        web 平时低于2核
+        web has never gone over 4 cores
+        web did not exceed 4 cores
+        web 没超过4核
+        web never fell below 2 cores",
+    );
+    plain(
+        "keep web over 2 cores
+        never let web go over 4 cores
+        don't give web more than 4 cores
+        web 保持在高于2核
+        别让 web 低于2核",
+    );
+}

@@ -43,7 +43,8 @@ impl Decisions {
         let workloads = trace.workloads();
         let mut last: Option<(&str, &str, usize)> = None;
         for (workload, metric, time_s, allocation) in rows {
-            if metric == REPLICAS && workloads.iter().any(|known| **known == *workload) {
+            let is_count = metric == REPLICAS && trace.find(workload, metric).is_none();
+            if is_count && workloads.iter().any(|known| **known == *workload) {
                 replicas.entry(workload).or_default().push(Decided { time_s, allocation });
                 continue;
             }

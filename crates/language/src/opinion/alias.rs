@@ -31,6 +31,18 @@ struct Place {
     is_host: bool,
 }
 
+impl Place {
+    /// Whether another lies in it and is shorter.
+    const fn is_around(&self, other: &Self) -> bool {
+        self.start <= other.start && other.end <= self.end && other.end - other.start < self.end - self.start
+    }
+
+    /// Whether an address has at least three parts, as full names of hosts have; "nginx.service" has two.
+    fn is_full_name(&self, lower: &str) -> bool {
+        lower[self.start..self.end].matches('.').count() > 1
+    }
+}
+
 impl Aliases {
     /// Replaces in a sentence what is a name: any of `workloads` and `hosts` (whole words, in any case, the longest first),
     /// and whatever has the shape of an address or of a host's full name.
@@ -43,7 +55,12 @@ impl Aliases {
         let mut places = Vec::new();
         mark(&lower, workloads, false, &mut places);
         mark(&lower, hosts, true, &mut places);
-        mark_addresses(&lower, &mut places);
+        let addresses = addresses(&lower);
+        // "web.corp.example.com" is a host, whatever is called "web".
+        places
+            .retain(|place| !addresses.iter().any(|address| address.is_full_name(&lower) && address.is_around(place)));
+        let free: Vec<Place> = addresses.into_iter().filter(|address| is_free(&places, address)).collect();
+        places.extend(free);
         places.sort_by_key(|place| place.start);
         let mut aliases = Self::default();
         let mut done = 0;
@@ -156,7 +173,8 @@ fn mark(lower: &str, names: &[String], is_host: bool, places: &mut Vec<Place>) {
 }
 
 /// Addresses and full names of hosts: stretches of ASCII letters, digits, `-`, `.` and `:` that look like one.
-fn mark_addresses(lower: &str, places: &mut Vec<Place>) {
+fn addresses(lower: &str) -> Vec<Place> {
+    let mut places = Vec::new();
     let in_address = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | ':');
     let mut start = 0;
     for (stretch, gap) in stretches(lower, in_address) {
@@ -166,10 +184,11 @@ fn mark_addresses(lower: &str, places: &mut Vec<Place>) {
         let from = begin + stretch.find(trimmed).unwrap_or(0);
         start = begin + stretch.len();
         let place = Place { start: from, end: from + trimmed.len(), is_host: true };
-        if looks_like_address(trimmed) && is_free(places, &place) {
+        if looks_like_address(trimmed) {
             places.push(place);
         }
     }
+    places
 }
 
 /// Each stretch of characters of a class, with the number of bytes between it and the one before.
@@ -241,6 +260,7 @@ mod tests {
         check("limit ｃｈｅｃｋｏｕｔ and Ｄｂ０１ to 2 cores", "limit workload-1 and host-1 to 2 cores");
         check("fd00::5, ::1 and fd00:: are slow, dead:beef:1 too", "host-1, host-2 and host-3 are slow, host-4 too");
         check("3com.example.com and 1.pool.ntp.org:123 at 20:00:00", "host-1 and host-2 at 20:00:00");
+        check("why was nginx.corp.example.com slow, nginx.service too", "why was host-1 slow, workload-1.service too");
         check("mycheckout, checkouts and nginx_old", "mycheckout, checkouts and nginx_old");
         check(
             "20:00-22:00 at 1.5x, 2.5cores, 512Mi, v1.2, 7.30pm",

@@ -38,7 +38,8 @@ const LEAST_BEFORE: &[&str] = &[
     "预留",
     "垫底",
     "保证",
-    "as low as",
+    "can go as low as",
+    "may go as low as",
     "不可低于",
     "不可少于",
     "不得小于",
@@ -196,6 +197,42 @@ const CAPPED: &[&str] = &[
     "limit", "limits", "limited", "cap", "caps", "capped", "restrict", "throttle", "clamp", "if", "when", "whenever",
     "anything", "whatever", "限", "封顶", "压", "如果", "一旦", "若",
 ];
+/// What is allowed is no bound: "web may go over 4 cores".
+const ALLOWED: &[&str] = &[
+    "may", "might", "allow", "allows", "allowed", "ok for", "okay for", "fine for", "fine if", "允许", "准许", "可以",
+];
+/// What need not be is no bound on the other side: "web needn't be kept over 4 cores".
+const NEED_NOT: &[&str] = &[
+    "no need",
+    "needn't",
+    "need not",
+    "doesn't need",
+    "don't need",
+    "does not need",
+    "do not need",
+    "doesn't have to",
+    "don't have to",
+    "does not have to",
+    "do not have to",
+    "no longer",
+    "not necessarily",
+    "不需要",
+    "不用",
+    "不必",
+    "不一定",
+    "不再",
+    "没必要",
+    "无需",
+    "无须",
+    "用不着",
+];
+/// Between a negation and an amount these begin something of its own: "don't starve web and keep it above 4 cores".
+const ANEW: &[&str] = &[
+    "keep", "keeps", "give", "hold", "leave", "make", "set", "put", "run", "so", "because", "since", "need", "needs",
+    "want", "保持", "维持", "保证", "保留", "留", "给", "要", "所以", "因此", "但",
+];
+/// What belongs to a Chinese negation itself: 不要, 不能, 别让.
+const OF_NEGATION: [char; 10] = ['要', '能', '得', '可', '许', '让', '给', '应', '该', '再'];
 /// Behind an amount these turn a sentence round ("below 4 GB is a no-go").
 const REFUSED: &[&str] =
     &["no-go", "trouble", "acceptable", "unacceptable", "not ok", "not enough", "isn't enough", "不行", "不可", "就"];
@@ -239,7 +276,7 @@ pub(super) fn bound(text: &Text, amount: &Amount) -> Option<Effect> {
         return None;
     }
     let before = clause_before(text, amount.start);
-    let ahead = |words: &[&str]| words.iter().any(|word| ends_with(&before, word));
+    let ahead = |words: &[&str]| is_ahead(&before, words);
     let turned = turned(&before);
     if ahead(LEAST_BEFORE) {
         return Some(Effect::AtLeast);
@@ -309,19 +346,61 @@ fn is_contested(text: &Text, amount: &Amount) -> bool {
     REFUSED.iter().any(|word| holds(&after, word)) || CONTESTED.iter().any(|word| holds(&all, word))
 }
 
-/// Whether "under" or "over" in front of an amount may mean its opposite: a negation is there, of which a comma leaves open what it is
-/// about ("the host was not coping, keep web under 4 GB", "never let web, api go under 2"), or a word of capping ("cap web if it goes over 2").
+/// Whether "under" or "over" beside an amount may mean its opposite: a negation is there, of which other words leave open what it is
+/// about ("the host was not coping, keep web under 4 GB", "never let web, api go under 2", "don't starve web and keep it above 4"), what is
+/// said is allowed, need not be or is asked, or a word of capping is in front ("cap web if it goes over 2").
 pub(super) fn is_unclear(text: &Text, amount: &Amount) -> bool {
     let before = clause_before(text, amount.start);
+    // 不用 ends in what only softens.
+    let whole = text.slice(amount.start.saturating_sub(60), amount.start);
+    let any = |words: &[&str]| words.iter().any(|word| holds(&whole, word));
     let ahead = |words: &[&str]| words.iter().any(|word| ends_with(&before, word));
-    if ahead(LEAST_BEFORE) || ahead(MOST_BEFORE) {
+    let behind = Behind::of(text, amount);
+    let beside = || ahead(UNDER) || ahead(OVER) || ahead(ABOVE) || behind.has(AND_UP) || behind.has(AND_DOWN);
+    if is_asked(&before) || (any(NEED_NOT) && (beside() || ahead(LEAST_BEFORE) || ahead(MOST_BEFORE))) {
+        return true;
+    }
+    if is_ahead(&before, LEAST_BEFORE) || is_ahead(&before, MOST_BEFORE) {
         return false;
     }
+    let allowed = || ALLOWED.iter().any(|word| holds(&before.replace("可不可以", ""), word));
     match turned(&before) {
-        Turned::Perhaps => ahead(UNDER) || ahead(OVER),
-        Turned::No => ahead(ABOVE) && CAPPED.iter().any(|word| holds(&before, word)),
-        Turned::Yes => false,
+        Turned::Perhaps => beside(),
+        Turned::No => (ahead(ABOVE) && CAPPED.iter().any(|word| holds(&before, word))) || (beside() && allowed()),
+        Turned::Yes => beside() && begins_anew(&before),
     }
+}
+
+/// Whether words ahead of an amount say so, but for a half of a question: 能不能低于.
+fn is_ahead(before: &str, words: &[&str]) -> bool {
+    words.iter().any(|word| ends_with(before, word) && !is_half(before, word))
+}
+
+fn is_half(before: &str, word: &str) -> bool {
+    word.starts_with('不') && negating::is_question(before, before.len() - word.len())
+}
+
+/// 能不能低于2核.
+fn is_asked(before: &str) -> bool {
+    LEAST_BEFORE.iter().chain(MOST_BEFORE).any(|word| ends_with(before, word) && is_half(before, word))
+}
+
+/// Whether something of its own begins between the last negation and the end: another order or its reason.
+fn begins_anew(before: &str) -> bool {
+    let last = |found: &Negating| found.end;
+    let Some(negating) = negating::english(before).chain(negating::chinese(before)).max_by_key(last) else {
+        return false;
+    };
+    let behind = &before[negating.end..];
+    let rest = if negating.word.is_ascii() {
+        // The verb that is negated itself: "don't give web more than 4 cores".
+        let behind = behind.trim_start();
+        let behind = behind.strip_prefix("ever ").unwrap_or(behind);
+        behind.find(' ').map_or("", |end| &behind[end..])
+    } else {
+        behind.trim_start_matches(OF_NEGATION)
+    };
+    ANEW.iter().any(|word| holds(rest, word))
 }
 
 /// Whether a negation turns a clause round.
@@ -384,77 +463,4 @@ fn holds(text: &str, word: &str) -> bool {
     text.match_indices(word).any(|(place, _)| {
         !word.is_ascii() || (edge(text[..place].chars().next_back()) && edge(text[place + word.len()..].chars().next()))
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::reading::amount::amounts;
-
-    #[test]
-    fn bounds() {
-        let check = |sentence: &str, expected: Option<Effect>| {
-            let text = Text::new(sentence);
-            let amount = amounts(&text).first().copied();
-            assert_eq!(amount.map(|amount| bound(&text, &amount)), Some(expected), "{sentence}");
-        };
-        let (least, most) = (Some(Effect::AtLeast), Some(Effect::AtMost));
-        check("never let web go under 2 TB", least);
-        check("Don't ever let web's disk go below 2 TB", least);
-        check("web must not exceed 4 cores", most);
-        check("nobody gets more than 8 cores", most);
-        check("at least 2 cores for web", least);
-        check("no less than 2 cores", least);
-        check("web has 4 or more cores", least);
-        check("web gets 4 cores tops", most);
-        check("web 4 cores", None);
-        check("web 需要4核", None);
-        check("web 不低于4核", least);
-        check("web 最多4核", most);
-        check("web 维持在 4 个副本以上", least);
-        check("web 控制在4核以内", most);
-        check("别让 web 低于4核", least);
-        check("web 不要超过4核", most);
-        check("web 内存别掉到 2G", least);
-        check("keep web below 3 cores", most);
-        check("web 要低于25Mbps", most);
-        check("web below 4 GB memory is a no-go", None);
-        check("keep web at 16 GB memory or higher", least);
-        check("avoid web going below 2 cores", least);
-        check("严禁 web 超过4核", most);
-        check("未来一周 web 要低于4核", most);
-        check("to stop the host from swapping, keep web under 4 GB of memory", most);
-        check("to stop the oom kills keep web above 4 GB memory", least);
-        check("something is wrong with the batch, keep web over 2 cores", least);
-        check("keep web over 2 cores", least);
-        check("web 保持在高于2核", least);
-        check("cap web if it goes over 2 cores", None);
-        check("web above 4 GB memory is a no-go", None);
-        check("没事，web 的CPU要低于2核", most);
-        check("the host was not coping, keep web under 4 GB of memory", None);
-        check("为了不影响别人，web 要低于2核", None);
-        check("never let web, api go under 2 TB", None);
-        check("the host was not coping, give web at least 4 GB of memory", least);
-        check("keep an eye on web, never let it go under 2 TB", least);
-        check("web less than 2 cores, always", most);
-        check("stop web from eating more than 30% of the memory", most);
-        check("web with less than two cores is asking for trouble, so that's the minimum", None);
-        check("web has to keep more than 2 cores", least);
-        check("under 2 GB of memory web falls over, so stay above", None);
-        check("over 4 cores is too much for web, keep it lower", None);
-        check("web can go as high as 6 cores", most);
-        check("别让 web 爬到1核以上", most);
-        check("web 不要扩到20个副本以上", most);
-        check("web 的CPU不能到40%以上", most);
-        check("web 不要降到3核以下", least);
-        check("web 不能只跑2个以下的pod", least);
-        check("web 别涨到10G内存", most);
-        check("托住 web，2核以下不行", least);
-        check("web 10核以上不给", most);
-        check("web 保持4核以上", least);
-        check("web 不低于4核以上", least);
-        check("能不能让 web 低于2核", most);
-        check("可不可以让 web 高于2核", least);
-        check("能不能别让 web 低于2核", least);
-    }
 }

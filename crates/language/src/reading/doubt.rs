@@ -284,18 +284,37 @@ pub(super) fn doubts(seen: &Seen<'_>, reading: &Reading) -> Vec<Doubt> {
 
 /// Whether what names nobody is of everything by its kind or by its words: a report, an undo, a hold of all there is.
 fn is_of_all(seen: &Seen<'_>, kind: Kind) -> bool {
-    const ANYWHERE: [&str; 8] =
-        ["什么都", "啥都", "一切", "nothing", "all of it", "the lot", "all changes", "all adjustments"];
+    const ANYWHERE: [&str; 11] = [
+        "什么都",
+        "啥都",
+        "一切",
+        "change nothing",
+        "touch nothing",
+        "move nothing",
+        "nothing changes",
+        "all of it",
+        "the lot",
+        "all changes",
+        "all adjustments",
+    ];
     const FIRST: [&str; 4] = ["全部", "全都", "冻结全部", "一律"];
     let words = seen.text.slice(0, seen.text.len());
     match kind {
         Kind::Report | Kind::Undo => true,
+        Kind::Hold if is_so(&words) => false,
         Kind::Hold => {
             ANYWHERE.iter().any(|word| inert::holds(&words, word))
                 || FIRST.iter().any(|word| words.trim_start().starts_with(word))
         }
         _ => false,
     }
+}
+
+/// Whether words tell that all is held, and ask for nothing: "all changes are on hold", 全部冻结了.
+fn is_so(words: &str) -> bool {
+    let end = words.trim_end_matches(|c: char| !c.is_alphanumeric());
+    ["了", "完毕"].iter().any(|state| end.ends_with(state))
+        || ["frozen", "are on hold", "is on hold", "已"].iter().any(|state| inert::holds(words, state))
 }
 
 /// Words that turn the sentence round, make two of it or make it talk.

@@ -7,6 +7,8 @@ mod amount;
 mod amount_tests;
 mod asked;
 mod bound;
+#[cfg(test)]
+mod bound_tests;
 mod catalogue;
 mod contrary;
 mod decode;

@@ -70,6 +70,12 @@ pub(super) fn chinese(words: &str) -> impl Iterator<Item = Negating> {
         .flat_map(move |word| of(word).map(move |(start, _)| Negating { start, end: start + word.len(), word }))
 }
 
+/// Whether what negates from this place on is the second half of a question: 能不能.
+pub(super) fn is_question(words: &str, place: usize) -> bool {
+    let word = words[place..].chars().next().map_or(0, char::len_utf8);
+    asks(&words[..place], &words[place..place + word], &words[place + word..])
+}
+
 /// Whether a word that negates stands between the halves of a question: 能不能, 可不可以, 需要不需要, 有没有, 有没加.
 fn asks(before: &str, word: &str, after: &str) -> bool {
     if !matches!(word, "不" | "没") {

@@ -112,10 +112,9 @@ const SPELLED: &[&str] = &[
     "傍晚",
     "午夜",
 ];
-/// Words that turn a line round: theirs has as many as ours.
+/// Words that turn a line round, beside those that end in "n't": theirs has as many as ours, between the same figures.
 const NOT: &[&str] = &[
-    "not", "no", "never", "none", "nothing", "without", "cannot", "can't", "isn't", "wasn't", "weren't", "didn't",
-    "doesn't", "don't", "wouldn't", "won't", "hasn't", "haven't", "nobody", "neither", "nor", "不", "没", "未", "无",
+    "not", "no", "never", "none", "nothing", "without", "cannot", "nobody", "neither", "nor", "不", "没", "未", "无",
     "非", "别",
 ];
 /// Words for one way; theirs has them only where ours has.
@@ -329,14 +328,36 @@ fn figures(line: &str) -> impl Iterator<Item = &str> {
 
 fn same_sense(theirs: &str, ours: &str) -> Result<(), RewordError> {
     let turned = |word: &str| Err(RewordError::Turned(word.to_owned()));
-    let nots = |line: &str| NOT.iter().map(|word| count(line, word)).sum::<usize>();
-    if nots(theirs) != nots(ours) {
+    if negations(theirs, theirs) != negations(ours, theirs) {
         let word = NOT.iter().find(|word| count(theirs, word) != count(ours, word));
-        return turned(word.copied().unwrap_or_default());
+        return turned(word.copied().unwrap_or("not"));
     }
     let first = |words: &[&'static str], line: &str| words.iter().find(|word| has(line, word)).copied();
     let other = |words: &&[&'static str]| first(words, theirs).filter(|_| first(words, ours).is_none());
     WAYS.iter().find_map(other).map_or(Ok(()), turned)
+}
+
+/// How many words turn round what stands in a line before the first figure of `theirs`, and in all: of what else is said they may
+/// stand before a figure or behind it ("with 1.65 cores it would not have been").
+fn negations(line: &str, theirs: &str) -> (usize, usize) {
+    let short = |words: &str| words.to_lowercase().split_whitespace().filter(|word| word.contains("n't")).count();
+    let of = |words: &str| NOT.iter().map(|word| count(words, word)).sum::<usize>() + short(words);
+    let first = figures(theirs).next();
+    let before = first.map_or(line, |first| up_to(line, first));
+    (of(before), of(line))
+}
+
+/// What stands before a figure.
+fn up_to<'a>(line: &'a str, wanted: &str) -> &'a str {
+    let mut end = 0;
+    for figure in figures(line) {
+        end += line[end..].find(figure).unwrap_or(0);
+        if figure == wanted {
+            return &line[..end];
+        }
+        end += figure.len();
+    }
+    line
 }
 
 fn has(line: &str, word: &str) -> bool {
@@ -471,9 +492,11 @@ mod tests {
         lie("web was not throttled for 30 minutes.", "other workloads");
         lie("workload-7 was not throttled for 30 minutes.", "other workloads: \"workload-7\"");
         lie("workload-1 was throttled for 30 minutes.", "turns round");
+        lie("workload-1 was not throttled for 30 minutes.", "turns round");
+        lie("workload-1 hadn't been throttled for 30 minutes.", "turns round");
         lie("workload-1 was not throttled for 30 minutes, and would not have been.", "turns round");
         lie(
-            "workload-1 was not throttled, its limit was lowered to 1.4 cores.",
+            "workload-1 was throttled, its limit was lowered to 1.4 cores, which would not do.",
             "turns round what is said (\"lowered\")",
         );
         lie("", "is empty");
