@@ -1,6 +1,8 @@
 //! One turn of the loop: review, forecast, assess, plan, guard, act. The same function runs a machine and a replay; what
 //! differs is behind the traits. It ends by giving one [`Decision`] per proposal worth recording.
 
+mod due;
+
 use crate::{
     Announced, Assessment, Change, Decision, DecisionId, Executor, Forecast, Forecaster, Guard, Harm, History, Knob,
     Margins, Metric, Outcome, Policy, Setting, Snapshot, Standing, Time, Verdict, Watch, Window, WorkloadId,
@@ -8,6 +10,7 @@ use crate::{
     traits::{AssessInput, ForecastInput},
     without_announced,
 };
+use due::{due, part};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -37,7 +40,7 @@ pub struct Cadence {
     pub most_per_tick: usize,
     /// First looks of a run go through the whole past. Those of a tick go through so many steps together, over all series, and end
     /// with the workload that passes this, or once there are enough to come to all within half an hour; the others wait, and are
-    /// not changed meanwhile.
+    /// not changed meanwhile. Who uses all that it is allotted, or is outside the bounds that people gave, does not wait.
     pub first_steps_per_tick: usize,
     /// At most so many series a tick are taken through what a forecaster does now and then and is long ([`Forecaster::is_due`]), or as
     /// many as it takes to come to all of them within two hours; the others are forecast with what is known until it is their turn.
@@ -66,8 +69,6 @@ impl Default for Cadence {
 /// The newest forecast of each metric of a workload; whoever shows them shares them.
 pub type Forecasts = BTreeMap<Metric, Arc<Forecast>>;
 
-/// First looks come to every workload within this time, seconds.
-const FIRST_WITHIN_S: f64 = 1_800.0;
 /// What is chosen anew comes to every series within this time, seconds.
 const CHOSEN_WITHIN_S: f64 = 7_200.0;
 
@@ -308,90 +309,6 @@ fn refresh(state: &mut LoopState, snapshot: &Snapshot, parts: &Parts<'_>) -> Vec
     due
 }
 
-fn due(state: &LoopState, snapshot: &Snapshot, parts: &Parts<'_>) -> Vec<WorkloadId> {
-    let sized = snapshot.workloads.values().filter(|known| !known.workload.id.is_machine());
-    let mut due: Vec<(Option<Time>, &WorkloadState)> = Vec::new();
-    for known in sized {
-        let workload = &known.workload.id;
-        // What was made under other orders counts as not made.
-        let stands = state.under.get(workload) == Some(&known.standing);
-        let made = state.wanted.get(workload).filter(|_| stands).map(|assessment| assessment.made);
-        if made.is_none_or(|made| is_due(state, known, made, snapshot.now, parts.cadence)) {
-            due.push((made, known));
-        }
-    }
-    due.sort_by_key(|(made, known)| (*made, &known.workload.id));
-    let keeps_up = part(snapshot.workloads.len(), state, snapshot, parts.cadence.every_s);
-    pick(state, snapshot, parts, parts.cadence.most_per_tick.max(keeps_up), &due)
-}
-
-/// Those of the due that this tick comes to, `most` of them or twice as many where nothing stands of them.
-fn pick(
-    state: &LoopState,
-    snapshot: &Snapshot,
-    parts: &Parts<'_>,
-    most: usize,
-    due: &[(Option<Time>, &WorkloadState)],
-) -> Vec<WorkloadId> {
-    let (mut picked, mut fresh) = (Vec::new(), 0);
-    let mut steps_left = parts.cadence.first_steps_per_tick;
-    let mut firsts_left = part(snapshot.workloads.len(), state, snapshot, FIRST_WITHIN_S);
-    for (made, known) in due {
-        let room = if made.is_none() { most.saturating_mul(2) } else { most.max(fresh) };
-        if picked.len() >= room {
-            break;
-        }
-        if !state.under.contains_key(&known.workload.id) {
-            if steps_left == 0 && firsts_left == 0 {
-                continue;
-            }
-            firsts_left = firsts_left.saturating_sub(1);
-            steps_left = steps_left.saturating_sub(past_steps(known, snapshot.now, parts));
-        }
-        fresh += usize::from(made.is_none());
-        picked.push(known.workload.id.clone());
-    }
-    picked
-}
-
-/// Steps of the past that a forecast of a workload's metrics rests on.
-fn past_steps(known: &WorkloadState, now: Time, parts: &Parts<'_>) -> usize {
-    let metrics = demand_metrics(known).into_iter();
-    let inputs = metrics.filter_map(|metric| parts.seen().forecast_input(&known.workload.id, &metric, now));
-    inputs.map(|(input, ..)| input.past.present().count()).sum()
-}
-
-/// How many of `count` a tick are a quarter more than it takes to come to all of them within a time; 0 where it is not known how often
-/// ticks come.
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a count")]
-fn part(count: usize, state: &LoopState, snapshot: &Snapshot, within_s: f64) -> usize {
-    let tick_s = state.ticked.map_or(0.0, |last| snapshot.now.since_s(last)).max(0.0);
-    (1.25 * count as f64 * (tick_s / within_s).min(1.0)).ceil() as usize
-}
-
-/// A young workload is looked at again whenever it is half as old again, since each reading still tells much; an older one, or one
-/// whose past was known before this run, every so often, or at once when it uses more than it was to have.
-fn is_due(state: &LoopState, known: &WorkloadState, made: Time, now: Time, cadence: &Cadence) -> bool {
-    let age_s = now.since_s(made);
-    let first = state.seen.get(&known.workload.id).filter(|_| !has_long_past(state, known, cadence));
-    let lived_s = first.map_or(f64::INFINITY, |seen| made.since_s(*seen));
-    // What was made in the future was made before the clock was set back.
-    age_s < 0.0 || age_s > 0.0 && (age_s >= cadence.every_s.min(0.5 * lived_s) || outgrown(state, known))
-}
-
-/// It is forecast on the coarsest grid because there is enough history for that.
-fn has_long_past(state: &LoopState, known: &WorkloadState, cadence: &Cadence) -> bool {
-    let Some(coarsest) = cadence.resolutions.first().filter(|coarsest| coarsest.enough > 0) else { return false };
-    let forecasts = state.forecasts.get(&known.workload.id).into_iter().flat_map(BTreeMap::values);
-    forecasts.into_iter().any(|forecast| forecast.step_s == coarsest.step_s)
-}
-
-/// More is used now than the standing assessment wants to give: look again at once.
-fn outgrown(state: &LoopState, known: &WorkloadState) -> bool {
-    let wants = state.wanted.get(&known.workload.id).map_or(&[][..], |assessment| &assessment.wants);
-    wants.iter().any(|want| known.value(want.knob.demand_metric()).is_some_and(|used| used > want.value))
-}
-
 fn forecast(state: &mut LoopState, snapshot: &Snapshot, parts: &Parts<'_>, due: &[WorkloadId]) {
     let mut by_horizon: BTreeMap<usize, Asked> = BTreeMap::new();
     let series = state.forecasts.values().map(BTreeMap::len).sum();
@@ -402,26 +319,27 @@ fn forecast(state: &mut LoopState, snapshot: &Snapshot, parts: &Parts<'_>, due: 
                 parts.seen().forecast_input(&known.workload.id, &metric, snapshot.now)
             {
                 let asked = by_horizon.entry(horizon).or_default();
-                let is_chosen = choices > 0 && parts.forecaster.is_due(&input, horizon);
-                choices -= usize::from(is_chosen);
-                let (inputs, all) = if is_chosen { &mut asked.chosen } else { &mut asked.at_once };
+                let is_long = parts.forecaster.is_due(&input, horizon);
+                let (inputs, all) = if is_long && choices == 0 { &mut asked.at_once } else { &mut asked.in_full };
+                choices -= usize::from(is_long && choices > 0);
                 inputs.push(input);
                 all.push(announced);
             }
         }
     }
     for (horizon, asked) in by_horizon {
-        let made = parts.forecaster.forecast(&asked.chosen.0, horizon);
-        state.keep(asked.chosen, made);
+        let made = parts.forecaster.forecast(&asked.in_full.0, horizon);
+        state.keep(asked.in_full, made);
         let made = parts.forecaster.forecast_at_once(&asked.at_once.0, horizon);
         state.keep(asked.at_once, made);
     }
 }
 
-/// Series to be forecast over one horizon, with what is announced for it: those for which a choice is made, and the others.
+/// Series to be forecast over one horizon, with what is announced for it: those whose choice, where one is due, is made in this tick,
+/// and those whose choice waits.
 #[derive(Default)]
 struct Asked {
-    chosen: (Vec<ForecastInput>, Vec<Announced>),
+    in_full: (Vec<ForecastInput>, Vec<Announced>),
     at_once: (Vec<ForecastInput>, Vec<Announced>),
 }
 

@@ -4,23 +4,20 @@
 mod common;
 
 use apportion_core::{
-    Admitted, Announced, Assessment, Binding, Change, Executor, Forecast, Forecaster, GuardLimits, History, Knob,
-    LoopState, Metric, Outcome, Plan, Policy, Reason, Refusal, Series, Setting, Snapshot, TickReport, Verdict, Want,
-    Window, Workload, WorkloadId,
+    Announced, Binding, Forecast, Forecaster, GuardLimits, History, Knob, LoopState, Metric, Refusal, Series, Setting,
+    Snapshot, TickReport, Verdict, Window, WorkloadId,
     metric::name,
     tick,
     tick::{Cadence, Parts},
-    traits::{AssessInput, ForecastInput},
+    traits::ForecastInput,
 };
-use common::{NOW, read, snapshot, state};
+use common::{
+    NOW,
+    parts::{Flat, Machine, Refuses, Twice},
+    read, snapshot, state,
+};
 use std::collections::BTreeMap;
 
-struct Flat;
-impl History for Flat {
-    fn series(&self, _: &WorkloadId, _: &Metric, window: Window) -> Option<Series> {
-        Some(Series { values: vec![0.5; window.len()], ..Series::gap(window) })
-    }
-}
 /// Seen from a time on only.
 struct Since(i64);
 impl History for Since {
@@ -29,78 +26,6 @@ impl History for Since {
         let before = (0..seen.len()).filter(|index| seen.time_s(*index) < self.0).count();
         seen.values[..before].fill(f32::NAN);
         Some(seen)
-    }
-}
-impl Forecaster for Flat {
-    fn name(&self) -> &str {
-        "flat"
-    }
-    fn forecast(&self, inputs: &[ForecastInput], horizon: usize) -> Vec<Forecast> {
-        let one = |input: &ForecastInput| {
-            let row = [input.past.values.last().copied().unwrap_or(0.0); 9];
-            Forecast::new(input.past.end().s() + 1, input.past.step_s, "flat", vec![row; horizon], 0.0)
-        };
-        inputs.iter().map(one).collect()
-    }
-}
-
-/// Wants twice the median of the forecast, times the margin.
-struct Twice;
-impl Policy for Twice {
-    fn name(&self) -> &str {
-        "twice"
-    }
-    fn assess(&self, input: &AssessInput<'_>) -> Assessment {
-        let forecast = &input.forecasts[&Metric::new(name::CPU)];
-        let value = f64::from(forecast.at(0, 0.5).unwrap()) * 2.0 * (input.margin)(Knob::CpuQuota);
-        let want = Want { knob: Knob::CpuQuota, value, least: 0.0, reason: Reason::only(Binding::Forecast) };
-        Assessment { made: input.now, wants: vec![want] }
-    }
-    fn plan(&self, snapshot: &Snapshot, wanted: &BTreeMap<WorkloadId, Assessment>) -> Plan {
-        let mut plan = Plan::default();
-        for (workload, assessment) in wanted {
-            for want in &assessment.wants {
-                let from = snapshot.workloads[workload].settings[&want.knob];
-                let change = Change {
-                    workload: workload.clone(),
-                    knob: want.knob,
-                    from,
-                    to: Setting::Value(want.value),
-                    reason: want.reason.clone(),
-                };
-                plan.changes.push(change);
-            }
-        }
-        plan
-    }
-}
-
-/// Holds the settings of a small machine; may fail to set them.
-struct Machine(BTreeMap<(String, Knob), Setting>, Refuses);
-
-/// What becomes of a change.
-#[derive(PartialEq)]
-enum Refuses {
-    Nothing,
-    FullDisk,
-    DryRun,
-}
-
-impl Executor for Machine {
-    fn name(&self) -> &str {
-        "machine"
-    }
-    fn observe(&self, workload: &Workload, knob: Knob) -> Option<Setting> {
-        self.0.get(&(workload.id.to_string(), knob)).copied()
-    }
-    fn apply(&mut self, change: &Admitted) -> Outcome {
-        match self.1 {
-            Refuses::Nothing => {}
-            Refuses::FullDisk => return Outcome::Failed { error: "the disk is full".to_owned() },
-            Refuses::DryRun => return Outcome::DryRun,
-        }
-        self.0.insert((change.workload().id.to_string(), change.knob()), change.to());
-        Outcome::Applied { read_back: change.to() }
     }
 }
 
@@ -483,79 +408,4 @@ fn a_forecaster_is_told_which_workloads_are_left() {
     };
     assert_eq!(tick_with(&["web", "job"]), ["job".to_owned(), "web".to_owned()].into());
     assert_eq!(tick_with(&["web"]), ["web".to_owned()].into());
-}
-
-/// Says of every series once that a choice is due, and notes of which ones it made one.
-#[derive(Default)]
-struct Chooses(std::cell::RefCell<std::collections::BTreeSet<(WorkloadId, Metric)>>);
-
-fn series_of(input: &ForecastInput) -> (WorkloadId, Metric) {
-    (input.workload.clone(), input.metric.clone())
-}
-
-impl Forecaster for Chooses {
-    fn name(&self) -> &str {
-        "chooses"
-    }
-    fn forecast(&self, inputs: &[ForecastInput], horizon: usize) -> Vec<Forecast> {
-        self.0.borrow_mut().extend(inputs.iter().map(series_of));
-        Flat.forecast(inputs, horizon)
-    }
-    fn is_due(&self, input: &ForecastInput, _: usize) -> bool {
-        !self.0.borrow().contains(&series_of(input))
-    }
-    fn forecast_at_once(&self, inputs: &[ForecastInput], horizon: usize) -> Vec<Forecast> {
-        Flat.forecast(inputs, horizon)
-    }
-}
-
-/// Ticks over twelve workloads with a week of history each; per tick who was looked at and how many choices there are.
-fn restart(cadence: &Cadence, ticks: usize, outgrown_at: Option<usize>) -> Vec<(Vec<String>, usize)> {
-    let (mut rig, forecaster) = (Rig::new(2.0), Chooses::default());
-    let names: Vec<String> = (10..22).map(|number| format!("w{number}")).collect();
-    rig.snapshot = snapshot(names.iter().map(|name| state(name, 2.0)).collect());
-    rig.machine.0 = names.iter().map(|name| ((name.clone(), Knob::CpuQuota), Setting::Value(2.0))).collect();
-    let tick_once = |index: usize| {
-        rig.snapshot.now = rig.snapshot.now.plus_s(10);
-        let now = rig.snapshot.now;
-        let used = |name: &WorkloadId| if outgrown_at == Some(index) && name.as_str() == "w10" { 1.5 } else { 0.5 };
-        rig.snapshot.workloads.iter_mut().for_each(|(name, known)| read(known, name::CPU, now, used(name)));
-        let mut parts = Parts {
-            history: &Flat,
-            forecaster: &forecaster,
-            policy: &Twice,
-            executor: &mut rig.machine,
-            cadence,
-            announced: &|_, _, _| Announced::default(),
-        };
-        let report = tick(&mut rig.state, &rig.snapshot, &mut parts);
-        let looked_at: Vec<String> = report.assessed.iter().map(ToString::to_string).collect();
-        let settled = report.decisions.iter().all(|made| rig.state.wanted.contains_key(&made.change.workload));
-        assert!(settled, "what was not looked at is not changed: {:?}", report.decisions);
-        (looked_at, forecaster.0.borrow().len())
-    };
-    (0..ticks).map(tick_once).collect()
-}
-
-#[test]
-fn first_looks_and_choices_beside_a_long_past_are_spread_over_ticks() {
-    let counts = |cadence: &Cadence, ticks| -> Vec<(usize, usize)> {
-        restart(cadence, ticks, None).into_iter().map(|(looked_at, chosen)| (looked_at.len(), chosen)).collect()
-    };
-    // Two series of a week are 4,032 steps: the third workload passes 8,065 of them.
-    let spread = Cadence { first_steps_per_tick: 8_065, choices_per_tick: 2, ..Cadence::default() };
-    assert_eq!(counts(&spread, 4), [(3, 2), (3, 4), (3, 6), (3, 8)]);
-    let at_once = Cadence { first_steps_per_tick: usize::MAX, choices_per_tick: usize::MAX, ..Cadence::default() };
-    assert_eq!(counts(&at_once, 2), [(12, 24), (0, 24)]);
-    // Whoever was not chosen for is chosen for at later looks.
-    let later: Vec<usize> = counts(&spread, 130).into_iter().map(|(_, chosen)| chosen).collect();
-    assert_eq!((later[29], later[31], later[129]), (8, 12, 24), "{later:?}");
-}
-
-#[test]
-fn a_workload_that_outgrew_its_allotment_does_not_wait_for_first_looks_of_others() {
-    let cadence = Cadence { first_steps_per_tick: 1, ..Cadence::default() };
-    let looks = restart(&cadence, 4, Some(2));
-    let of = |index: usize| looks[index].0.iter().map(String::as_str).collect::<Vec<_>>();
-    assert_eq!((of(0), of(1), of(2), of(3)), (vec!["w10"], vec!["w11"], vec!["w12", "w10"], vec!["w13"]));
 }

@@ -1,5 +1,7 @@
 //! Snapshots and changes to test with.
-#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(dead_code, clippy::unwrap_used, reason = "each test file uses its part; a test")]
+
+pub(crate) mod parts;
 
 use apportion_core::{
     Binding, Capacity, Change, Knob, Latest, Metric, Mode, Reason, Setting, Snapshot, Standing, Time, Workload,
