@@ -40,7 +40,8 @@ pub trait Forecaster {
     /// series with little history gets one too: a wide one where its values differ, one without width where there is a single
     /// value or never another, zeros where there is none.
     fn forecast(&self, inputs: &[ForecastInput], horizon: usize) -> Vec<Forecast>;
-    /// Whether [`Forecaster::forecast`] of this series would first choose anew how it is forecast, which takes tens of times as long.
+    /// Whether [`Forecaster::forecast`] of this series would first choose anew how it is forecast by trying on its past, which takes
+    /// tens of times as long; false where there is nothing to try on yet.
     fn is_due(&self, input: &ForecastInput, horizon: usize) -> bool {
         let _ = (input, horizon);
         false

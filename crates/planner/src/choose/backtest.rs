@@ -167,14 +167,19 @@ fn try_one(
 
 fn prepare(input: &ForecastInput, horizon: usize, candidates: usize) -> Vec<Origin> {
     let span = span(input.past.len(), horizon);
-    let ends = origins(input.past.len(), horizon).into_iter();
     let origin = |end: usize| {
         let past = Past::new(&until(input, end).past);
         let naive = if past.filled.is_empty() { vec![[0.0; 9]; span] } else { SeasonalNaive.rows(&past, span) };
         Origin { truth: truth_after(input, end, span).to_vec(), naive, rows: vec![None; candidates] }
     };
-    // From the first end on after which hardly anything was seen, there is nothing to hold against.
-    ends.map(origin).take_while(|origin| origin.truth.iter().filter(|y| y.is_finite()).count() * 4 >= span).collect()
+    usable(input, horizon).map(origin).collect()
+}
+
+/// The ends that something can be held against: those before the first after which hardly anything was seen.
+pub(super) fn usable(input: &ForecastInput, horizon: usize) -> impl Iterator<Item = usize> {
+    let span = span(input.past.len(), horizon);
+    let seen = move |end: usize| truth_after(input, end, span).iter().filter(|y| y.is_finite()).count();
+    origins(input.past.len(), horizon).into_iter().take_while(move |end| seen(*end) * 4 >= span)
 }
 
 fn mean_log<'a>(origins: &'a [Origin], rows: impl Fn(&'a Origin) -> Option<&'a [Row]>) -> (f32, usize) {

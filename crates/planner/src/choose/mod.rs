@@ -20,7 +20,7 @@ use crate::forecasters::{
     Direct, Ets, Mstl, Profile, Recent, Row, SeasonalNaive, Simple, Transformer, Walk, finish, floor,
 };
 use apportion_core::{Forecast, Forecaster, Metric, WorkloadId, stats::fnv1a, time::DAY_S, traits::ForecastInput};
-use backtest::{Tried, mean, origins};
+use backtest::{Tried, mean, origins, usable};
 use settled::Settled;
 use std::{
     collections::BTreeMap,
@@ -166,7 +166,7 @@ impl Auto {
 
     /// Makes the choices that are due.
     fn choose(&self, inputs: &[ForecastInput], horizon: usize) {
-        let due: Vec<&ForecastInput> = inputs.iter().filter(|input| self.is_due(input, horizon)).collect();
+        let due: Vec<&ForecastInput> = inputs.iter().filter(|input| self.lacks_choice(input, horizon)).collect();
         for chunk in due.chunks(CHUNK) {
             let costly: Vec<bool> = chunk.iter().map(|input| self.may_be_costly(input)).collect();
             let tried = Tried::new(&self.candidates, chunk, horizon, &costly);
@@ -175,6 +175,18 @@ impl Auto {
                 self.memory().take(key(input), choice, self.candidates.len());
             }
         }
+    }
+
+    /// No choice stands for it. Where nothing of its past can be tried on, what is chosen is the priors, at no cost, and does not stand
+    /// where its grid has room for a back-test.
+    fn lacks_choice(&self, input: &ForecastInput, horizon: usize) -> bool {
+        let memory = self.memory();
+        let Some(choice) = memory.made.get(&key(input)) else { return true };
+        let age_s = input.past.end().s() - choice.made_s;
+        let days = |time_s: i64| (time_s + stagger_s(input)).div_euclid(CHOICE_LASTS_S);
+        let is_old = age_s < 0 || days(input.past.end().s()) != days(choice.made_s);
+        // Also when it was looked at a little of the past, of which there is twice as much now.
+        is_old || !choice.is_on_grid(input, horizon) || choice.has_outgrown(input)
     }
 
     /// Costly candidates are tried at first, then once a week, and as long as one is in force.
@@ -309,13 +321,7 @@ impl Forecaster for Auto {
         self.forecast_at_once(inputs, horizon)
     }
     fn is_due(&self, input: &ForecastInput, horizon: usize) -> bool {
-        let memory = self.memory();
-        let Some(choice) = memory.made.get(&key(input)) else { return true };
-        let age_s = input.past.end().s() - choice.made_s;
-        let days = |time_s: i64| (time_s + stagger_s(input)).div_euclid(CHOICE_LASTS_S);
-        let is_old = age_s < 0 || days(input.past.end().s()) != days(choice.made_s);
-        // Also when it was looked at a little of the past, of which there is twice as much now.
-        is_old || !choice.is_on_grid(input, horizon) || choice.has_outgrown(input)
+        usable(input, horizon).next().is_some() && self.lacks_choice(input, horizon)
     }
     fn forecast_at_once(&self, inputs: &[ForecastInput], horizon: usize) -> Vec<Forecast> {
         let choices: Vec<Choice> = inputs.iter().map(|input| self.standing(input, horizon)).collect();

@@ -260,3 +260,22 @@ fn whoever_has_no_time_for_a_choice_gets_what_did_best_on_others_and_then_what_w
     assert!(auto.is_due(&tomorrow, 64));
     assert_eq!(auto.forecast_at_once(&[tomorrow], 64)[0].by, chosen.by, "yesterday's choice stands in");
 }
+
+#[test]
+fn a_past_that_nothing_can_be_tried_on_takes_no_turn_of_others() {
+    let auto = Auto::new(vec![Candidate::cheap(Simple(Recent::SHORT), 0.0)]);
+    let seen = |is_seen: &dyn Fn(usize) -> bool| {
+        let values = noise(7 * DAY, 3).into_iter().enumerate();
+        input(values.map(|(step, value)| if is_seen(step) { value } else { f32::NAN }).collect(), 0)
+    };
+    let is_due = |past: ForecastInput| {
+        auto.forget(&|_| false);
+        let before = auto.is_due(&past, DAY);
+        let forecast = auto.forecast(std::slice::from_ref(&past), DAY).remove(0);
+        assert_eq!(forecast.score.is_some(), before, "there was something to try on");
+        [before, auto.is_due(&past, DAY)]
+    };
+    assert_eq!(is_due(seen(&|step| step == 7 * DAY - 1)), [false; 2], "new");
+    assert_eq!(is_due(seen(&|step| step % DAY < 60)), [false; 2], "five hours each night");
+    assert_eq!(is_due(seen(&|step| step % DAY < 72)), [true, false], "six hours");
+}
