@@ -113,7 +113,8 @@ impl Subject {
         let resolutions = vec![Resolution { step_s: 5, context: 512, horizon: 24, enough: 0 }];
         let cadence = Cadence { every_s: 15.0, most_per_tick: 8, resolutions, ..Cadence::default() };
         let here = Settings::here(folder.join("bench.db"));
-        let settings = Settings { apply: true, every: EVERY, cadence, only: Some(group.to_owned()), ..here };
+        let only = Some(group.to_owned());
+        let settings = Settings { apply: true, network: false, every: EVERY, cadence, only, ..here };
         let assembled = assemble(&config, settings).unwrap();
         Self { assembled, next: Instant::now(), phase_began: Instant::now(), phase: Phase::default() }
     }

@@ -36,6 +36,8 @@ pub struct Settings {
     pub apply: bool,
     /// Whether the telemetry network is tuned on the store now and then.
     pub tune: bool,
+    /// Whether a run that applies sets rates of the machine's network and counts what is sent over it; the demonstration does not.
+    pub network: bool,
     /// Time between turns.
     pub every: Duration,
     /// When workloads are looked at anew.
@@ -55,7 +57,8 @@ impl Settings {
     #[must_use]
     pub fn here(store: PathBuf) -> Self {
         let (every, cadence) = (Duration::from_secs(10), Cadence::default());
-        Self { apply: false, tune: false, every, cadence, only: None, store, model: "auto", root: "/".into() }
+        let (model, root) = ("auto", "/".into());
+        Self { apply: false, tune: false, network: true, every, cadence, only: None, store, model, root }
     }
 }
 
@@ -79,7 +82,8 @@ pub fn assemble(config: &Config, settings: Settings) -> anyhow::Result<Assembled
     let store = Arc::new(Store::open(&settings.store, Access::ReadWrite, options)?);
     let hierarchy = Hierarchy::discover(&settings.root).context("the machine's control groups cannot be found")?;
     let own_groups = own_groups(&hierarchy, settings.apply)?;
-    let mut executor = executor(&hierarchy, &store, settings.apply);
+    let with_network = settings.apply && settings.network;
+    let mut executor = executor(&hierarchy, &store, with_network);
     let found = prometheus::Found::default();
     prometheus::backfill(config, &store, &found, super::now())?;
     let mut state = remembered(&store, config)?;
@@ -94,8 +98,7 @@ pub fn assemble(config: &Config, settings: Settings) -> anyhow::Result<Assembled
     if !settings.apply {
         executor = Box::new(DryRun(route(&hierarchy, false)));
     }
-    // The demonstration leaves the machine's network alone.
-    let counts = (settings.apply && settings.only.is_none()).then(|| counts(&hierarchy)).flatten();
+    let counts = with_network.then(|| counts(&hierarchy)).flatten();
     let daemon = Daemon {
         config: config.clone(),
         collectors: collectors(config, &hierarchy, settings.only.as_deref(), &found)?,
@@ -151,8 +154,8 @@ fn counts(hierarchy: &Hierarchy) -> Option<NetworkCounts> {
     counts.inspect_err(|error| tracing::info!("what services send is not counted here: {error}")).ok()
 }
 
-fn executor(hierarchy: &Hierarchy, store: &Arc<Store>, apply: bool) -> Box<dyn Executor + Send> {
-    Box::new(Recorded::new(route(hierarchy, apply), Ledger(Arc::clone(store))))
+fn executor(hierarchy: &Hierarchy, store: &Arc<Store>, with_network: bool) -> Box<dyn Executor + Send> {
+    Box::new(Recorded::new(route(hierarchy, with_network), Ledger(Arc::clone(store))))
 }
 
 /// What the last run was about to write when it ended: looked at, and recorded. What it did write is remembered as our own, and watched.

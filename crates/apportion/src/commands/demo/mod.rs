@@ -44,7 +44,7 @@ pub fn run(global: &args::Global, args: &args::Demo) -> anyhow::Result<()> {
     scene.set_first_limits(&mut daemon::route(&Hierarchy::discover(Path::new("/"))?, false));
     let only = scene.root();
     let here = Settings::here(store.clone());
-    let settings = Settings { apply: true, every: EVERY, cadence: cadence(), only, ..here };
+    let settings = Settings { apply: true, network: false, every: EVERY, cadence: cadence(), only, ..here };
     let mut assembled = daemon::assemble(&config, settings)?;
     let served = page::serve(&config, &args.listen, &store, &assembled)?;
     super::run::stop_on_signal(assembled.daemon.requests())?;
