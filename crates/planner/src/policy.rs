@@ -6,7 +6,7 @@ use crate::{
 };
 use apportion_core::{
     Assessment, Binding, Change, Knob, Plan, Policy, Resource, Setting, Snapshot, Standing, Want, WorkloadId,
-    traits::AssessInput,
+    WorkloadState, traits::AssessInput,
 };
 use std::collections::BTreeMap;
 
@@ -62,19 +62,28 @@ fn share_out(
     for (workload, _, want) in bounded {
         allotted.entry(workload.clone()).or_default().insert(knob, want.value);
     }
-    let total: f64 = wants.iter().map(|(_, _, want)| want.value).sum();
+    let claims = wants.iter().map(|(_, state, want)| claim(&state.standing, want));
+    let claims: Vec<Claim> = claims.chain(in_use(knob, snapshot, wanted)).collect();
+    let total: f64 = claims.iter().map(|claim| claim.wanted).sum();
     let capacity = shared_capacity(knob, snapshot).filter(|capacity| total > *capacity);
     let given = match capacity {
-        Some(capacity) => {
-            let claims: Vec<Claim> = wants.iter().map(|(_, state, want)| claim(&state.standing, want)).collect();
-            share(capacity, &claims)
-        }
+        Some(capacity) => share(capacity, &claims),
         None => wants.iter().map(|(_, _, want)| want.value).collect(),
     };
     for ((workload, _, _), value) in wants.into_iter().zip(given) {
         allotted.entry(workload.clone()).or_default().insert(knob, value);
     }
     capacity.map(|capacity| (total, capacity))
+}
+
+/// What those use that were not looked at yet: nobody else can have it.
+fn in_use(knob: Knob, snapshot: &Snapshot, wanted: &BTreeMap<WorkloadId, Assessment>) -> impl Iterator<Item = Claim> {
+    let unknown = |state: &&WorkloadState| !state.workload.id.is_machine() && !wanted.contains_key(&state.workload.id);
+    snapshot.workloads.values().filter(unknown).filter_map(move |state| {
+        let used = state.value(knob.demand_metric())?;
+        let (priority, weight) = (state.standing.priority, state.standing.weight);
+        Some(Claim { floor: 0.0, least: used, wanted: used, priority, weight })
+    })
 }
 
 /// What there is of a knob's resource to share out. The killing memory limit is not: memory is shared by the slowing one, and

@@ -74,6 +74,26 @@ fn what_is_short_is_shared_and_said_to_be() {
 }
 
 #[test]
+fn what_is_used_by_whoever_was_not_looked_at_yet_is_not_given_to_others() {
+    let used = |id: &str, priority: u8, cores: f64| {
+        let mut state = state(id, &cpu(1.0), Standing { priority, ..Standing::default() });
+        state.latest.insert(Metric::new(name::CPU), Latest { time: Time::default(), value: cores });
+        state
+    };
+    let wanted = BTreeMap::from([("a".into(), wanting(3.0, 1.0)), ("b".into(), wanting(3.0, 1.0))]);
+    let given = |others: &[f64]| {
+        let others = others.iter().enumerate().map(|(place, cores)| used(&format!("new{place}"), 1, *cores));
+        let machine = used(WorkloadId::MACHINE, 1, 8.0);
+        let states = [used("a", 3, 1.0), used("b", 1, 1.0), machine].into_iter().chain(others).collect();
+        let plan = Sizing::default().plan(&snapshot(states, Some(8.0)), &wanted);
+        assert_eq!(plan.allotted.len(), 2, "{:?}", plan.allotted);
+        ["a", "b"].map(|id| plan.allotted[&WorkloadId::new(id)][&Knob::CpuQuota])
+    };
+    assert_eq!(given(&[0.5, 1.5]), [3.0, 3.0]);
+    assert_eq!(given(&[1.5, 2.5]), [3.0, 1.0], "the more important first");
+}
+
+#[test]
 fn a_bound_of_what_is_not_measured_is_kept_by_itself() {
     let knob = Knob::NetworkSendMax;
     let bounded = |id: &str, most: f64, setting: Setting, mode: Mode| {
