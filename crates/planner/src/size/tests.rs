@@ -1,7 +1,7 @@
 use super::*;
 use apportion_core::{
-    Binding, Forecast, History, Knob, LEVELS, Metric, Series, Setting, Standing, Time, Window, Workload, WorkloadId,
-    WorkloadKind, WorkloadState, knob::Bounds, metric::name, traits::AssessInput,
+    Binding, Forecast, History, Knob, LEVELS, Latest, Metric, Series, Setting, Standing, Time, Window, Workload,
+    WorkloadId, WorkloadKind, WorkloadState, knob::Bounds, metric::name, traits::AssessInput,
 };
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -277,6 +277,18 @@ impl Scene {
     }
 }
 
+/// A workload of which nothing is known.
+fn unknown(id: &str) -> WorkloadState {
+    WorkloadState {
+        workload: Workload { id: id.into(), kind: WorkloadKind::Trace, path: String::new(), labels: BTreeMap::new() },
+        standing: Standing::default(),
+        latest: BTreeMap::new(),
+        settings: BTreeMap::new(),
+        life: None,
+        own: false,
+    }
+}
+
 const GIB: f32 = 1_073_741_824.0;
 
 #[test]
@@ -393,6 +405,28 @@ fn nothing_known_is_nothing_wanted() {
 }
 
 #[test]
+fn a_bound_of_what_is_measured_no_longer_is_kept_by_itself() {
+    let knob = Knob::NetworkSendMax;
+    let mut scene = Scene::new(vec![1e7; 3 * DAY], &[knob]);
+    let mut wants = |age_s: i64, max: Option<f64>| {
+        let latest = Latest { time: scene.now().plus_s(-age_s), value: 1e7 };
+        let latest = BTreeMap::from([(Metric::new(name::NETWORK_SEND), latest)]);
+        scene.workloads = [("w".into(), WorkloadState { latest, ..unknown("w") })].into();
+        scene.standing.bounds = max.map(|max| (knob, Bounds { min: 0.0, max: Some(max) })).into_iter().collect();
+        scene.wants()
+    };
+    let mut check = |age_s, is_alone: bool| {
+        let want = wants(age_s, Some(1e6)).remove(0);
+        assert_eq!((want.value, want.reason.is_bound_alone()), (1e6, is_alone), "{age_s}");
+        // Where the bound has ended, nothing is wanted that would keep it from being taken back.
+        assert_eq!(wants(age_s, None).is_empty(), is_alone, "{age_s}");
+    };
+    check(10, false);
+    check(900, false);
+    check(86_400, true);
+}
+
+#[test]
 fn memory_of_what_was_folded_changes_no_result() {
     // Longer than a track reaches back, so that it is built anew on the way.
     let values = bursty(9_000, 8);
@@ -459,15 +493,7 @@ impl History for Copies {
 }
 
 fn first_allotment(names: &[&str], own: f32) -> apportion_core::Want {
-    let state = |id: &str| WorkloadState {
-        workload: Workload { id: id.into(), kind: WorkloadKind::Trace, path: String::new(), labels: BTreeMap::new() },
-        standing: Standing::default(),
-        latest: BTreeMap::new(),
-        settings: BTreeMap::new(),
-        life: None,
-        own: false,
-    };
-    let workloads = names.iter().chain(&["web-9"]).map(|id| ((*id).into(), state(id))).collect();
+    let workloads = names.iter().chain(&["web-9"]).map(|id| ((*id).into(), unknown(id))).collect();
     // Two hours a day at 4, else at 1.
     let values = (0..BEGAN).map(|step| if step % DAY < 24 { 4.0 } else { 1.0 }).collect();
     let input = AssessInput {

@@ -28,7 +28,7 @@ use super::{
 };
 use apportion_core::{
     Announced, Assessment, Binding, Forecast, History, Knob, Metric, Reason, Series, Setting, Time, Want, Window,
-    WorkloadId, knob, plan::Used, traits::AssessInput, without_announced, workload::Asked,
+    WorkloadId, WorkloadState, knob, plan::Used, traits::AssessInput, without_announced, workload::Asked,
 };
 
 /// The killing limit is sized for this part of the risk.
@@ -45,6 +45,8 @@ const USED_S: i64 = 86_400;
 const LOOK_BACK_S: i64 = 7 * 86_400;
 /// Below this span of history a workload is new, seconds.
 const NEW_S: f64 = 86_400.0;
+/// What was last read longer ago than this is not measured any more, seconds: as long as readings may be apart and still join up.
+const UNMEASURED_S: f64 = 900.0;
 /// Where use met the limit, this is given on top, as a factor.
 const PAST_LIMIT: f64 = 1.5;
 /// The window in which finer samples are held against steps, seconds; the finest grid; and the most that may be added for them.
@@ -67,7 +69,8 @@ struct Sized {
 /// What one workload should have of every knob that can be set and whose demand is known.
 pub(crate) fn assess(tracks: &Tracks, input: &AssessInput<'_>) -> Assessment {
     let knobs = knob::ALL.into_iter().filter(|knob| is_worth_saying(input, *knob));
-    let of = |knob| want(tracks, input, knob).or_else(|| bound_alone(input, knob));
+    let sized = |knob| want(tracks, input, knob).filter(|_| !is_unmeasured(input, knob));
+    let of = |knob| sized(knob).or_else(|| bound_alone(input, knob));
     let mut wants: Vec<Want> = knobs.filter_map(of).collect();
     keep_apart(&mut wants, input);
     Assessment { made: input.now, wants }
@@ -141,6 +144,14 @@ fn want(tracks: &Tracks, input: &AssessInput<'_>, knob: Knob) -> Option<Want> {
     };
     let least = past.present().last().map_or(0.0, f64::from).min(value);
     Some(Want { knob, value, least, reason })
+}
+
+/// True of the one knob that can be turned without its demand, where that is no longer measured: what would be sized by the past
+/// would be refused as stale, and stand in the way of what people say.
+fn is_unmeasured(input: &AssessInput<'_>, knob: Knob) -> bool {
+    let age_s = |state: &WorkloadState| state.age_s(knob.demand_metric(), input.now).abs();
+    let is_old = || input.workloads.get(input.workload).is_some_and(|state| age_s(state) > UNMEASURED_S);
+    knob == Knob::NetworkSendMax && is_old()
 }
 
 /// The most that people allow, where nothing is known of what is sent: the one knob that can be turned where its demand is not measured.
