@@ -177,21 +177,10 @@ const UNWANTED: &[&str] = &["不行", "不可", "不给", "不允许", "免谈"]
 /// These turn an order round and no bound: "to stop the swapping, keep web under 4 GB", "没事".
 const OF_ORDERS: &[&str] = &["stop", "wrong", "against", "没", "未"];
 /// Without one they mean what they say ("keep it below", "keep it above").
-const BELOW: &[&str] = &[
-    "below",
-    "under",
-    "beneath",
-    "less than",
-    "fewer than",
-    "lower than",
-    "smaller than",
-    "south of",
-    "低于",
-    "小于",
-    "少于",
-];
+const BELOW: &[&str] =
+    &["below", "under", "beneath", "less than", "fewer than", "lower than", "smaller than", "低于", "小于", "少于"];
 const ABOVE: &[&str] =
-    &["over", "above", "more than", "higher than", "greater than", "larger than", "north of", "高于", "多于", "大于"];
+    &["over", "above", "more than", "higher than", "greater than", "larger than", "高于", "多于", "大于"];
 /// In front of "above" these make of it what is not to be: "cap whatever goes above".
 const CAPPED: &[&str] = &[
     "limit", "limits", "limited", "cap", "caps", "capped", "restrict", "throttle", "clamp", "if", "when", "whenever",
@@ -353,20 +342,21 @@ pub(super) fn is_unclear(text: &Text, amount: &Amount) -> bool {
     let before = clause_before(text, amount.start);
     // 不用 ends in what only softens.
     let whole = text.slice(amount.start.saturating_sub(60), amount.start);
-    let any = |words: &[&str]| words.iter().any(|word| holds(&whole, word));
     let ahead = |words: &[&str]| words.iter().any(|word| ends_with(&before, word));
+    let said = |words: &[&str], clause: &str| words.iter().any(|word| holds(clause, word));
     let behind = Behind::of(text, amount);
-    let beside = || ahead(UNDER) || ahead(OVER) || ahead(ABOVE) || behind.has(AND_UP) || behind.has(AND_DOWN);
-    if is_asked(&before) || (any(NEED_NOT) && (beside() || ahead(LEAST_BEFORE) || ahead(MOST_BEFORE))) {
+    let beside = || [UNDER, BELOW, OVER, ABOVE].into_iter().any(ahead) || behind.has(AND_UP) || behind.has(AND_DOWN);
+    if is_asked(&before) || (said(NEED_NOT, &whole) && (beside() || ahead(LEAST_BEFORE) || ahead(MOST_BEFORE))) {
         return true;
     }
     if is_ahead(&before, LEAST_BEFORE) || is_ahead(&before, MOST_BEFORE) {
         return false;
     }
-    let allowed = || ALLOWED.iter().any(|word| holds(&before.replace("可不可以", ""), word));
     match turned(&before) {
         Turned::Perhaps => beside(),
-        Turned::No => (ahead(ABOVE) && CAPPED.iter().any(|word| holds(&before, word))) || (beside() && allowed()),
+        Turned::No => {
+            (ahead(ABOVE) && said(CAPPED, &before)) || (beside() && said(ALLOWED, &before.replace("可不可以", "")))
+        }
         Turned::Yes => beside() && begins_anew(&before),
     }
 }

@@ -98,6 +98,7 @@ fn what_may_mean_its_opposite_is_open() {
     check("never starve web: keep it over 4 cores");
     check("don't let web starve - keep it above 4 cores");
     check("web may go over 4 cores");
+    check("web may be smaller than 2 cores");
     check("web is allowed to go over 4 cores tonight");
     check("允许 web 高于4核");
     check("web 可以低于2核");
