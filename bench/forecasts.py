@@ -60,12 +60,14 @@ def cut(args):
                 found.append(tuple(pd.DataFrame({**name, "time": at[part], "value": value[part]}) for part in (past, ahead)))
     most = min(args.most, len(found))
     kept = [found[k] for k in sorted(np.random.default_rng(args.seed).choice(len(found), most, replace=False))]
+    if args.last:
+        kept = [one for one in kept if one[0]["workload"].iloc[0].endswith("@2")]
     out = pathlib.Path(args.out)
     out.mkdir(parents=True, exist_ok=True)
     for part, name in enumerate(("context", "future")):
         pd.concat(one[part] for one in kept).to_parquet(out / f"{name}.parquet", index=False)
-    (out / "cuts.json").write_text(json.dumps({"kept": most, "of": len(found), **{k: str(v) for k, v in vars(args).items() if k != "run"}}))
-    print(f"{out}: {most} of {len(found)} cuts")
+    (out / "cuts.json").write_text(json.dumps({"kept": len(kept), "of": len(found), **{k: str(v) for k, v in vars(args).items() if k != "run"}}))
+    print(f"{out}: {len(kept)} of {len(found)} cuts")
 
 
 def contexts(folder):
@@ -173,6 +175,15 @@ def losses(folder, path):
     return table
 
 
+def share_errors(table):
+    """Standard errors, over series, of the mean of both shares; none for a single series."""
+    series = {}
+    for (workload, metric), one in table.items():
+        series.setdefault((workload.rsplit("@", 1)[0], metric), []).append((one["below"] + one["at_or_below"]) / 2)
+    means = np.array([np.mean(cuts, axis=0) for cuts in series.values()])
+    return (means.std(axis=0, ddof=1) / np.sqrt(len(means))).tolist() if len(means) > 1 else []
+
+
 def judge(args):
     folder = pathlib.Path(args.dir)
     base = losses(folder, folder / "naive.parquet")
@@ -184,9 +195,10 @@ def judge(args):
             ratios = [10.0 if one["broken"] else one[score] / base[key][score] for key, one in table.items() if base[key][score] > 0]
             relative[score] = float(np.exp(np.log(np.clip(ratios, 1e-2, 1e2)).mean()))
         sound = [one for one in table.values() if not one["broken"]]
+        errors = share_errors({key: one for key, one in table.items() if not one["broken"]})
         shares = {side: np.mean([one[side] for one in sound], axis=0).tolist() for side in ("below", "at_or_below")}
         scores["forecasters"][spent.stem] = {
-            **relative, **shares, "broken": len(table) - len(sound), "cpu_ms": float(spent.read_text())}
+            **relative, **shares, "error": errors, "broken": len(table) - len(sound), "cpu_ms": float(spent.read_text())}
     (folder / "scores.json").write_text(json.dumps(scores, indent=1))
 
 
@@ -201,7 +213,8 @@ def print_tables(args):
         print("| geometric mean | | " + " | ".join(f"{mean:.3g}" for mean in means) + " |")
     print("\nShares of truths below .. at or below q0.1, q0.5, q0.9; broken\n\n| set | " + " | ".join(names) + " |\n|---|" + "---|" * len(names))
     for name, one in sets.items():
-        show = lambda n: ", ".join(f"{a:.2f}..{b:.2f}" for a, b in zip(n["below"], n["at_or_below"])) + f"; {n['broken']}"
+        error = lambda n: [f" ({one:.2f})" for one in n["error"]] or [""] * 3
+        show = lambda n: ", ".join(f"{a:.2f}..{b:.2f}{e}" for a, b, e in zip(n["below"], n["at_or_below"], error(n))) + f"; {n['broken']}"
         print(f"| {name} | " + " | ".join(show(one["forecasters"][n]) for n in names) + " |")
 
 
@@ -213,6 +226,7 @@ def main():
     verb.add_argument("data")
     for name, default in (("context", 2016), ("horizon", 288), ("most", 60), ("seed", 1)):
         verb.add_argument(f"--{name}", type=int, default=default)
+    verb.add_argument("--last", action="store_true", help="of those drawn the last origin only: what a training on the file has not seen")
     verb.add_argument("--out", required=True)
     verb = verbs.add_parser("record")
     verb.set_defaults(run=record)
