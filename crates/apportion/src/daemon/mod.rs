@@ -226,18 +226,19 @@ impl Daemon {
         view.snapshot(now, self.machine.capacity(), batch.workloads)
     }
 
-    /// Has what managed services send counted from now on, where their rate can be set and no query of theirs tells it.
+    /// Has what managed services send counted from now on, where their rate can be set and no query of theirs tells it. A rate that
+    /// cannot be read for a while ends no counting.
     fn count_sending(&mut self, snapshot: &Snapshot) -> Option<Problem> {
         let Self { counts, config, .. } = self;
         let is_told =
             |id: &WorkloadId| config.rule(id).is_some_and(|rule| rule.queries.contains_key(name::NETWORK_SEND));
-        let is_managed = |state: &&WorkloadState| {
-            state.standing.mode == Mode::Apply
-                && state.settings.contains_key(&Knob::NetworkSendMax)
-                && !is_told(&state.workload.id)
-        };
         let counts = counts.as_mut()?;
-        let managed = snapshot.workloads.values().filter(is_managed).map(|state| &state.workload);
+        let is_managed = |state: &&WorkloadState| {
+            let id = &state.workload.id;
+            let is_reached = state.settings.contains_key(&Knob::NetworkSendMax) || counts.is_counted(id);
+            state.standing.mode == Mode::Apply && is_reached && !is_told(id)
+        };
+        let managed: Vec<_> = snapshot.workloads.values().filter(is_managed).map(|state| &state.workload).collect();
         let error = counts.count(managed).err()?;
         Some(Problem { place: counts.name().to_owned(), what: error.to_string() })
     }

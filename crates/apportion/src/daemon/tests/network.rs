@@ -14,6 +14,7 @@ use std::{
 struct Link {
     counter: Option<(String, f64)>,
     rate_bytes_per_s: Option<f64>,
+    is_unreadable: bool,
 }
 
 #[derive(Clone, Default)]
@@ -59,8 +60,8 @@ impl Executor for Network {
         "network"
     }
     fn observe(&self, _: &Workload, knob: Knob) -> Option<Setting> {
-        let rate = self.link().rate_bytes_per_s;
-        (knob == Knob::NetworkSendMax).then(|| rate.map_or(Setting::Unlimited, Value))
+        let Link { rate_bytes_per_s: rate, is_unreadable, .. } = *self.link();
+        (knob == Knob::NetworkSendMax && !is_unreadable).then(|| rate.map_or(Setting::Unlimited, Value))
     }
     fn apply(&mut self, change: &Admitted) -> Outcome {
         self.link().rate_bytes_per_s = change.to().value();
@@ -112,6 +113,18 @@ fn what_a_service_sends_is_counted_and_its_rate_sized() {
     assert_eq!((network.link().rate_bytes_per_s, world.changed()), (None, vec![]));
     drop(world);
     assert_eq!(network.link().counter, None, "the table ends with the run");
+}
+
+#[test]
+fn a_rate_that_cannot_be_read_for_a_while_ends_no_counting() {
+    let (mut world, network) = managed("[[workloads]]\nmatch = \"/web\"\napply = true");
+    for turn in 1..6 {
+        network.link().is_unreadable = turn == 3;
+        network.send(5e6, 10.0);
+        world.daemon.turn(START.plus_s(10 * turn));
+    }
+    let sent = network.link().counter.as_ref().map(|(_, bytes)| *bytes);
+    assert_eq!(sent, Some(2e8), "all that was sent since the first turn");
 }
 
 #[test]

@@ -79,6 +79,12 @@ impl NetworkCounts {
         Ok(())
     }
 
+    /// True of a workload that is counted now.
+    #[must_use]
+    pub fn is_counted(&self, workload: &WorkloadId) -> bool {
+        self.counted.values().any(|counted| counted.workload == *workload)
+    }
+
     fn find(&mut self, workload: &Workload) -> Option<(u64, Counted)> {
         let group = group_of(&self.hierarchy, workload)?;
         let is_ours = is_in_ours(self.hierarchy.root(), &group.dir, &mut self.reader);
