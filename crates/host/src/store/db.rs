@@ -43,7 +43,8 @@ pub(super) struct Db {
     pub connection: Connection,
     pub access: Access,
     durability: Durability,
-    lock: Option<File>,
+    /// Let go of last, once the connection has moved its log to the file.
+    lock: Option<Lock>,
 }
 
 impl Db {
@@ -77,7 +78,7 @@ impl Db {
         Self::prepared(connection, path, Some(lock))
     }
 
-    fn prepared(mut connection: Connection, path: &Path, lock: Option<File>) -> Result<Self, OpenError> {
+    fn prepared(mut connection: Connection, path: &Path, lock: Option<Lock>) -> Result<Self, OpenError> {
         configure(&connection).map_err(|error| OpenError::of(path.to_owned(), &error))?;
         schema::migrate(&mut connection, path, schema::KNOWN)?;
         Ok(Self { connection, access: Access::ReadWrite, durability: Durability::Full, lock })
@@ -112,7 +113,7 @@ impl Db {
     /// what is in the lock's file.
     fn is_refused(&self) -> bool {
         let Some(lock) = &self.lock else { return false };
-        let written = lock.write_all_at(std::process::id().to_string().as_bytes(), 0);
+        let written = lock.0.write_all_at(std::process::id().to_string().as_bytes(), 0);
         written.is_err_and(|error| is_refusal(&error))
     }
 
@@ -242,7 +243,16 @@ fn unopened(path: &Path, file: &Path, error: &std::io::Error) -> OpenError {
 
 /// One writer at a time: a lock on a file of its own, because SQLite's locks last for one transaction only. The lock goes
 /// with the process, however it ends.
-fn lock(path: &Path) -> Result<File, OpenError> {
+struct Lock(File);
+
+/// A program that another thread is starting just then has the open file too until it runs, and closing ours alone would leave it locked.
+impl Drop for Lock {
+    fn drop(&mut self) {
+        let _ = self.0.unlock();
+    }
+}
+
+fn lock(path: &Path) -> Result<Lock, OpenError> {
     let name = beside(path, ".lock");
     let fail = |error: std::io::Error| unopened(path, &name, &error);
     let mut file = private().read(true).create(true).truncate(false).open(&name).map_err(fail)?;
@@ -258,5 +268,22 @@ fn lock(path: &Path) -> Result<File, OpenError> {
     }
     // The number is for people; a full disk must not keep the store from opening.
     let _ = file.set_len(0).and_then(|()| write!(file, "{}", std::process::id()));
-    Ok(file)
+    Ok(Lock(file))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_that_was_closed_can_be_opened_while_a_child_still_has_its_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.db");
+        let first = Db::open(&path, Access::ReadWrite).unwrap();
+        let of_a_child = first.lock.as_ref().unwrap().0.try_clone().unwrap();
+        assert!(matches!(Db::open(&path, Access::ReadWrite), Err(OpenError::Locked { .. })));
+        drop(first);
+        assert!(Db::open(&path, Access::ReadWrite).is_ok());
+        drop(of_a_child);
+    }
 }
