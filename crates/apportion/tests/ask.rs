@@ -363,3 +363,17 @@ fn records_are_the_ledgers_own() {
     let Record::Decision(decision) = &answer.findings.records[0] else { panic!("{answer:?}") };
     assert_eq!(Some(decision.as_ref()), night.store.decision(decision.id).unwrap().as_ref());
 }
+
+#[test]
+fn what_cannot_be_read_is_not_said_to_be_absent() {
+    let night = Night::new();
+    assert!(words(&night, "what instructions stand?").answered);
+    let aside = rusqlite::Connection::open(night.path()).unwrap();
+    aside.execute_batch("ALTER TABLE instruction RENAME TO moved").unwrap();
+    for (question, says) in [("what instructions stand?", "could not be read"), ("有哪些指令在生效？", "没能读出存储")]
+    {
+        let answer = words(&night, question);
+        assert!(!answer.answered && answer.words.contains(says), "{}", answer.words);
+        assert!(!answer.words.contains("No instruction stands"), "{}", answer.words);
+    }
+}

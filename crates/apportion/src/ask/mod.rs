@@ -41,6 +41,13 @@ pub fn ask(reader: &Reader, text: &str, now: &Zoned, view: &View, sources: &dyn 
     {
         findings.missing.push(Missing::Percentile { asked });
     }
+    if let Some(why) = sources.trouble() {
+        // What was not found may well be there.
+        if findings.records.is_empty() {
+            findings.missing.clear();
+        }
+        findings.missing.push(Missing::Unreadable { why });
+    }
     let reading = reader.interpret(text, now, &names);
     if reading.kind.acts() && reading.sure {
         findings.missing.push(Missing::ToTell);

@@ -5,7 +5,7 @@ use apportion_core::{
     Decision, DecisionId, Forecast, Harm, History as _, Instructed, Metric, Series, Time, Window, WorkloadId,
 };
 use apportion_host::store::{Filter, ReadError, Store};
-use std::sync::Arc;
+use std::{cell::RefCell, sync::Arc};
 
 /// What is measured, decided and said, and what is forecast. Reads only.
 pub trait Sources {
@@ -23,14 +23,31 @@ pub trait Sources {
     fn harms(&self, filter: &Filter) -> Vec<(Time, Harm)>;
     /// Every instruction that is kept, in the order in which they were given.
     fn instructions(&self) -> Vec<Instructed>;
+    /// Why something could not be read so far, so that it is not taken for absent.
+    fn trouble(&self) -> Option<String>;
 }
 
 /// The store and ledger, and the forecasts of a running loop.
 pub struct StoreSources<F> {
-    /// The store.
-    pub store: Arc<Store>,
-    /// The newest forecast of a workload's metric.
-    pub forecast: F,
+    store: Arc<Store>,
+    forecast: F,
+    trouble: RefCell<Option<String>>,
+}
+
+impl<F> StoreSources<F> {
+    /// With the newest forecast of a workload's metric by `forecast`.
+    pub const fn new(store: Arc<Store>, forecast: F) -> Self {
+        Self { store, forecast, trouble: RefCell::new(None) }
+    }
+
+    /// What cannot be read is not there, and the trouble is told.
+    fn read<T: Default>(&self, found: Result<T, ReadError>) -> T {
+        found.unwrap_or_else(|error| {
+            tracing::warn!("{error}");
+            self.trouble.replace(Some(error.to_string()));
+            T::default()
+        })
+    }
 }
 
 impl<F: Fn(&WorkloadId, &Metric) -> Option<Forecast>> Sources for StoreSources<F> {
@@ -44,23 +61,18 @@ impl<F: Fn(&WorkloadId, &Metric) -> Option<Forecast>> Sources for StoreSources<F
         (self.forecast)(workload, metric)
     }
     fn decisions(&self, filter: &Filter) -> Vec<Decision> {
-        read(self.store.decisions(filter))
+        self.read(self.store.decisions(filter))
     }
     fn decision(&self, id: DecisionId) -> Option<Decision> {
-        read(self.store.decision(id))
+        self.read(self.store.decision(id))
     }
     fn harms(&self, filter: &Filter) -> Vec<(Time, Harm)> {
-        read(self.store.harms(filter))
+        self.read(self.store.harms(filter))
     }
     fn instructions(&self) -> Vec<Instructed> {
-        read(self.store.instructions(Time(i64::MIN)))
+        self.read(self.store.instructions(Time(i64::MIN)))
     }
-}
-
-/// What cannot be read is not there, and the trouble is in the log.
-fn read<T: Default>(found: Result<T, ReadError>) -> T {
-    found.unwrap_or_else(|error| {
-        tracing::warn!("{error}");
-        T::default()
-    })
+    fn trouble(&self) -> Option<String> {
+        self.trouble.borrow().clone()
+    }
 }

@@ -96,7 +96,7 @@ pub(super) fn answer(global: &Global, said: &Said) -> anyhow::Result<Answered> {
 
 fn of_store(store: Arc<Store>, config: &Config, said: &Said) -> anyhow::Result<Answered> {
     let view = view(config, &store, said.at())?;
-    let sources = StoreSources { store, forecast: |_: &_, _: &_| None };
+    let sources = StoreSources::new(store, |_: &_, _: &_| None);
     Ok(Answered::new(&said.text, &ask(reader()?, &said.text, &said.now, &view, &sources)))
 }
 

@@ -143,7 +143,7 @@ impl Backend for StoreBackend {
 
     fn ask(&self, text: &str, at: Time, zone: Option<&str>, view: &View) -> Answered {
         let forecast = |workload: &WorkloadId, metric: &Metric| self.forecast(workload, metric);
-        let sources = StoreSources { store: Arc::clone(&self.store), forecast };
+        let sources = StoreSources::new(Arc::clone(&self.store), forecast);
         Answered::new(text, &ask(self.reader, text, &tell::zoned(at, zone), view, &sources))
     }
 

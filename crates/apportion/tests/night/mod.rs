@@ -70,7 +70,7 @@ impl Night {
     }
 
     pub fn ask_of(&self, question: &str, view: &View) -> Answer {
-        let sources = StoreSources { store: Arc::clone(&self.store), forecast: |_: &_, _: &_| None };
+        let sources = StoreSources::new(Arc::clone(&self.store), |_: &_, _: &_| None);
         ask(&Reader::embedded().unwrap(), question, &now(), view, &sources)
     }
 }

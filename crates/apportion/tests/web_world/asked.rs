@@ -28,6 +28,9 @@ impl Sources for WorldBackend {
     fn harms(&self, _: &Filter) -> Vec<(Time, Harm)> {
         Vec::new()
     }
+    fn trouble(&self) -> Option<String> {
+        None
+    }
     fn instructions(&self) -> Vec<Instructed> {
         self.0.lock().unwrap().said.instructions(Time(i64::MIN)).unwrap()
     }

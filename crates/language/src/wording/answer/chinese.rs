@@ -311,6 +311,7 @@ pub(super) fn missing(missing: &Missing, clock: &Clock) -> String {
         Missing::None => "就现有记录而言，没有这样的负载。".to_owned(),
         Missing::Savings { span } => format!("{} 没有改动生效，因此没有节省。", between(*span, clock)),
         Missing::LeftOut { workloads } => format!("另有 {workloads} 个符合的没有列出，请指明更少的。"),
+        Missing::Unreadable { why } => format!("没能读出存储（{why}），所以这个回答可能不全。"),
         Missing::Percentile { asked } => format!("没有给出 {asked}：给出的是中位数、p95 和最大值。"),
         Missing::Instructions => "没有生效的指令。`apportion instructions --all` 可列出过去的。".to_owned(),
         Missing::Machine => "机器的总量在此未知；`apportion run` 运行时可知。".to_owned(),

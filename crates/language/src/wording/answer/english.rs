@@ -342,6 +342,9 @@ pub(super) fn missing(missing: &Missing, clock: &Clock) -> String {
         Missing::None => "No workload is so, as far as is recorded.".to_owned(),
         Missing::Savings { span } => format!("Nothing was applied {}, so nothing was saved.", between(*span, clock)),
         Missing::LeftOut { workloads } => format!("Left out: {workloads} more that answer to that; name fewer."),
+        Missing::Unreadable { why } => {
+            format!("The store could not be read ({why}), so this may leave out what is there.")
+        }
         Missing::Percentile { asked } => {
             format!("{asked} is not told: what is told is the median, p95 and the greatest.")
         }

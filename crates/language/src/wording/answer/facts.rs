@@ -91,7 +91,7 @@ pub(super) fn of_missing(missing: &Missing, zone: &TimeZone) -> Facts {
         Missing::Decisions { span: Some(span) } | Missing::Savings { span } => book.span(*span),
         Missing::Decision { id } | Missing::Counterfactual { id } => book.count(*id),
         Missing::LeftOut { workloads } => book.count(*workloads),
-        Missing::Unread { why } | Missing::Percentile { asked: why } => book.quote(why),
+        Missing::Unread { why } | Missing::Unreadable { why } | Missing::Percentile { asked: why } => book.quote(why),
         _ => book,
     }
     .facts

@@ -356,6 +356,11 @@ pub enum Missing {
         /// Which: `p99`.
         asked: String,
     },
+    /// The store could not be read, so that the answer may leave out what is there.
+    Unreadable {
+        /// Why.
+        why: String,
+    },
     /// No instruction stands.
     Instructions,
     /// The machine's capacity is not known here.
