@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# Builds the Debian package from a release build: binary, systemd unit, man page, completions, example configuration.
-#   packaging/deb.sh [OUTPUT_FOLDER]
+# Builds the Debian package: binary, systemd unit, man page, completions, example configuration. Makes a release build unless a program
+# that was built before is named.
+#   packaging/deb.sh [OUTPUT_FOLDER [PROGRAM]]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out=$(realpath -m "${1:-target/deb}")
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 arch=$(dpkg --print-architecture)
-cargo build --release --locked -p apportion
-binary="${CARGO_TARGET_DIR:-target}/release/apportion"
+binary="${2:-${CARGO_TARGET_DIR:-target}/release/apportion}"
+[ -n "${2:-}" ] || cargo build --release --locked -p apportion
 root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
 
