@@ -115,6 +115,7 @@ fn changed_store(path: &Path) -> Store {
             latest: BTreeMap::new(),
             settings: BTreeMap::from([(knob, from)]),
             life: None,
+            lost: Default::default(),
             own: false,
         };
         let now = Time::from_s(1_790_000_000);

@@ -4,15 +4,19 @@
 //!
 //! What gives more is let through where what takes away must wait: what must have been seen, cool-down and blast radius hold back cuts only, since
 //! withholding is what hurts. A knob outside the bounds that people gave is brought within them at once, past dead band and pace.
-//! What undoes an earlier change also passes mode, hold, staleness, step limit and dead band (mode and hold not where only a bound ended).
+//! What undoes an earlier change also passes mode, hold, staleness, step limit and dead band (mode and hold not where only a bound ended),
+//! and so does what is set again because it got lost, but for mode and hold.
 //!
 //! A knob that nothing limited yet is first limited well above the greatest use seen, and then step by step. Throughput that nobody
 //! gave a bound for is never cut below [`Knob::least_unasked`]: a nightly backup is not to find what a quiet day was given.
+
+mod memory;
 
 use crate::{
     Binding, Change, DecisionId, Knob, Outcome, Reason, Resource, Setting, Snapshot, Time, WorkloadId, WorkloadState,
     knob::Bounds, metric::name, workload::Mode,
 };
+use memory::KnobMemory;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -157,64 +161,11 @@ impl Admitted {
     }
 }
 
-/// What was raised no longer ago than this may be taken back in one step, seconds: the value before was in force that lately.
-const TAKE_BACK_S: f64 = 86_400.0;
-
 /// A first limit is a step down from this many times the greatest use seen.
 const FIRST_FROM_USE: f64 = 2.0;
 
 /// What was set, and by whom, is remembered this long of a workload that is gone, seconds: it may only be restarting.
 const FORGET_AFTER_S: f64 = 3_600.0;
-
-/// What the guard remembers of one knob.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-struct KnobMemory {
-    /// What we last set it to.
-    expected: Option<Setting>,
-    /// When.
-    changed: Option<Time>,
-    /// What somebody else set it to, since when we keep off.
-    ceded: Option<Setting>,
-    /// The least it was at before the raises of the last day, and when the last of them was.
-    #[serde(default)]
-    before_raise: Option<(Time, f64)>,
-    /// What it was at before we first set it.
-    #[serde(default)]
-    original: Option<Setting>,
-    /// The group that was last seen with what we had set.
-    #[serde(default)]
-    life: Option<u64>,
-    /// The decision that set it, where that rested on the most that people allow alone.
-    #[serde(default)]
-    bounded_by: Option<DecisionId>,
-}
-
-impl KnobMemory {
-    /// A group made anew, or a machine started again, has its own first value and not ours: nobody has turned the knob.
-    fn is_anew(&self, knob: Knob, found: Setting, life: Option<u64>) -> bool {
-        let another = self.life.zip(life).is_some_and(|(before, now)| before != now);
-        another && self.original.is_some_and(|original| original.same(found, knob))
-    }
-
-    /// What we had set is still there, perhaps in another group (systemd keeps what is set of a unit).
-    fn see(&mut self, knob: Knob, state: &WorkloadState) {
-        let found = state.settings.get(&knob).copied();
-        if self.expected.zip(found).is_some_and(|(expected, found)| expected.same(found, knob)) {
-            self.life = state.life;
-        }
-    }
-
-    /// The clock may have been set back: what lies ahead is now.
-    fn not_after(&mut self, now: Time) {
-        self.changed = self.changed.map(|time| time.min(now));
-        self.before_raise = self.before_raise.map(|(time, least)| (time.min(now), least));
-    }
-
-    /// The least before the raises of the last day; `None` without one.
-    fn least_before(&self, now: Time) -> Option<f64> {
-        self.before_raise.filter(|(raised, _)| now.since_s(*raised) <= TAKE_BACK_S).map(|(_, least)| least)
-    }
-}
 
 /// The guard and its memory, which outlives a restart.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -246,13 +197,14 @@ impl Guard {
         if !change.is_undo() || matches!(change.reason.binding, Binding::BoundOver { .. }) {
             check_standing(state, change.knob)?;
         }
-        if !change.is_undo() && !change.reason.is_bound_alone() {
+        let stood_before = change.is_undo() || change.is_set_again();
+        if !stood_before && !change.reason.is_bound_alone() {
             self.check_fresh(change.knob, state, snapshot.now)?;
         }
         let mut to = self.moderate(change, state, snapshot.now)?;
         let outside = state.standing.bounds.get(&change.knob).filter(|bounds| !bounds.allow(change.from));
         let change_now = Change { to, ..change.clone() };
-        if !change.is_undo() {
+        if !stood_before {
             if outside.is_none() {
                 self.check_dead_band(&change_now)?;
             }
@@ -269,22 +221,13 @@ impl Guard {
         let memory = self.memory(&admitted.change.workload, admitted.knob());
         match outcome {
             Outcome::Applied { read_back } => {
-                if memory.expected.is_none() {
-                    memory.original = Some(admitted.from());
-                }
-                (memory.expected, memory.life) = (Some(*read_back), admitted.life);
-                memory.bounded_by = admitted.change.reason.is_bound_alone().then_some(admitted.id());
-                memory.changed = Some(now);
-                if let (Setting::Value(from), Setting::Value(to)) = (admitted.from(), admitted.to)
-                    && to > from
-                {
-                    memory.before_raise = Some((now, memory.least_before(now).map_or(from, |least| least.min(from))));
-                }
+                memory.set(admitted, *read_back, now);
                 if (Change { to: admitted.to, ..admitted.change.clone() }).is_cut() {
                     self.cuts.push((now, admitted.change.workload.clone()));
                 }
             }
             Outcome::Drifted { found } if memory.expected.is_some() => memory.ceded = Some(*found),
+            Outcome::Unchanged if memory.is_lost(admitted.to) => memory.give_up(admitted.to),
             _ => {}
         }
     }
@@ -297,16 +240,27 @@ impl Guard {
             let state = snapshot.workloads.get(workload)?;
             // A run that only recommends does not look at every knob; in the same group what was set still stands.
             let unseen = || memory.expected.filter(|_| memory.life == state.life);
-            let (of, from) = (memory.bounded_by?, state.settings.get(knob).copied().or_else(unseen)?);
-            if state.standing.bounds.get(knob).is_some_and(|bounds| bounds.max.is_some()) {
-                return None;
-            }
+            let (of, from) = (memory.bound_over(*knob, state)?, state.settings.get(knob).copied().or_else(unseen)?);
             let to = memory.original.unwrap_or(Setting::Unlimited);
             let reason = Reason::only(Binding::BoundOver { of });
             Some(Change { workload: workload.clone(), knob: *knob, from, to, reason })
         };
         let all = self.knobs.iter();
         all.flat_map(|(workload, knobs)| knobs.iter().filter_map(move |one| over(workload, one))).collect()
+    }
+
+    /// What was set and got lost, to be set again as it was: nothing new is decided, so only what people say holds it back.
+    #[must_use]
+    pub fn lost(&self, snapshot: &Snapshot) -> Vec<Change> {
+        let again = |workload: &WorkloadId, (knob, memory): (&Knob, &KnobMemory)| {
+            let state = snapshot.workloads.get(workload)?;
+            let (from, to) = (*state.settings.get(knob)?, memory.expected?);
+            let reason = Reason::only(Binding::SetAgain);
+            let is_wanted = memory.is_lost(from) && memory.bound_over(*knob, state).is_none();
+            is_wanted.then(|| Change { workload: workload.clone(), knob: *knob, from, to, reason })
+        };
+        let all = self.knobs.iter();
+        all.flat_map(|(workload, knobs)| knobs.iter().filter_map(move |one| again(workload, one))).collect()
     }
 
     /// A person hands the knobs of a workload over again after a foreign change.
@@ -366,6 +320,10 @@ impl Guard {
         let found = found.ok_or_else(unreachable)?;
         let memory = self.memory(&change.workload, change.knob);
         let Some(expected) = memory.expected else { return Ok(()) };
+        memory.see(change.knob, state);
+        if memory.is_lost(found) {
+            return Ok(());
+        }
         if memory.ceded.is_none() && !expected.same(found, change.knob) {
             if memory.is_anew(change.knob, found, state.life) {
                 *memory = KnobMemory { changed: memory.changed, ..KnobMemory::default() };
@@ -400,7 +358,7 @@ impl Guard {
         }
         let mut value = match change.reason.binding {
             Binding::RolledBack { .. } => wanted,
-            Binding::TakeBack { .. } | Binding::BoundOver { .. } => bounds.hold(wanted),
+            Binding::TakeBack { .. } | Binding::BoundOver { .. } | Binding::SetAgain => bounds.hold(wanted),
             _ => bounds.hold(self.limit_step(change, wanted, now).max(least_unasked(change, state))),
         };
         if change.knob.resource() == Resource::Memory {

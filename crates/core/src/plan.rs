@@ -104,6 +104,8 @@ pub enum Binding {
         /// That change.
         of: DecisionId,
     },
+    /// What was set was lost with what held it (rules that were emptied, a link that is no longer used), and nobody chose that.
+    SetAgain,
     /// A peer's rule (replay only), by name.
     Rule(String),
 }
@@ -216,6 +218,11 @@ impl Change {
     #[must_use]
     pub const fn is_undo(&self) -> bool {
         self.undoes().is_some()
+    }
+    /// True when the change sets what was set and got lost: no step of its own.
+    #[must_use]
+    pub const fn is_set_again(&self) -> bool {
+        matches!(self.reason.binding, Binding::SetAgain)
     }
     /// The decision that the change takes back.
     #[must_use]

@@ -2,7 +2,7 @@
 
 use crate::{Knob, Metric, Resource, Setting, Standing, Time, Workload, WorkloadId};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What the machine has to give.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -39,6 +39,9 @@ pub struct WorkloadState {
     pub latest: BTreeMap<Metric, Latest>,
     /// What its knobs are set to; a knob that cannot be reached is not here.
     pub settings: BTreeMap<Knob, Setting>,
+    /// Knobs that are unlimited because what held their limit is gone as a whole.
+    #[serde(default)]
+    pub lost: BTreeSet<Knob>,
     /// Differs where the group of this name is another one than before, without the settings of that one: the machine was
     /// started again, or the group was removed and made anew. `None` where that cannot be told.
     pub life: Option<u64>,

@@ -138,6 +138,10 @@ pub fn tick(state: &mut LoopState, snapshot: &Snapshot, parts: &mut Parts<'_>) -
     let hurt = state.watch.review(snapshot);
     let assessed = refresh(state, snapshot, parts);
     let mut plan = parts.policy.plan(snapshot, &state.wanted);
+    // First what stood: what a plan has for the same knob is held against it next time.
+    let lost = state.guard.lost(snapshot);
+    plan.changes.retain(|change| !lost.iter().any(|lost| lost.is_of_knob_of(change)));
+    plan.changes.extend(lost);
     // What a plan has for the same knob stands: its demand is known by now.
     let over = state.guard.bounds_over(snapshot).into_iter();
     let planned = |over: &Change| plan.changes.iter().any(|change| over.is_of_knob_of(change));

@@ -108,6 +108,12 @@ pub trait Executor {
     fn name(&self) -> &str;
     /// What a knob is set to; `None` when this executor cannot reach it.
     fn observe(&self, workload: &Workload, knob: Knob) -> Option<Setting>;
+    /// True of a knob that is unlimited because what held limits is gone as a whole (rules that were emptied, a link that is no longer
+    /// used): nobody has turned this one.
+    fn is_lost(&self, workload: &Workload, knob: Knob) -> bool {
+        let _ = (workload, knob);
+        false
+    }
     /// Turns one knob: observe, compare, write, read back. Never panics; what went wrong is an outcome.
     fn apply(&mut self, change: &Admitted) -> Outcome;
 }

@@ -217,6 +217,67 @@ fn steps_back_when_somebody_else_turned_the_knob() {
     assert_eq!(admit(&mut guard, &cpu("web", 1.5, 5.0), &turned_back), Ok(Setting::Value(5.0)));
 }
 
+/// A second later the rate is gone with what held it, or is at `found`.
+fn without_rate(found: Setting, is_lost: bool) -> Snapshot {
+    let mut web = state("web", 2.0);
+    web.settings.insert(Knob::NetworkSendMax, found);
+    web.lost.extend(is_lost.then_some(Knob::NetworkSendMax));
+    Snapshot { now: NOW.plus_s(1), ..snapshot(vec![web]) }
+}
+
+/// A guard under which the rate was set to 2 MB/s.
+fn guard_of_rate() -> Guard {
+    let mut guard = guard();
+    let set = Change { from: Setting::Unlimited, ..change("web", Knob::NetworkSendMax, 0.0, 2e6) };
+    let set = Change { reason: Reason::only(Binding::RolledBack { of: DecisionId(0) }), ..set };
+    carry_out(&mut guard, &set, &without_rate(Setting::Unlimited, false)).unwrap();
+    guard
+}
+
+#[test]
+fn what_got_lost_is_set_again_as_it_was_and_is_nobodys_hand() {
+    let (mut guard, lost) = (guard_of_rate(), without_rate(Setting::Unlimited, true));
+    guard.forget(&lost);
+    // Another rate that was set meanwhile made the table anew, and the program was started again.
+    let mut guard: Guard = serde_json::from_str(&serde_json::to_string(&guard).unwrap()).unwrap();
+    guard.limits = GuardLimits::default();
+    let mut unread = without_rate(Setting::Unlimited, false);
+    unread.workloads.values_mut().for_each(|state| state.latest.clear());
+    let again = guard.lost(&unread).remove(0);
+    assert_eq!((again.to, &again.reason.binding), (Setting::Value(2e6), &Binding::SetAgain));
+    let mut held = unread.clone();
+    held.workloads.values_mut().for_each(|state| state.standing = state.standing.clone().held("until Monday"));
+    assert!(matches!(admit(&mut guard, &again, &held), Err(Refusal::Held { .. })), "people come first");
+    assert_eq!(carry_out(&mut guard, &again, &unread), Ok(Setting::Value(2e6)), "neither step nor use holds it back");
+    let stands = without_rate(Setting::Value(2e6), false);
+    guard.forget(&stands);
+    assert!(guard.lost(&stands).is_empty() && guard.ceded().next().is_none());
+    let taken = without_rate(Setting::Unlimited, false);
+    guard.forget(&taken);
+    assert!(guard.lost(&taken).is_empty());
+    assert!(matches!(admit(&mut guard, &again, &taken), Err(Refusal::ForeignChange { .. })), "gone alone: a hand");
+}
+
+#[test]
+fn what_got_lost_and_was_taken_back_or_set_by_somebody_is_not_set_again() {
+    let lost = without_rate(Setting::Unlimited, true);
+    let mut guard = guard_of_rate();
+    guard.forget(&lost);
+    let back = Change { from: Setting::Unlimited, to: Setting::Unlimited, ..guard.lost(&lost).remove(0) };
+    let back = Change { reason: Reason::only(Binding::RolledBack { of: DecisionId(0) }), ..back };
+    let admitted = guard.admit(DecisionId(1), &back, &lost).unwrap();
+    guard.note(&admitted, &Outcome::Unchanged, NOW);
+    assert!(guard.lost(&lost).is_empty());
+    assert_eq!(admit(&mut guard_of_rate(), &back, &lost), Ok(Setting::Unlimited), "also before the next turn");
+    let mut guard = guard_of_rate();
+    guard.forget(&lost);
+    let set = without_rate(Setting::Value(9e6), false);
+    guard.forget(&set);
+    assert!(guard.lost(&set).is_empty());
+    let more = change("web", Knob::NetworkSendMax, 9e6, 2e7);
+    assert!(matches!(admit(&mut guard, &more, &set), Err(Refusal::ForeignChange { .. })));
+}
+
 #[test]
 fn cuts_wait_and_raises_do_not() {
     let mut guard = guard();

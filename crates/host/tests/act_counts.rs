@@ -80,9 +80,10 @@ impl World {
             fs::create_dir_all(&dir).unwrap();
             symlink(format!("net:[{network}]"), dir.join("net")).unwrap();
         }
+        leave_by(folder.path(), "eth0");
         let table = Arc::default();
         let world = Self {
-            counts: NetworkCounts::by(nft(&table), "eth0", hierarchy).unwrap(),
+            counts: NetworkCounts::by(nft(&table), hierarchy).unwrap(),
             store: Store::in_memory(Options::default()).unwrap(),
             folder,
             table,
@@ -126,6 +127,12 @@ impl World {
     }
 }
 
+/// The default route.
+fn leave_by(root: &Path, interface: &str) {
+    let route = format!("Iface Destination Gateway\n{interface} 00000000 0100000A 3 0 0 100 00000000 0\n");
+    put(&root.join("proc/net"), "route", &route);
+}
+
 fn nft(table: &Arc<Mutex<Table>>) -> Nft {
     let table = Arc::clone(table);
     Box::new(move |arguments, script| table.lock().unwrap().run(arguments, script))
@@ -149,6 +156,25 @@ fn two_readings_make_a_rate_and_a_table_made_anew_is_a_gap() {
     assert!(world.turn(60, &["/web"]).is_empty());
     assert_eq!(world.sent("/web", 60), ["NaN", "400", "600", "NaN", "NaN", "50"]);
     assert_eq!(world.table().lists, 6, "one look a turn");
+}
+
+#[test]
+fn another_default_route_is_followed_and_a_gap() {
+    let mut world = World::new();
+    for at_s in [0, 10, 20, 30, 40] {
+        if at_s == 20 {
+            leave_by(world.folder.path(), "wlan0");
+        }
+        assert!(world.turn(at_s, &["/web"]).is_empty());
+        world.send("web", if at_s < 20 { 5_000 } else { 1_000 });
+    }
+    assert_eq!(world.sent("/web", 40), ["NaN", "NaN", "NaN", "100"], "not what the old one has, as little");
+    let scripts = world.table().scripts.clone();
+    assert!(scripts[1].contains("oifname \"eth0\"") && scripts[2].contains("oifname \"wlan0\""), "{scripts:?}");
+    // Without any it is as it was.
+    leave_by(world.folder.path(), "nowhere 1");
+    assert!(world.turn(50, &["/web"]).is_empty());
+    assert_eq!((world.sent("/web", 50).len(), world.table().scripts.len()), (5, 3));
 }
 
 #[test]
@@ -230,7 +256,7 @@ fn the_table_ends_with_the_run() {
 
 #[test]
 fn a_machine_without_a_version_2_tree_is_told_so() {
-    let nowhere = NetworkCounts::new("lo", Hierarchy::discover(Path::new("/nonexistent")).unwrap_or_default());
+    let nowhere = NetworkCounts::new(Hierarchy::discover(Path::new("/nonexistent")).unwrap_or_default());
     let error = nowhere.err().unwrap().to_string();
     assert!(error.contains("version 2 cgroup tree"), "{error}");
 }

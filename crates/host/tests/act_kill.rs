@@ -125,6 +125,7 @@ fn snapshot(groups: &str, executor: &dyn Executor, now: Time) -> Snapshot {
             latest: fresh.into(),
             settings: observed.into(),
             life: None,
+            lost: Default::default(),
             own: false,
         };
         (state.workload.id.clone(), state)

@@ -97,7 +97,7 @@ impl Far {
         let enter = format!("nsenter --net=/proc/{pid}/ns/net");
         sh(&format!(
             "ip link set lo up; ip link add {OUT} type veth peer name far0; ip link set far0 netns {pid}; \
-             ip addr add 10.99.7.1/24 dev {OUT}; ip link set {OUT} up; \
+             ip addr add 10.99.7.1/24 dev {OUT}; ip link set {OUT} up; ip route add default dev {OUT}; \
              {enter} ip addr add 10.99.7.2/24 dev far0; {enter} ip link set far0 up"
         ));
         let mut receiver = Command::new("nsenter");
@@ -174,12 +174,12 @@ fn rates(hierarchy: &Hierarchy) -> Option<Route> {
         left_out("network rates", "no version 2 cgroup tree is mounted");
         return None;
     }
-    Some(Route::new(vec![Box::new(NetworkRates::new(OUT, hierarchy.clone()).unwrap())]))
+    Some(Route::new(vec![Box::new(NetworkRates::new(hierarchy.clone()).unwrap())]))
 }
 
-/// What the interface and the tables hold, as far as it could have been left behind.
+/// What the interfaces and the tables hold, as far as it could have been left behind.
 fn left_behind() -> String {
-    sh(&format!("nft list tables; tc class show dev {OUT}; tc qdisc show dev {OUT} | grep -v noqueue || true"))
+    sh(&format!("nft list tables; tc class show dev {OUT}; tc qdisc show | grep -v noqueue || true"))
 }
 
 #[test]
@@ -238,7 +238,7 @@ fn what_is_sent_is_counted_freely_and_under_a_rate() {
     let _far = Far::make();
     let hierarchy = Hierarchy::discover(Path::new("/")).unwrap();
     let Some(mut route) = rates(&hierarchy) else { return };
-    let mut counts = NetworkCounts::new(OUT, hierarchy.clone()).unwrap();
+    let mut counts = NetworkCounts::new(hierarchy.clone()).unwrap();
     let (sends, other) = (own_group(&hierarchy, "sends"), own_group(&hierarchy, "other"));
     // A group without a process is not known to be in this network.
     counts.count(&[group(sends.path())]).unwrap();
@@ -275,7 +275,7 @@ fn what_is_sent_is_counted_freely_and_under_a_rate() {
     assert_eq!(left_behind(), "");
     // What a killed run leaves goes at the next start, and with a rollback of everything.
     sh("nft add table inet apportion-count");
-    drop(NetworkCounts::new(OUT, hierarchy.clone()).unwrap());
+    drop(NetworkCounts::new(hierarchy.clone()).unwrap());
     assert_eq!(left_behind(), "");
     sh("nft add table inet apportion-count");
     remove_network_counts().unwrap();
@@ -315,6 +315,96 @@ fn groups_come_and_go_and_nothing_is_left() {
     assert_eq!(left_behind(), "");
 }
 
+fn failure(outcome: Outcome) -> String {
+    match outcome {
+        Outcome::Failed { error } => error,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_ruleset_that_is_emptied_is_nobodys_hand() {
+    if !inside("a_ruleset_that_is_emptied_is_nobodys_hand") {
+        return;
+    }
+    let _far = Far::make();
+    let hierarchy = Hierarchy::discover(Path::new("/")).unwrap();
+    let Some(mut route) = rates(&hierarchy) else { return };
+    let made = ["one", "two"].map(|name| own_group(&hierarchy, name));
+    let groups = [&made[0], &made[1]].map(|made| group(made.path()));
+    let set = |route: &mut Route, index: usize, from, to| route.apply(&admitted(&groups[index], KNOB, from, to));
+    let done = |to| Outcome::Applied { read_back: to };
+    for (index, to) in [(0, Value(1e6)), (1, Value(2e6))] {
+        assert_eq!(set(&mut route, index, Unlimited, to), done(to));
+        assert!(!route.is_lost(&groups[index], KNOB));
+    }
+    sh("nft flush ruleset");
+    // Seen the last time within a minute: the change finds out.
+    assert_eq!(route.observe(&groups[0], KNOB), Some(Value(1e6)));
+    let error = failure(set(&mut route, 0, Value(1e6), Value(3e6)));
+    assert!(error.contains("is set again first"), "{error}");
+    for group in &groups {
+        assert_eq!((route.observe(group, KNOB), route.is_lost(group, KNOB)), (Some(Unlimited), true));
+    }
+    assert_eq!(set(&mut route, 1, Unlimited, Value(2e6)), done(Value(2e6)));
+    assert_eq!(set(&mut route, 0, Unlimited, Value(1e6)), done(Value(1e6)));
+    assert_eq!([0, 1].map(|index| route.observe(&groups[index], KNOB)), [Some(Value(1e6)), Some(Value(2e6))]);
+    assert!(!route.is_lost(&groups[0], KNOB));
+    sh("nft flush ruleset");
+    let results = restore(groups.iter().map(|group| (group.clone(), KNOB, Unlimited)).collect(), &mut route);
+    assert!(results.iter().all(|one| one.result.is_settled()), "{results:?}");
+    assert_eq!(left_behind(), "", "also what is of no use without the rules");
+}
+
+#[test]
+fn a_rate_follows_the_default_route() {
+    const OTHER: &str = "apptest1";
+    if !inside("a_rate_follows_the_default_route") {
+        return;
+    }
+    let _far = Far::make();
+    sh(&format!(
+        "ip link add {OTHER} type veth peer name far1; ip addr add 10.99.8.1/24 dev {OTHER}; ip link set far1 up; ip link set {OTHER} up"
+    ));
+    let hierarchy = Hierarchy::discover(Path::new("/")).unwrap();
+    let Some(mut route) = rates(&hierarchy) else { return };
+    let made = own_group(&hierarchy, "moves");
+    let group = group(made.path());
+    let set = |route: &mut Route, from, to| route.apply(&admitted(&group, KNOB, from, to));
+    let back = |route: &mut Route| restore(vec![(group.clone(), KNOB, Unlimited)], route).remove(0).result;
+    let leave_by = |interface: &str| sh(&format!("ip route replace default dev {interface}"));
+    let done = Outcome::Applied { read_back: Value(1e6) };
+    assert_eq!(set(&mut route, Unlimited, Value(1e6)), done);
+    leave_by(OTHER);
+    assert!(failure(set(&mut route, Value(1e6), Value(2e6))).contains("is set again first"));
+    assert_eq!((route.observe(&group, KNOB), route.is_lost(&group, KNOB)), (Some(Unlimited), true));
+    assert_eq!(set(&mut route, Unlimited, Value(1e6)), done);
+    let queues = sh("tc qdisc show | grep a990");
+    assert!(queues.lines().count() == 1 && queues.contains(OTHER), "{queues}");
+    let rules = sh("nft list table inet apportion");
+    assert!(rules.contains(OTHER) && !rules.contains(OUT), "{rules}");
+    // No way out at all for a while: what is set stands.
+    sh("ip route del default");
+    assert_eq!((set(&mut route, Value(1e6), Value(1e6)), back(&mut route)), (Outcome::Unchanged, PutBack::Done));
+    assert_eq!(left_behind(), "");
+    assert!(failure(set(&mut route, Unlimited, Value(1e6))).contains("no default route"));
+    // It moves to where somebody else has a queue: said, and put back all the same.
+    leave_by(OUT);
+    assert_eq!(set(&mut route, Unlimited, Value(1e6)), done);
+    sh(&format!("tc qdisc add dev {OTHER} root handle 7: tbf rate 100mbit burst 64kb latency 50ms"));
+    leave_by(OTHER);
+    assert!(failure(set(&mut route, Value(1e6), Value(2e6))).contains("is set again first"));
+    assert!(failure(set(&mut route, Unlimited, Value(1e6))).contains("queue of somebody else's (tbf)"));
+    assert_eq!(back(&mut route), PutBack::Done);
+    sh(&format!("tc qdisc del dev {OTHER} root"));
+    assert_eq!(left_behind(), "");
+    // Nobody looks until it is put back, and the interface may be made anew meanwhile.
+    assert_eq!(set(&mut route, Unlimited, Value(1e6)), done);
+    sh(&format!("ip link del {OTHER}; ip route replace default dev {OUT}"));
+    assert_eq!(back(&mut route), PutBack::Done);
+    assert_eq!(left_behind(), "");
+}
+
 #[test]
 fn a_foreign_queue_and_a_foreign_namespace_are_respected() {
     if !inside("a_foreign_queue_and_a_foreign_namespace_are_respected") {
@@ -325,18 +415,14 @@ fn a_foreign_queue_and_a_foreign_namespace_are_respected() {
     let Some(mut route) = rates(&hierarchy) else { return };
     let made = own_group(&hierarchy, "foreign");
     let change = admitted(&group(made.path()), KNOB, Unlimited, Value(1e6));
-    let said = |outcome| match outcome {
-        Outcome::Failed { error } => error,
-        other => panic!("{other:?}"),
-    };
     sh(&format!("tc qdisc add dev {OUT} root handle 7: tbf rate 100mbit burst 64kb latency 50ms"));
     let before = left_behind();
-    let error = said(route.apply(&change));
+    let error = failure(route.apply(&change));
     assert!(error.contains(OUT) && error.contains("tbf") && error.contains("tc qdisc del"), "{error}");
     assert_eq!(left_behind(), before);
     sh(&format!("tc qdisc del dev {OUT} root"));
     made.add(far.receiver.0.id()).unwrap();
-    let error = said(route.apply(&change));
+    let error = failure(route.apply(&change));
     assert!(error.contains("network namespace of their own"), "{error}");
     far.receiver.0.kill().unwrap();
     far.receiver.0.wait().unwrap();

@@ -455,6 +455,7 @@ fn first_states(held: &[Held<'_>], violation: f64, options: &Options) -> BTreeMa
                 latest: BTreeMap::new(),
                 settings: BTreeMap::new(),
                 life: None,
+                lost: BTreeSet::new(),
                 own: false,
             }
         });

@@ -108,7 +108,7 @@ fn view(config: &Config, store: &Store, now: Time) -> anyhow::Result<View> {
         let id = workload.id.clone();
         let (settings, allotted) = has(store, &id)?;
         let (standing, latest) = (config.standing(&id, true), store.latest(&id));
-        let state = WorkloadState { workload, standing, latest, settings, life: None, own: false };
+        let state = WorkloadState { workload, standing, latest, settings, lost: [].into(), life: None, own: false };
         let now = WorkloadNow {
             state,
             footing: Footing::Recommend,

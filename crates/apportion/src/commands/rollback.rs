@@ -133,7 +133,10 @@ fn last_applied(store: &Store) -> anyhow::Result<DecisionId> {
     let changed: BTreeSet<_> = store.originals()?.into_iter().map(|it| (it.workload.id, it.knob)).collect();
     let stands = |decision: &&Decision| {
         let place = (decision.change.workload.clone(), decision.change.knob);
-        !decision.change.is_undo() && !undone.contains(&decision.id) && changed.contains(&place)
+        !decision.change.is_undo()
+            && !decision.change.is_set_again()
+            && !undone.contains(&decision.id)
+            && changed.contains(&place)
     };
     let last = applied().find(stands);
     last.map(|decision| decision.id).ok_or_else(nothing)

@@ -4,7 +4,7 @@ use super::{
     Daemon,
     backend::StoreBackend,
     control::Request,
-    glue::{Ledger, Only, StoreHistory},
+    glue::{Ledger, Named, Only, StoreHistory},
     prometheus,
     tuner::Tuner,
     weights::Weights,
@@ -12,17 +12,15 @@ use super::{
 };
 use crate::{config::Config, signals::Signals, web};
 use anyhow::Context as _;
-use apportion_core::{Collector, Executor, LoopState, Outcome, Time, tick::Cadence};
+use apportion_core::{Collector, Executor, LoopState, Outcome, Time, WorkloadId, tick::Cadence};
 use apportion_host::{
-    act::{
-        CgroupFiles, DryRun, NetworkCounts, NetworkRates, Recorded, Route, SystemdUnits, egress_interface, systemd_runs,
-    },
+    act::{CgroupFiles, DryRun, NetworkCounts, NetworkRates, Recorded, Route, SystemdUnits, systemd_runs},
     cgroupfs::Hierarchy,
     collect::{CgroupCollector, MachineCollector, ProcCollector},
     store::{Access, Options, Store},
 };
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     sync::{Arc, mpsc},
     time::Duration,
@@ -44,6 +42,8 @@ pub struct Settings {
     pub cadence: Cadence,
     /// Only groups below this path; the demonstration's.
     pub only: Option<String>,
+    /// Names of workloads by their session, where no group names them; the demonstration's.
+    pub named: BTreeMap<String, WorkloadId>,
     /// The store.
     pub store: PathBuf,
     /// The forecaster, by name.
@@ -58,7 +58,8 @@ impl Settings {
     pub fn here(store: PathBuf) -> Self {
         let (every, cadence) = (Duration::from_secs(10), Cadence::default());
         let (model, root) = ("auto", "/".into());
-        Self { apply: false, tune: false, network: true, every, cadence, only: None, store, model, root }
+        let (only, named) = (None, BTreeMap::new());
+        Self { apply: false, tune: false, network: true, every, cadence, only, named, store, model, root }
     }
 }
 
@@ -101,7 +102,7 @@ pub fn assemble(config: &Config, settings: Settings) -> anyhow::Result<Assembled
     let counts = with_network.then(|| counts(&hierarchy)).flatten();
     let daemon = Daemon {
         config: config.clone(),
-        collectors: collectors(config, &hierarchy, settings.only.as_deref(), &found)?,
+        collectors: collectors(config, &hierarchy, &settings, &found)?,
         found,
         machine: MachineCollector::new(hierarchy.clone()),
         counts,
@@ -138,19 +139,17 @@ pub fn route(hierarchy: &Hierarchy, with_network: bool) -> Route {
         }
     }
     accesses.push(Box::new(CgroupFiles::new(hierarchy.clone())));
-    if let Ok(Some(interface)) = egress_interface(hierarchy.root()).map(|found| found.filter(|_| with_network)) {
-        match NetworkRates::new(&interface, hierarchy.clone()) {
-            Ok(rates) => accesses.push(Box::new(rates)),
-            Err(error) => tracing::info!("network rates cannot be set here: {error}"),
-        }
+    match with_network.then(|| NetworkRates::new(hierarchy.clone())) {
+        Some(Ok(rates)) => accesses.push(Box::new(rates)),
+        Some(Err(error)) => tracing::info!("network rates cannot be set here: {error}"),
+        None => {}
     }
     Route::new(accesses)
 }
 
 /// Counts what services send, where network rates can be set.
 fn counts(hierarchy: &Hierarchy) -> Option<NetworkCounts> {
-    let interface = egress_interface(hierarchy.root()).ok().flatten()?;
-    let counts = NetworkCounts::new(&interface, hierarchy.clone());
+    let counts = NetworkCounts::new(hierarchy.clone());
     counts.inspect_err(|error| tracing::info!("what services send is not counted here: {error}")).ok()
 }
 
@@ -223,15 +222,15 @@ fn remembered(store: &Store, config: &Config) -> anyhow::Result<LoopState> {
 fn collectors(
     config: &Config,
     hierarchy: &Hierarchy,
-    only: Option<&str>,
+    settings: &Settings,
     found: &prometheus::Found,
 ) -> anyhow::Result<Vec<Box<dyn Collector + Send>>> {
     let groups = CgroupCollector::new(hierarchy.clone());
-    if let Some(below) = only {
-        return Ok(vec![Box::new(Only { inner: groups, below: below.to_owned() })]);
+    if let Some(below) = settings.only.clone() {
+        return Ok(vec![Box::new(Only { inner: groups, below })]);
     }
-    let mut all: Vec<Box<dyn Collector + Send>> =
-        vec![Box::new(groups), Box::new(ProcCollector::new(hierarchy.clone()))];
+    let processes = Named { inner: ProcCollector::new(hierarchy.clone()), by_session: settings.named.clone() };
+    let mut all: Vec<Box<dyn Collector + Send>> = vec![Box::new(groups), Box::new(processes)];
     all.extend(prometheus::server(config, found)?);
     Ok(all)
 }

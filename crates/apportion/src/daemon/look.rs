@@ -29,6 +29,7 @@ impl View<'_> {
             standing: self.standing(&workload.id, machine),
             latest: self.store.latest(&workload.id),
             settings: settings(&workload, self.executor),
+            lost: knob::ALL.into_iter().filter(|knob| self.executor.is_lost(&workload, *knob)).collect(),
             life: Some(&workload.path).filter(|path| !path.is_empty()).and_then(|path| self.hierarchy.life(path)),
             own: self.is_own(&workload.path),
             workload,

@@ -89,6 +89,7 @@ pub fn view() -> View {
             latest: BTreeMap::new(),
             settings: [(knob, setting)].into(),
             life: None,
+            lost: Default::default(),
             own: false,
         };
         let now = WorkloadNow {

@@ -211,6 +211,7 @@ impl World {
             latest: latest.collect(),
             settings: settings.collect(),
             life: None,
+            lost: Default::default(),
             own: spec.own,
         }
     }
@@ -226,6 +227,7 @@ impl World {
             latest: latest.into(),
             settings: BTreeMap::new(),
             life: None,
+            lost: Default::default(),
             own: false,
         }
     }

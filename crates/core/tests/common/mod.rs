@@ -21,6 +21,7 @@ pub(crate) fn state(id: &str, quota_cores: f64) -> WorkloadState {
         latest: Default::default(),
         settings: [(Knob::CpuQuota, Setting::Value(quota_cores)), (Knob::MemoryMax, Setting::Value(2e9))].into(),
         life: None,
+        lost: Default::default(),
         own: false,
     };
     read(&mut state, name::CPU, NOW, 0.5);

@@ -58,6 +58,11 @@ pub trait Access {
     fn glance(&self, workload: &Workload, knob: Knob) -> Result<Setting, ActError> {
         self.read(workload, knob)
     }
+    /// As [`apportion_core::Executor::is_lost`], as of the last look at it.
+    fn is_lost(&self, workload: &Workload, knob: Knob) -> bool {
+        let _ = (workload, knob);
+        false
+    }
     /// Sets the knob; checks nothing but that the write itself is safe.
     ///
     /// # Errors
@@ -67,7 +72,8 @@ pub trait Access {
 
 /// Compares, writes and reads back; on a mismatch puts `found` back where that is possible.
 pub(super) fn turn(access: &mut dyn Access, order: &Order, found: Setting) -> Outcome {
-    if found.same(order.to, order.knob) {
+    // What is left of one that got lost goes too.
+    if found.same(order.to, order.knob) && !access.is_lost(&order.workload, order.knob) {
         return Outcome::Unchanged;
     }
     match write_and_read_back(access, order) {

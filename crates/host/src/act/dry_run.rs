@@ -12,6 +12,9 @@ impl<E: Executor> Executor for DryRun<E> {
     fn observe(&self, workload: &Workload, knob: Knob) -> Option<Setting> {
         self.0.observe(workload, knob)
     }
+    fn is_lost(&self, workload: &Workload, knob: Knob) -> bool {
+        self.0.is_lost(workload, knob)
+    }
     fn apply(&mut self, _: &Admitted) -> Outcome {
         Outcome::DryRun
     }

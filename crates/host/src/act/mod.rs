@@ -27,7 +27,7 @@ pub use access::{Access, Order};
 pub use cgroup::CgroupFiles;
 pub use dry_run::DryRun;
 pub use error::ActError;
-pub use network::{NetworkCounts, NetworkRates, Nft, egress_interface, remove_network_counts};
+pub use network::{NetworkCounts, NetworkRates, Nft, remove_network_counts};
 pub use own_group::OwnGroup;
 pub use recorded::{Journal, Recorded};
 pub use restore::{PutBack, Restored, restore};

@@ -39,6 +39,10 @@ impl<E: Executor, J: Journal> Executor for Recorded<E, J> {
         self.executor.observe(workload, knob)
     }
 
+    fn is_lost(&self, workload: &Workload, knob: Knob) -> bool {
+        self.executor.is_lost(workload, knob)
+    }
+
     /// The value that the plan saw is the former one: an executor writes over that one only, else it says that it drifted.
     fn apply(&mut self, change: &Admitted) -> Outcome {
         let former = change.from();

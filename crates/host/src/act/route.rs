@@ -54,12 +54,27 @@ impl Executor for Route {
         })?
     }
 
+    fn is_lost(&self, workload: &Workload, knob: Knob) -> bool {
+        self.accesses.iter().any(|access| access.is_lost(workload, knob))
+    }
+
     fn apply(&mut self, change: &Admitted) -> Outcome {
-        match self.reach(change.workload(), change.knob()) {
-            None => failed(&ActError::NotMine),
-            Some((_, Err(error))) => failed(&error),
-            Some((_, Ok(found))) if !found.same(change.from(), change.knob()) => Outcome::Drifted { found },
-            Some((access, Ok(found))) => turn(access, &Order::from(change), found),
+        let knob = change.knob();
+        let (access, found) = match self.reach(change.workload(), knob) {
+            None => return failed(&ActError::NotMine),
+            Some((_, Err(error))) => return failed(&error),
+            Some((access, Ok(found))) => (access, found),
+        };
+        if found.same(change.from(), knob) {
+            return turn(access, &Order::from(change), found);
+        }
+        match access.is_lost(change.workload(), knob) {
+            false => Outcome::Drifted { found },
+            // What is left of it is cleaned up.
+            true if found.same(change.to(), knob) => turn(access, &Order::from(change), found),
+            true => {
+                Outcome::Failed { error: "what was set is gone with what held it, and is set again first".to_owned() }
+            }
         }
     }
 }

@@ -42,6 +42,7 @@ fn proposed(id: u64, workload: &Workload, knob: Knob, (from, to): (Setting, Sett
         latest: BTreeMap::from([(Metric::new(knob.demand_metric()), Latest { time: now, value: 0.1 })]),
         settings: BTreeMap::from([(knob, from)]),
         life: None,
+        lost: Default::default(),
         own: false,
     };
     let workloads = BTreeMap::from([(workload.id.clone(), state)]);

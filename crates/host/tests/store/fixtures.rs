@@ -71,6 +71,7 @@ pub(crate) fn snapshot(workload_name: &str, quota: Setting, now: Time) -> Snapsh
         latest: BTreeMap::from([(cpu(), Latest { time: now, value: 0.5 })]),
         settings: BTreeMap::from([(Knob::CpuQuota, quota)]),
         life: None,
+        lost: Default::default(),
         own: false,
     };
     Snapshot {

@@ -212,6 +212,7 @@ fn binding(told: &Told<'_>, reason: &Reason) -> String {
         Binding::TakeBack { of } => format!("决定因素：决策 {of} 造成了影响，予以撤回。"),
         Binding::RolledBack { of } => format!("决定因素：人工撤回了决策 {of}。"),
         Binding::BoundOver { of } => format!("决定因素：人工设定的上限已经结束，决策 {of} 只为它而作。"),
+        Binding::SetAgain => "决定因素：这项限制随承载它的规则一起丢失了，现按原值重新设定。".to_owned(),
         Binding::Rule(name) => format!("决定因素：{name} 的规则。"),
     }
 }

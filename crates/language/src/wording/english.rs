@@ -241,6 +241,9 @@ fn binding(told: &Told<'_>, reason: &Reason) -> String {
         Binding::BoundOver { of } => {
             format!("What decided: the most that people allowed, for which decision {of} was made, is over.")
         }
+        Binding::SetAgain => {
+            "What decided: this limit got lost with what held it, so it is set again as it was.".to_owned()
+        }
         Binding::Rule(name) => format!("What decided: the rule of {name}."),
     }
 }

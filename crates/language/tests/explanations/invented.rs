@@ -42,6 +42,7 @@ pub(crate) fn bindings(value: f64) -> Vec<Binding> {
         Binding::TakeBack { of: DecisionId(17) },
         Binding::RolledBack { of: DecisionId(17) },
         Binding::BoundOver { of: DecisionId(17) },
+        Binding::SetAgain,
         Binding::Rule("autopilot-ml2".to_owned()),
     ]
 }

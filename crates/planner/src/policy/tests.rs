@@ -16,6 +16,7 @@ fn state(id: &str, settings: &[(Knob, Setting)], standing: Standing) -> Workload
         latest: BTreeMap::new(),
         settings: settings.iter().copied().collect(),
         life: None,
+        lost: Default::default(),
         own: false,
     }
 }

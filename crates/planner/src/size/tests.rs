@@ -285,6 +285,7 @@ fn unknown(id: &str) -> WorkloadState {
         latest: BTreeMap::new(),
         settings: BTreeMap::new(),
         life: None,
+        lost: Default::default(),
         own: false,
     }
 }

@@ -42,9 +42,9 @@ pub fn run(global: &args::Global, args: &args::Demo) -> anyhow::Result<()> {
     let config = Config::parse(RULES, Path::new("the demonstration's rules"))?;
     let mut scene = scene::Scene::start(f64::from(args.seconds))?;
     scene.set_first_limits(&mut daemon::route(&Hierarchy::discover(Path::new("/"))?, false));
-    let only = scene.root();
+    let (only, named) = (scene.root(), scene.sessions());
     let here = Settings::here(store.clone());
-    let settings = Settings { apply: true, network: false, every: EVERY, cadence: cadence(), only, ..here };
+    let settings = Settings { apply: true, network: false, every: EVERY, cadence: cadence(), only, named, ..here };
     let mut assembled = daemon::assemble(&config, settings)?;
     let served = page::serve(&config, &args.listen, &store, &assembled)?;
     super::run::stop_on_signal(assembled.daemon.requests())?;

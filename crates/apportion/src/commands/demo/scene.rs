@@ -2,12 +2,15 @@
 
 use super::Load;
 use anyhow::Context as _;
-use apportion_core::{Knob, Setting, Workload, WorkloadKind};
+use apportion_core::{Knob, Setting, Workload, WorkloadId, WorkloadKind};
 use apportion_host::{
     act::{OwnGroup, PutBack, Route, restore},
     cgroupfs::Hierarchy,
 };
-use std::process::{Child, Command, Stdio};
+use std::{
+    collections::BTreeMap,
+    process::{Child, Command, Stdio},
+};
 
 /// What somebody who does not know the future would have set.
 pub(super) const fn first(knob: Knob) -> f64 {
@@ -61,6 +64,12 @@ impl Scene {
     /// The group that holds the others, where there are groups.
     pub(super) fn root(&self) -> Option<String> {
         self.groups.last().map(|root| root.path().to_owned())
+    }
+
+    /// Each load's name by its session, in which it begins.
+    pub(super) fn sessions(&self) -> BTreeMap<String, WorkloadId> {
+        let loads = self.children.iter().zip(Load::ALL);
+        loads.map(|(child, load)| (child.id().to_string(), load.name().into())).collect()
     }
 
     /// The load that a workload is: by its group, or by its session.

@@ -15,6 +15,8 @@ struct Link {
     counter: Option<(String, f64)>,
     rate_bytes_per_s: Option<f64>,
     is_unreadable: bool,
+    /// What held the rate is gone as a whole.
+    is_lost: bool,
 }
 
 #[derive(Clone, Default)]
@@ -63,8 +65,12 @@ impl Executor for Network {
         let Link { rate_bytes_per_s: rate, is_unreadable, .. } = *self.link();
         (knob == Knob::NetworkSendMax && !is_unreadable).then(|| rate.map_or(Setting::Unlimited, Value))
     }
+    fn is_lost(&self, _: &Workload, knob: Knob) -> bool {
+        knob == Knob::NetworkSendMax && self.link().is_lost
+    }
     fn apply(&mut self, change: &Admitted) -> Outcome {
-        self.link().rate_bytes_per_s = change.to().value();
+        let mut link = self.link();
+        (link.rate_bytes_per_s, link.is_lost) = (change.to().value(), false);
         Outcome::Applied { read_back: change.to() }
     }
 }
@@ -72,14 +78,16 @@ impl Executor for Network {
 /// A loop that manages one group by these rules, on that link.
 fn managed(rules: &str) -> (World, Network) {
     let config = Config::parse(rules, Path::new("rules")).unwrap();
-    let mut world = World::within(tempfile::tempdir().unwrap(), &["web"], &config, "recent");
+    let folder = tempfile::tempdir().unwrap();
+    put(&folder.path().join("root"), "proc/net/route", "Iface\neth0 00000000 0 3 0 0 100 00000000 0\n");
+    let mut world = World::within(folder, &["web"], &config, "recent");
     for process in ["self", "4242"] {
         let dir = world.folder.path().join(format!("root/proc/{process}/ns"));
         fs::create_dir_all(&dir).unwrap();
         symlink("net:[1]", dir.join("net")).unwrap();
     }
     let (network, daemon) = (Network::default(), &mut world.daemon);
-    daemon.counts = Some(NetworkCounts::by(network.nft(), "eth0", daemon.hierarchy.clone()).unwrap());
+    daemon.counts = Some(NetworkCounts::by(network.nft(), daemon.hierarchy.clone()).unwrap());
     daemon.executor = Box::new(Recorded::new(network.clone(), Ledger(Arc::clone(&daemon.store))));
     (world, network)
 }
@@ -113,6 +121,26 @@ fn what_a_service_sends_is_counted_and_its_rate_sized() {
     assert_eq!((network.link().rate_bytes_per_s, world.changed()), (None, vec![]));
     drop(world);
     assert_eq!(network.link().counter, None, "the table ends with the run");
+}
+
+#[test]
+fn a_rate_that_got_lost_is_set_again_and_said() {
+    let (mut world, network) = managed(
+        "[[workloads]]\nmatch = \"/web\"\napply = true\nbounds = { network_send_max_bytes_per_s = [0, \"1Mi\"] }",
+    );
+    let made = |world: &mut World, at_s| world.daemon.turn(START.plus_s(at_s)).report.decisions;
+    (1..4).for_each(|turn| drop(made(&mut world, 10 * turn)));
+    assert_eq!(network.link().rate_bytes_per_s, Some(MIB));
+    let lose = || (network.link().rate_bytes_per_s, network.link().is_lost) = (None, true);
+    lose();
+    let again = made(&mut world, 40);
+    assert_eq!(network.link().rate_bytes_per_s, Some(MIB), "at once");
+    assert!(again.len() == 1 && again[0].change.is_set_again() && again[0].is_applied(), "{again:?}");
+    assert_eq!(world.changed(), [("/web".to_owned(), Knob::NetworkSendMax, Setting::Unlimited)]);
+    lose();
+    world.roll_back("/web").unwrap();
+    assert!(made(&mut world, 50).iter().all(|decision| !decision.is_applied()));
+    assert_eq!((network.link().rate_bytes_per_s, world.changed()), (None, vec![]));
 }
 
 #[test]

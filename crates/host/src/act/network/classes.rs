@@ -18,22 +18,20 @@ pub(super) enum Root {
     Foreign(String),
 }
 
-/// The root of an interface, and the rates of our classes.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Queue {
-    pub(super) root: Root,
-    /// Bytes per second by minor number.
-    pub(super) rates: BTreeMap<u16, f64>,
+/// What stands at the root of each interface that does not have the kernel's own there.
+pub(super) type Roots = BTreeMap<String, Root>;
+
+/// Bytes per second by minor number.
+pub(super) type Rates = BTreeMap<u16, f64>;
+
+/// Asks for the roots of all interfaces.
+pub(super) fn roots() -> Result<Roots, ActError> {
+    Ok(parse_roots(&run("tc", &["-j", "qdisc", "show"], "")?))
 }
 
-/// Asks what is there.
-pub(super) fn list(interface: &str) -> Result<Queue, ActError> {
-    let root = parse_root(&run("tc", &["-j", "qdisc", "show", "dev", interface], "")?);
-    let rates = match root {
-        Root::Ours => parse_classes(&run("tc", &["class", "show", "dev", interface], "")?),
-        _ => BTreeMap::new(),
-    };
-    Ok(Queue { root, rates })
+/// Asks for the rates of our classes on an interface whose root is ours.
+pub(super) fn rates(interface: &str) -> Result<Rates, ActError> {
+    Ok(parse_classes(&run("tc", &["class", "show", "dev", interface], "")?))
 }
 
 /// Sets the rate of one class, with the queue where it is not there yet, and removes `stale` ones.
@@ -57,8 +55,8 @@ pub(super) fn remove(interface: &str, stale: &[u16]) -> Result<(), ActError> {
 }
 
 /// Removes our queue with all its classes; the kernel puts its own default back.
-pub(super) fn remove_all(interface: &str, root: &Root) -> Result<(), ActError> {
-    if *root == Root::Ours { run_batch(&format!("qdisc del dev {interface} root\n")) } else { Ok(()) }
+pub(super) fn remove_all(interface: &str) -> Result<(), ActError> {
+    run_batch(&format!("qdisc del dev {interface} root\n"))
 }
 
 fn removal(interface: &str, stale: &[u16]) -> String {
@@ -81,11 +79,16 @@ fn burst_bytes(bytes_per_s: f64) -> u32 {
     (bytes_per_s * 0.005).clamp(16_384.0, 16_777_216.0) as u32
 }
 
-/// A queue that the kernel put there by itself has the number 0; whatever a person adds has another.
-pub(super) fn parse_root(json: &str) -> Root {
+pub(super) fn parse_roots(json: &str) -> Roots {
     let answer: serde_json::Value = serde_json::from_str(json).unwrap_or_default();
     let queues = answer.as_array().map(Vec::as_slice).unwrap_or_default();
-    let Some(root) = queues.iter().find(|queue| queue["root"] == true) else { return Root::Default };
+    let roots = queues.iter().filter(|queue| queue["root"] == true);
+    let named = roots.filter_map(|root| Some((root["dev"].as_str()?.to_owned(), parse_root(root))));
+    named.filter(|(_, root)| *root != Root::Default).collect()
+}
+
+/// A queue that the kernel put there by itself has the number 0; whatever a person adds has another.
+fn parse_root(root: &serde_json::Value) -> Root {
     let kind = root["kind"].as_str().unwrap_or("unknown");
     match root["handle"].as_str() {
         Some("0:") => Root::Default,
@@ -95,7 +98,7 @@ pub(super) fn parse_root(json: &str) -> Root {
 }
 
 /// Lines of `class htb a990:1 root prio 0 rate 20Mbit ceil 20Mbit ...`.
-pub(super) fn parse_classes(text: &str) -> BTreeMap<u16, f64> {
+pub(super) fn parse_classes(text: &str) -> Rates {
     text.lines().filter_map(parse_class).collect()
 }
 
@@ -129,16 +132,24 @@ mod tests {
 
     #[test]
     fn only_the_kernels_own_queue_is_replaced() {
-        let check = |root: &str, expect| assert_eq!(parse_root(root), expect, "{root}");
-        check(r#"[{"kind":"noqueue","handle":"0:","root":true}]"#, Root::Default);
+        let check = |queues: &str, expect: &[(&str, Root)]| {
+            let expect = expect.iter().map(|(interface, root)| ((*interface).to_owned(), root.clone())).collect();
+            assert_eq!(parse_roots(queues), expect, "{queues}");
+        };
+        let foreign = |kind: &str| Root::Foreign(kind.to_owned());
+        check(r#"[{"kind":"noqueue","handle":"0:","dev":"lo","root":true}]"#, &[]);
         check(
-            r#"[{"kind":"fq_codel","handle":"0:","parent":":1"},{"kind":"mq","handle":"0:","root":true}]"#,
-            Root::Default,
+            r#"[{"kind":"fq_codel","handle":"0:","dev":"eth0","parent":":1"},{"kind":"mq","handle":"0:","dev":"eth0","root":true},
+                {"kind":"htb","handle":"a990:","dev":"wlan0","root":true},{"kind":"fq","handle":"2:","dev":"wlan0","parent":"a990:1"}]"#,
+            &[("wlan0", Root::Ours)],
         );
-        check(r#"[{"kind":"htb","handle":"a990:","root":true}]"#, Root::Ours);
-        check(r#"[{"kind":"htb","handle":"1:","root":true}]"#, Root::Foreign("htb".to_owned()));
-        check(r#"[{"kind":"fq","handle":"8001:","root":true}]"#, Root::Foreign("fq".to_owned()));
-        check("[]", Root::Default);
+        check(
+            r#"[{"kind":"htb","handle":"1:","dev":"a","root":true},{"kind":"fq","handle":"8001:","dev":"b","root":true}]"#,
+            &[("a", foreign("htb")), ("b", foreign("fq"))],
+        );
+        for text in ["", "not json", "[]", "7", r#"[{"kind":"htb","handle":"a990:","root":true}]"#] {
+            check(text, &[]);
+        }
     }
 
     #[test]

@@ -5,7 +5,10 @@
 //! that a packet costs one look a depth however many groups there are. A counter has the number of its group's folder for a name:
 //! a group made anew begins a new one, reading them walks no tree, and they stand while others come and go.
 
-use super::{super::ActError, Group, above, check_place, command, group_of, inode, patience, rules::objects};
+use super::{
+    super::ActError, Group, above, check_name, check_tree, command, egress_interface, group_of, inode, patience,
+    rules::objects,
+};
 use crate::{
     cgroupfs::{Hierarchy, Reader},
     collect::{is_in_ours, real},
@@ -26,10 +29,11 @@ const FRAME_BYTES: u64 = 14;
 pub type Nft = Box<Ask>;
 type Ask = dyn Fn(&[&str], &str) -> Result<String, ActError> + Send;
 
-/// Counts what groups of the version 2 tree send over one interface, as the collector of it too. The table is made for the first group
+/// Counts what groups of the version 2 tree send over the interface of the default route, whichever that is at the time, as the collector of it too. The table is made for the first group
 /// that is to be counted, and removed with the last one, or when this is dropped. Needs what [`super::NetworkRates`] needs.
 pub struct NetworkCounts {
-    interface: String,
+    /// `None` until there is a default route.
+    interface: Option<String>,
     hierarchy: Hierarchy,
     nft: Nft,
     metric: Metric,
@@ -46,23 +50,36 @@ struct Counted {
 }
 
 impl NetworkCounts {
-    /// Counts on `interface` (see [`super::egress_interface`]); what an earlier run left is removed.
+    /// What an earlier run left is removed.
     ///
     /// # Errors
     /// As [`super::NetworkRates::new`].
-    pub fn new(interface: &str, hierarchy: Hierarchy) -> Result<Self, ActError> {
-        check_place(interface, &hierarchy)?;
-        Self::by(Box::new(ask), interface, hierarchy)
+    pub fn new(hierarchy: Hierarchy) -> Result<Self, ActError> {
+        check_tree(&hierarchy)?;
+        Self::by(Box::new(ask), hierarchy)
     }
 
     /// As [`Self::new`], by another `nft`.
     ///
     /// # Errors
-    /// What that said.
-    pub fn by(nft: Nft, interface: &str, hierarchy: Hierarchy) -> Result<Self, ActError> {
+    /// What that said, or the routes cannot be read.
+    pub fn by(nft: Nft, hierarchy: Hierarchy) -> Result<Self, ActError> {
         let (metric, reader) = (Metric::new(name::NETWORK_SEND), Reader::default());
         remove(nft.as_ref())?;
-        Ok(Self { interface: interface.to_owned(), hierarchy, nft, metric, reader, counted: BTreeMap::new() })
+        let mut counts = Self { interface: None, hierarchy, nft, metric, reader, counted: BTreeMap::new() };
+        counts.follow()?;
+        Ok(counts)
+    }
+
+    /// Another default route is counted on from the next turn on: a gap, since nothing is sent over the old one any more.
+    fn follow(&mut self) -> Result<(), ActError> {
+        let Some(egress) = egress_interface(self.hierarchy.root())? else { return Ok(()) };
+        if self.interface.as_ref() != Some(&egress) {
+            check_name(&egress)?;
+            self.interface = Some(egress);
+            self.counted.clear();
+        }
+        Ok(())
     }
 
     /// From now on counts these workloads and no others, as far as they are groups with processes in the network that this process is
@@ -71,9 +88,10 @@ impl NetworkCounts {
     /// # Errors
     /// What `nft` said; those counted before still are.
     pub fn count<'a>(&mut self, workloads: impl IntoIterator<Item = &'a Workload>) -> Result<(), ActError> {
+        let Some(interface) = self.interface.clone() else { return Ok(()) };
         let wanted: BTreeMap<u64, Counted> = workloads.into_iter().filter_map(|workload| self.find(workload)).collect();
         if !wanted.keys().eq(self.counted.keys()) {
-            self.make(&wanted)?;
+            self.make(&interface, &wanted)?;
         }
         self.counted = wanted;
         Ok(())
@@ -93,11 +111,11 @@ impl NetworkCounts {
         Some((inode, Counted { workload: workload.id.clone(), group, level }))
     }
 
-    fn make(&self, wanted: &BTreeMap<u64, Counted>) -> Result<(), ActError> {
+    fn make(&self, interface: &str, wanted: &BTreeMap<u64, Counted>) -> Result<(), ActError> {
         if wanted.is_empty() {
             return remove(self.nft.as_ref());
         }
-        (self.nft)(&["-f", "-"], &script(&self.interface, &self.counted, wanted)).map(drop)
+        (self.nft)(&["-f", "-"], &script(interface, &self.counted, wanted)).map(drop)
     }
 }
 
@@ -109,6 +127,9 @@ impl Collector for NetworkCounts {
     /// Samples of the workloads that are counted, without the workloads themselves: another collector finds those.
     fn collect(&mut self, now: Time) -> Batch {
         let mut batch = Batch::default();
+        if let Err(error) = self.follow() {
+            batch.problems.push(Problem { place: self.name().to_owned(), what: error.to_string() });
+        }
         if self.counted.is_empty() {
             return batch;
         }

@@ -5,13 +5,15 @@
 //! mark is needed (marks belong to the routing of the machine). All else goes past the classes, unlimited. Everything is
 //! in a table and a queue of our own; with the last limit both are removed and the kernel's own queue stands again.
 //!
-//! A rule is made before its class and removed after it, so that a crash in between leaves a rule without a class, which
-//! is seen and cleaned when values are put back.
+//! A rule is made before its class and removed after it, so that a crash in between leaves a rule without a class. That is seen as a
+//! rate that got lost, as is one whose table was emptied or whose interface is not the one of the default route any more: whoever turns
+//! a knob next, or puts it back, cleans up what is left, on whichever interface it is.
 
 mod classes;
 mod command;
 mod counts;
 mod rules;
+mod seen;
 
 pub use counts::{NetworkCounts, Nft, remove_network_counts};
 
@@ -21,8 +23,9 @@ use crate::{
     collect::{is_in_ours, parse_default_route},
 };
 use apportion_core::{Knob, Setting, Workload, WorkloadKind};
-use classes::{Queue, Root};
+use classes::Root;
 use rules::{Rule, Rules};
+use seen::Seen;
 use std::{
     collections::BTreeMap,
     fs,
@@ -34,7 +37,7 @@ use std::{
 
 /// Takes any text as an answer of `tc` and `nft`, for the fuzzer.
 pub(crate) fn parse_any(text: &str) {
-    let _ = classes::parse_root(text);
+    let _ = classes::parse_roots(text);
     let _ = classes::parse_classes(text);
     let _ = rules::parse(text);
     let _ = counts::parse(text);
@@ -45,20 +48,11 @@ const GROUPS: &str = "/sys/fs/cgroup";
 /// Two programs are started to look, so a glance uses what was seen within this time.
 const GLANCE_FOR: Duration = Duration::from_secs(60);
 
-/// Send rates of groups of the version 2 tree on one interface. Needs `nft`, `tc` and the right to administer the network.
+/// Send rates of groups of the version 2 tree on the interface of the default route, whichever that is at the time. Needs `nft`, `tc`
+/// and the right to administer the network.
 pub struct NetworkRates {
-    interface: String,
     hierarchy: Hierarchy,
     seen: Mutex<Option<(Instant, Result<Seen, String>)>>,
-}
-
-/// Rules and classes at one time.
-#[derive(Debug, Default)]
-struct Seen {
-    rules: Rules,
-    /// The rules whose groups were there, by the path of the group.
-    living: BTreeMap<String, Rule>,
-    queue: Queue,
 }
 
 /// One group as `nft` knows it.
@@ -76,21 +70,23 @@ impl Group {
 }
 
 impl NetworkRates {
-    /// Rates on `interface` (see [`egress_interface`]).
+    /// Rates of groups of `hierarchy`.
     ///
     /// # Errors
-    /// There is no such interface, `nft` or `tc` is missing or may not be used, or groups are not where `nft` looks.
-    pub fn new(interface: &str, hierarchy: Hierarchy) -> Result<Self, ActError> {
-        check_place(interface, &hierarchy)?;
-        let rates = Self { interface: interface.to_owned(), hierarchy, seen: Mutex::new(None) };
+    /// `nft` or `tc` is missing or may not be used, or groups are not where `nft` looks.
+    pub fn new(hierarchy: Hierarchy) -> Result<Self, ActError> {
+        check_tree(&hierarchy)?;
+        let rates = Self { hierarchy, seen: Mutex::new(None) };
         rates.look()?;
         Ok(rates)
     }
 
     /// Asks `nft` and `tc`.
     fn look(&self) -> Result<Seen, ActError> {
-        let (rules, queue) = patience().ask(|| Ok((rules::list()?, classes::list(&self.interface)?)))?;
-        Ok(Seen { living: living(&self.hierarchy, &rules), rules, queue })
+        let egress = egress_interface(self.hierarchy.root())?;
+        egress.as_deref().map_or(Ok(()), check_name)?;
+        let seen = patience().ask(|| Seen::ask(egress))?;
+        Ok(Seen { living: living(&self.hierarchy, &seen.rules), ..seen })
     }
 
     /// What was seen within the last minute, or else is now.
@@ -109,6 +105,10 @@ impl NetworkRates {
         }
     }
 
+    fn keep(&self, seen: Option<Result<Seen, String>>) {
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = seen.map(|seen| (Instant::now(), seen));
+    }
+
     fn group(&self, workload: &Workload, knob: Knob) -> Result<Group, ActError> {
         let reached = group_of(&self.hierarchy, workload).filter(|_| knob == Knob::NetworkSendMax);
         reached.ok_or(ActError::NotMine)
@@ -116,46 +116,36 @@ impl NetworkRates {
 
     /// The setting that rules and classes make, for a group that is there.
     fn setting(&self, group: &Group, seen: &Seen) -> Result<Setting, ActError> {
-        let half = |why: &str| ActError::Uneven {
-            place: format!("{} on {}", group.name, self.interface),
-            why: why.to_owned(),
-        };
-        if let Root::Foreign(kind) = &seen.queue.root {
-            return Err(foreign(&self.interface, kind));
-        }
         let Some(inode) = inode(&group.dir) else {
-            let left = seen.living.len() < seen.rules.len();
-            let gone = ActError::Gone { place: group.dir.display().to_string() };
-            return Err(if left { half("the group is gone and its rate is left") } else { gone });
+            let (place, why) = (group.dir.display().to_string(), "the group is gone and its rate is left".to_owned());
+            return Err(if seen.has_leftovers() { ActError::Uneven { place, why } } else { ActError::Gone { place } });
         };
         check_namespace(&group.dir)?;
-        match seen.rules.get(&inode) {
-            None => Ok(Setting::Unlimited),
-            Some(class) => match seen.queue.rates.get(class) {
-                Some(bytes_per_s) => Ok(Setting::Value(*bytes_per_s)),
-                None => Err(half("a rule without a class, left by a crash; put the former value back")),
-            },
-        }
+        Ok(seen.rate(inode).map_or(Setting::Unlimited, Setting::Value))
     }
 
     fn limit(&self, group: &Group, seen: &Seen, bytes_per_s: f64) -> Result<(), ActError> {
+        let interface = seen.interface.as_deref().ok_or_else(no_egress)?;
+        check_root(seen)?;
         let gone = || ActError::Gone { place: group.dir.display().to_string() };
         let (inode, mut rules) = (inode(&group.dir).ok_or_else(gone)?, seen.living.clone());
-        let class = seen.rules.get(&inode).copied().unwrap_or_else(|| free_class(seen));
+        let class = seen.rules.get(&inode).copied().unwrap_or_else(|| seen.free_class());
         rules.insert(group.name.clone(), Rule { inode, class });
-        rules::replace(&self.interface, above(&self.hierarchy), &rules)?;
-        classes::set(&self.interface, &seen.queue.root, class, bytes_per_s, &unused(seen, &rules))
+        rules::replace(interface, above(&self.hierarchy), &rules)?;
+        classes::set(interface, &seen.root(), class, bytes_per_s, &seen.unused(&rules))?;
+        seen.strays().try_for_each(classes::remove_all)
     }
 
     fn free(&self, group: &Group, seen: &Seen) -> Result<(), ActError> {
         let mut rules = seen.living.clone();
         rules.remove(&group.name);
-        if rules.is_empty() {
-            classes::remove_all(&self.interface, &seen.queue.root)?;
+        let Some(interface) = seen.interface.as_deref().filter(|_| !rules.is_empty()) else {
+            seen.ours().try_for_each(classes::remove_all)?;
             return rules::remove_all();
-        }
-        classes::remove(&self.interface, &unused(seen, &rules))?;
-        rules::replace(&self.interface, above(&self.hierarchy), &rules)
+        };
+        classes::remove(interface, &seen.unused(&rules))?;
+        seen.strays().try_for_each(classes::remove_all)?;
+        rules::replace(interface, above(&self.hierarchy), &rules)
     }
 }
 
@@ -166,21 +156,31 @@ impl Access for NetworkRates {
 
     fn read(&self, workload: &Workload, knob: Knob) -> Result<Setting, ActError> {
         let group = self.group(workload, knob)?;
-        self.setting(&group, &self.look()?)
+        let seen = self.look()?;
+        let setting = self.setting(&group, &seen);
+        self.keep(Some(Ok(seen)));
+        setting
     }
 
+    /// Where a queue of somebody else's keeps a rate from being set, none is to be planned; one that got lost is said to be kept out.
     fn glance(&self, workload: &Workload, knob: Knob) -> Result<Setting, ActError> {
         let group = self.group(workload, knob)?;
-        self.remembered(|seen| self.setting(&group, seen))
+        let is_lost = |seen: &Seen| inode(&group.dir).is_some_and(|inode| seen.is_lost(inode));
+        self.remembered(|seen| match self.setting(&group, seen)? {
+            Setting::Unlimited if !is_lost(seen) => check_root(seen).map(|()| Setting::Unlimited),
+            setting => Ok(setting),
+        })
+    }
+
+    fn is_lost(&self, workload: &Workload, knob: Knob) -> bool {
+        let group = self.group(workload, knob).ok().and_then(|group| inode(&group.dir));
+        group.is_some_and(|inode| self.remembered(|seen| Ok(seen.is_lost(inode))).unwrap_or(false))
     }
 
     fn write(&mut self, order: &Order) -> Result<(), ActError> {
         let group = self.group(order.workload(), order.knob())?;
         let seen = self.look()?;
-        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        if let Root::Foreign(kind) = &seen.queue.root {
-            return Err(foreign(&self.interface, kind));
-        }
+        self.keep(None);
         patience().ask(|| match order.to() {
             Setting::Value(bytes_per_s) if group.dir.exists() => self.limit(&group, &seen, bytes_per_s),
             _ => self.free(&group, &seen),
@@ -189,10 +189,7 @@ impl Access for NetworkRates {
 }
 
 /// The interface of the default route with the least metric; `root` is `/` in life.
-///
-/// # Errors
-/// The routing table cannot be read, or is malformed.
-pub fn egress_interface(root: &Path) -> Result<Option<String>, cgroupfs::Error> {
+fn egress_interface(root: &Path) -> Result<Option<String>, cgroupfs::Error> {
     Ok(Reader::default().parsed(&root.join("proc/net"), "route", parse_default_route)?.flatten())
 }
 
@@ -202,17 +199,37 @@ fn patience() -> &'static Patience {
     &PATIENCE
 }
 
-/// That this interface and these groups can be named to `nft`.
-fn check_place(interface: &str, hierarchy: &Hierarchy) -> Result<(), ActError> {
-    let unfit = |why: String| Err(ActError::Unsafe { place: interface.to_owned(), why });
-    let plain = |c: char| c.is_ascii_alphanumeric() || "._-@".contains(c);
-    if !interface.chars().all(plain) || !is_here(interface) {
-        return unfit("no such network interface; see `ip link`".to_owned());
+/// That the groups can be named to `nft`.
+fn check_tree(hierarchy: &Hierarchy) -> Result<(), ActError> {
+    if hierarchy.unified().is_some_and(|tree| tree.dir.starts_with(GROUPS)) {
+        return Ok(());
     }
-    if !hierarchy.unified().is_some_and(|tree| tree.dir.starts_with(GROUPS)) {
-        return unfit(format!("network rates need a version 2 cgroup tree mounted below {GROUPS}"));
+    let why = format!("network rates need a version 2 cgroup tree mounted below {GROUPS}");
+    Err(ActError::Unsafe { place: GROUPS.to_owned(), why })
+}
+
+/// That an interface can be named to `nft` and `tc`.
+fn check_name(interface: &str) -> Result<(), ActError> {
+    if interface.chars().all(|c| c.is_ascii_alphanumeric() || "._-@".contains(c)) {
+        return Ok(());
     }
-    Ok(())
+    let why = "network rates cannot be set on an interface of this name".to_owned();
+    Err(ActError::Unsafe { place: interface.to_owned(), why })
+}
+
+/// That no queue of somebody else's stands where ours would.
+fn check_root(seen: &Seen) -> Result<(), ActError> {
+    let (Root::Foreign(kind), Some(interface)) = (seen.root(), &seen.interface) else { return Ok(()) };
+    let why = format!(
+        "has a queue of somebody else's ({kind}); network rates are set only over the kernel's default one: \
+         remove it with `tc qdisc del dev {interface} root`, or leave this knob"
+    );
+    Err(ActError::Unsafe { place: interface.clone(), why })
+}
+
+fn no_egress() -> ActError {
+    let why = "there is no default route, so where a rate should be set is not known; see `ip route`".to_owned();
+    ActError::Unsafe { place: "/proc/net/route".to_owned(), why }
 }
 
 /// The folder below which `nft` looks for groups; elsewhere than [`GROUPS`] on a made-up machine only.
@@ -234,12 +251,6 @@ fn above(hierarchy: &Hierarchy) -> usize {
     let groups = groups(hierarchy);
     let top = hierarchy.unified().and_then(|tree| tree.dir.strip_prefix(&groups).ok());
     top.map_or(0, |below| below.components().count())
-}
-
-/// True for an interface of this process's network namespace (`/sys/class/net` would show that of its mount).
-fn is_here(interface: &str) -> bool {
-    let devices = fs::read_to_string("/proc/net/dev").unwrap_or_default();
-    devices.lines().any(|line| line.split_once(':').is_some_and(|(name, _)| name.trim() == interface))
 }
 
 /// The rules whose groups are there, by the path of the group.
@@ -271,18 +282,6 @@ fn inode(dir: &Path) -> Option<u64> {
     fs::metadata(dir).ok().map(|folder| folder.ino())
 }
 
-/// The classes that none of these rules leads to.
-fn unused(seen: &Seen, rules: &BTreeMap<String, Rule>) -> Vec<u16> {
-    seen.queue.rates.keys().copied().filter(|known| !rules.values().any(|rule| rule.class == *known)).collect()
-}
-
-/// The lowest number that no rule and no class has.
-fn free_class(seen: &Seen) -> u16 {
-    let has_rule = |class: &u16| seen.rules.values().any(|used| used == class);
-    let is_free = |class: &u16| !seen.queue.rates.contains_key(class) && !has_rule(class);
-    (1..u16::MAX).find(is_free).unwrap_or(u16::MAX)
-}
-
 /// Packets of another network namespace (most containers) never pass this one's rules.
 fn check_namespace(dir: &Path) -> Result<(), ActError> {
     if is_in_ours(Path::new("/"), dir, &mut Reader::default()) != Some(false) {
@@ -290,12 +289,4 @@ fn check_namespace(dir: &Path) -> Result<(), ActError> {
     }
     let why = "its processes have a network namespace of their own; their rate cannot be held from here".to_owned();
     Err(ActError::Unsafe { place: dir.display().to_string(), why })
-}
-
-fn foreign(interface: &str, kind: &str) -> ActError {
-    let why = format!(
-        "has a queue of somebody else's ({kind}); network rates are set only over the kernel's default one: \
-         remove it with `tc qdisc del dev {interface} root`, or leave this knob"
-    );
-    ActError::Unsafe { place: interface.to_owned(), why }
 }

@@ -67,6 +67,7 @@ fn by(binding: &Binding) -> String {
         Binding::RolledBack { of } => format!("由人操作，撤回了决策 {of}"),
         Binding::TakeBack { of } => format!("由 Apportion 操作，因为决策 {of} 造成了影响"),
         Binding::BoundOver { of } => format!("由 Apportion 操作，因为决策 {of} 所依据的上限已经结束"),
+        Binding::SetAgain => "由 Apportion 操作，因为这项限制随承载它的规则一起丢失了".to_owned(),
         Binding::Announced { .. } => "由 Apportion 操作，依据人工预告".to_owned(),
         Binding::Floor | Binding::Ceiling => "由 Apportion 操作，依据人工设定的界限".to_owned(),
         _ => "由 Apportion 操作".to_owned(),

@@ -63,6 +63,7 @@ fn by(binding: &Binding) -> String {
         Binding::RolledBack { of } => format!("by a person, who took decision {of} back"),
         Binding::TakeBack { of } => format!("by Apportion, since decision {of} hurt"),
         Binding::BoundOver { of } => format!("by Apportion, since the bound that decision {of} was made for is over"),
+        Binding::SetAgain => "by Apportion, since this limit got lost with what held it".to_owned(),
         Binding::Announced { .. } => "by Apportion, for what people announced".to_owned(),
         Binding::Floor | Binding::Ceiling => "by Apportion, for a bound that people set".to_owned(),
         _ => "by Apportion".to_owned(),

@@ -65,6 +65,7 @@ impl From<&Binding> for BindingShown {
             Binding::TakeBack { of } => Self { of: Some(of.0), ..only("take_back") },
             Binding::RolledBack { of } => Self { of: Some(of.0), ..only("rolled_back") },
             Binding::BoundOver { of } => Self { of: Some(of.0), ..only("bound_over") },
+            Binding::SetAgain => only("set_again"),
             Binding::Rule(rule) => Self { rule: Some(rule.clone()), ..only("rule") },
         }
     }
