@@ -139,7 +139,7 @@ struct RuleFile {
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// Line, from 1.
+    /// Line, from 1; 0 where it is of the whole file.
     pub line: usize,
     /// What is wrong.
     pub what: String,
@@ -159,7 +159,8 @@ impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, fault) in self.faults.iter().enumerate() {
             let end = if index + 1 < self.faults.len() { "\n" } else { "" };
-            write!(f, "{}:{}: {}; {}{end}", self.path.display(), fault.line, fault.what, fault.remedy)?;
+            let line = if fault.line == 0 { String::new() } else { format!("{}:", fault.line) };
+            write!(f, "{}:{line} {}; {}{end}", self.path.display(), fault.what, fault.remedy)?;
         }
         Ok(())
     }

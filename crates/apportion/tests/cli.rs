@@ -44,6 +44,8 @@ fn exit_statuses_and_remedies() {
     check(&["frobnicate"], 2, "unrecognized subcommand");
     check(&["history"], 3, "no store yet; `apportion run` makes one");
     check(&["rollback", "--all"], 1, "its folder is not there; `apportion run` makes it, --store names another file");
+    check(&["history", "--store", "/"], 1, "/: not a store of Apportion (it is a folder); name another file");
+    check(&["check", "--config", "none.toml"], 2, "none.toml: No such file");
     check(&["check", "--keys"], 0, "violation = 0.01");
     check(&["explain", "web"], 3, "no store yet");
     check(&["status"], 3, "no loop runs");

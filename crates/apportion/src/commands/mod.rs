@@ -139,7 +139,8 @@ impl Global {
     /// There is none, or it cannot be read.
     pub fn open_to_read(&self) -> anyhow::Result<Store> {
         let path = self.store_path();
-        if !path.exists() {
+        // One that may not be looked at is there for all that is known.
+        if path.try_exists().is_ok_and(|is_there| !is_there) {
             let what = format!("{}: no store yet; `apportion run` makes one, --store names another", path.display());
             return Err(NothingFound(what).into());
         }

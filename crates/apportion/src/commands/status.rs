@@ -61,11 +61,16 @@ pub(super) fn now(global: &args::Global) -> anyhow::Result<serde_json::Value> {
 
 /// The way to the running loop.
 pub(super) fn control(global: &args::Global) -> anyhow::Result<Control> {
-    Control::find(&global.store_path()).map_err(|_| {
-        NothingFound(
-            "no loop runs on this store; start `apportion run`, or look once with `apportion run --once`".to_owned(),
-        )
-        .into()
+    let store = global.store_path();
+    Control::find(&store).map_err(|error| match error.downcast_ref::<std::io::Error>() {
+        Some(closed) if closed.kind() == std::io::ErrorKind::PermissionDenied => {
+            anyhow::anyhow!("{}: its loop answers its owner alone; do this as that user, or with sudo", store.display())
+        }
+        _ => NothingFound(format!(
+            "no loop runs on {}; start `apportion run`, look once with `apportion run --once`, or name its store with --store",
+            store.display()
+        ))
+        .into(),
     })
 }
 

@@ -35,8 +35,8 @@ use weights::Weights;
 
 use anyhow::Context as _;
 use apportion_core::{
-    Assessment, Batch, Collector, Executor, Forecaster, Instructed, Knob, LoopState, Metric, Mode, Policy, Problem,
-    Snapshot, TickReport, Time, WorkloadId, WorkloadState, metric::name, tick::Parts,
+    Assessment, Batch, Change, Collector, Decision, Executor, Forecaster, Instructed, Knob, LoopState, Metric, Mode,
+    Policy, Problem, Snapshot, TickReport, Time, WorkloadId, WorkloadState, metric::name, tick::Parts,
 };
 use apportion_host::{
     act::NetworkCounts,
@@ -149,7 +149,16 @@ impl Daemon {
     /// # Errors
     /// The store cannot be written.
     pub fn close(self) -> anyhow::Result<()> {
-        self.store.flush().context("the last telemetry could not be written to the store")
+        let written = self.store.flush();
+        if written.is_err() {
+            for Decision { id, change, .. } in self.store.unrecorded() {
+                let Change { workload, knob, from, to, .. } = change;
+                tracing::error!(
+                    "decision {id} was carried out and is not on record: {knob} of {workload}, {from} to {to}"
+                );
+            }
+        }
+        written.context("the last telemetry could not be written to the store")
     }
 
     /// One turn at `now`. A store that cannot be written is a problem of the turn; sizing goes on from memory.

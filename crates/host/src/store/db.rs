@@ -8,7 +8,7 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, ffi};
 use std::{
     fs::{File, OpenOptions, Permissions, TryLockError},
     io::{Read, Write},
-    os::unix::fs::{FileExt as _, OpenOptionsExt as _, PermissionsExt as _},
+    os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -43,13 +43,19 @@ pub(super) struct Db {
     pub connection: Connection,
     pub access: Access,
     durability: Durability,
+    /// Of a writer: its path, and what tells the file from another one there.
+    place: Option<(PathBuf, FileId)>,
     /// Let go of last, once the connection has moved its log to the file.
     lock: Option<Lock>,
 }
 
+/// Device and inode.
+type FileId = (u64, u64);
+
 impl Db {
     pub(super) fn open(path: &Path, access: Access) -> Result<Self, OpenError> {
         match access {
+            _ if path.is_dir() => Err(OpenError::Foreign { path: path.to_owned(), what: "it is a folder".to_owned() }),
             Access::ReadWrite => Self::open_to_write(path),
             Access::ReadOnly => Self::open_to_read(path),
         }
@@ -58,7 +64,7 @@ impl Db {
     pub(super) fn in_memory() -> Result<Self, OpenError> {
         let path = Path::new(":memory:");
         let connection = Connection::open_in_memory().map_err(|error| OpenError::of(path.to_owned(), &error))?;
-        Self::prepared(connection, path, None)
+        Self::prepared(connection, path, None, None)
     }
 
     fn open_to_write(path: &Path) -> Result<Self, OpenError> {
@@ -75,25 +81,37 @@ impl Db {
         if connection.is_readonly("main").map_err(fail)? {
             return Err(OpenError::ReadOnly { path: path.to_owned(), what: "opened read-only by SQLite".to_owned() });
         }
-        Self::prepared(connection, path, Some(lock))
+        let place = file_id(path).map(|id| (path.to_owned(), id));
+        Self::prepared(connection, path, place, Some(lock))
     }
 
-    fn prepared(mut connection: Connection, path: &Path, lock: Option<Lock>) -> Result<Self, OpenError> {
+    fn prepared(
+        mut connection: Connection,
+        path: &Path,
+        place: Option<(PathBuf, FileId)>,
+        lock: Option<Lock>,
+    ) -> Result<Self, OpenError> {
         configure(&connection).map_err(|error| OpenError::of(path.to_owned(), &error))?;
         schema::migrate(&mut connection, path, schema::KNOWN)?;
-        Ok(Self { connection, access: Access::ReadWrite, durability: Durability::Full, lock })
+        Ok(Self { connection, access: Access::ReadWrite, durability: Durability::Full, place, lock })
     }
 
     fn open_to_read(path: &Path) -> Result<Self, OpenError> {
         let fail = |error| OpenError::of(path.to_owned(), &error);
-        let connection = open_read_only(path).map_err(fail)?;
+        let connection = open_read_only(path).map_err(|error| closed(path).unwrap_or_else(|| fail(error)))?;
         connection.busy_timeout(BUSY).map_err(fail)?;
         connection.pragma_update(None, "cache_size", -CACHE_KIB).map_err(fail)?;
         let found = schema::check(&connection, path)?;
         if found < schema::KNOWN {
             return Err(OpenError::Older { path: path.to_owned(), found, known: schema::KNOWN });
         }
-        Ok(Self { connection, access: Access::ReadOnly, durability: Durability::Full, lock: None })
+        Ok(Self { connection, access: Access::ReadOnly, durability: Durability::Full, place: None, lock: None })
+    }
+
+    /// The store opened anew, where another file than the open one lies at its place by now.
+    pub(super) fn anew(&self) -> Option<Result<Self, OpenError>> {
+        let (path, open) = self.place.as_ref()?;
+        file_id(path).filter(|found| found != open).map(|_| Self::open_to_write(path))
     }
 
     /// Runs `job` in one transaction: all of it, or nothing.
@@ -192,6 +210,18 @@ fn open_read_only(path: &Path) -> rusqlite::Result<Connection> {
         let is_whole = path.exists() && std::fs::metadata(log).map_or(true, |log| log.len() == 0);
         if is_whole { open("?immutable=1") } else { Err(error) }
     })
+}
+
+/// That a file which a reader needs is closed to this user: SQLite says of it what it says of one that is not there.
+fn closed(path: &Path) -> Option<OpenError> {
+    let is_closed =
+        |file: &PathBuf| File::open(file).is_err_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied);
+    let file = ["", "-wal", "-shm"].map(|ending| beside(path, ending)).into_iter().find(is_closed)?;
+    Some(OpenError::Closed { path: path.to_owned(), what: file.display().to_string() })
+}
+
+fn file_id(path: &Path) -> Option<FileId> {
+    std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()))
 }
 
 /// A path as part of an SQLite URI.

@@ -61,6 +61,14 @@ pub enum OpenError {
         /// What the system said.
         what: String,
     },
+    /// It is another user's. Become that one, or open its files to readers.
+    #[error("{path}: {what} may not be read: it is its owner's alone; do this as that user, or with sudo")]
+    Closed {
+        /// The store.
+        path: PathBuf,
+        /// Which of its files.
+        what: String,
+    },
     /// Anything else: the disk is full or fails. Correct it and try again.
     #[error("{path}: cannot be opened: {what}; correct that (a full disk? a broken one?) and try again")]
     Io {
@@ -88,6 +96,7 @@ impl OpenError {
             Self::Foreign { .. } => "foreign",
             Self::Corrupt { .. } => "corrupt",
             Self::ReadOnly { .. } => "read_only",
+            Self::Closed { .. } => "closed",
             Self::Io { .. } => "io",
             Self::NoFolder { .. } => "no_folder",
         }
@@ -122,7 +131,9 @@ pub enum WriteError {
         source: Sqlite,
     },
     /// The file, its folder or its mount became read-only, or this store was opened read-only. As for `Full`.
-    #[error("store is read-only while {doing}: {source}; correct owner, mode or mount")]
+    #[error(
+        "store is read-only while {doing}: {source}; correct owner, mode or mount; a file system that fails turns read-only too (`dmesg` tells): then stop this program, mend and mount it, start again"
+    )]
     ReadOnly {
         /// What was being written.
         doing: &'static str,
@@ -146,7 +157,9 @@ pub enum WriteError {
         source: Sqlite,
     },
     /// The disk or the system failed otherwise. As for `Full`.
-    #[error("store failed while {doing}: {source}")]
+    #[error(
+        "store failed while {doing}: {source}; look for a fault of the disk (`dmesg`), and where it has one, stop this program, mend and mount it, start again"
+    )]
     Io {
         /// What was being written.
         doing: &'static str,

@@ -16,6 +16,7 @@ mod error;
 mod head;
 mod ledger;
 mod read;
+mod reopen;
 mod schema;
 mod span;
 mod tier;

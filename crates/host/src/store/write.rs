@@ -39,7 +39,7 @@ pub(super) struct Known {
     pub workload: Workload,
     pub first_seen: Time,
     pub last_seen: Time,
-    written: Option<Time>,
+    pub(super) written: Option<Time>,
 }
 
 /// What became of a batch.
@@ -92,6 +92,13 @@ impl Inner {
     }
 
     pub(super) fn maintain(&mut self, now: Time) -> std::result::Result<(), WriteError> {
+        match self.keep_up(now) {
+            Err(_) if self.reopen() => self.keep_up(now),
+            done => done,
+        }
+    }
+
+    fn keep_up(&mut self, now: Time) -> std::result::Result<(), WriteError> {
         // A clock that was set back must not put anything off, hence the absolute value.
         let is_due = |time: Option<Time>, every_s| time.is_none_or(|time| now.since_s(time).abs() >= every_s);
         let is_unwritten = self.unwritten_since.is_some() && is_due(self.unwritten_since, FLUSH_AFTER_S);

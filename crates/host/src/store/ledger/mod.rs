@@ -73,6 +73,13 @@ impl Pending {
         Ok(())
     }
 
+    /// True of the file that the loop's memory was last written to.
+    pub(super) fn is_last_written(&self, db: &Connection) -> Result<bool> {
+        let sql = "SELECT json FROM state WHERE name = ?1";
+        let found: Option<String> = db.query_row(sql, [LOOP], |row| row.get(0)).optional()?;
+        Ok(self.written_state.is_some() && found == self.written_state)
+    }
+
     /// All of it is in the file now.
     pub(super) fn clear(&mut self) {
         self.decisions.clear();
@@ -135,6 +142,12 @@ impl Store {
         inner.pending.harms.extend(report.harms.iter().map(|harm| (now, harm.clone())));
         inner.pending.hold_state(state).map_err(|error| WriteError::of("writing the loop's memory", error))?;
         inner.write_pending()
+    }
+
+    /// Decisions that turned a knob and still wait to be written; oldest first.
+    #[must_use]
+    pub fn unrecorded(&self) -> Vec<Decision> {
+        self.lock().pending.decisions.iter().filter(|decision| decision.is_applied()).cloned().collect()
     }
 
     /// Saves the loop's memory, durably, where it has changed.
