@@ -1,11 +1,13 @@
 //! The newest readings of one series, in memory until they are sealed into chunks.
 
 use super::{
+    codec::CodecError,
+    journaled::Journaled,
+    readings::Readings,
     span::{Point, Reader, SLOW_MS, Span, Steps},
     tier::FIVE_MINUTES,
 };
 use apportion_core::{Kind, Latest, Time};
-use std::collections::VecDeque;
 
 /// A head is sealed once it holds this many points, which bounds memory at a fast tick.
 const MOST_SEALED: usize = 720;
@@ -17,14 +19,6 @@ const CLOCK_BACK_MS: i64 = 60_000;
 const SEAL_EVERY_MS: i64 = 3_600_000;
 /// Roll-ups are sealed up to a multiple of this, so that none is sealed half-seen.
 const CUT_MS: i64 = FIVE_MINUTES.step_s as i64 * 1_000;
-
-/// Points of a head that are in one row of the journal: `skip` points of that row are sealed already, `count` are not.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Run {
-    seq: i64,
-    skip: usize,
-    count: usize,
-}
 
 /// The newest readings of one series.
 #[derive(Debug)]
@@ -38,8 +32,8 @@ pub(super) struct Head {
     /// Newest value that there was.
     pub latest: Option<Latest>,
     live: Reader,
-    points: Vec<Point>,
-    runs: VecDeque<Run>,
+    points: Readings,
+    journaled: Journaled,
 }
 
 /// What leaves a head: its oldest points, and the roll-ups that are complete with them.
@@ -63,7 +57,8 @@ impl Head {
 
     /// A head whose earlier points are in chunks.
     pub(super) const fn resumed(series: Option<i64>, before: Reader, rolled_ms: i64) -> Self {
-        Self { series, before, rolled_ms, latest: None, live: before, points: Vec::new(), runs: VecDeque::new() }
+        let journaled = Journaled::new();
+        Self { series, before, rolled_ms, latest: None, live: before, points: Readings::new(), journaled }
     }
 
     /// Takes a reading; false where it came too late to be told apart from the last one, or is no number.
@@ -83,9 +78,6 @@ impl Head {
         if self.points.len() >= MOST_POINTS {
             self.give_up(MOST_POINTS / 8);
         }
-        if self.points.len() == self.points.capacity() {
-            self.points.reserve_exact(32);
-        }
         self.points.push(point);
         if let Some(span) = self.live.read(point) {
             self.latest = Some(Latest { time: Time(span.to_ms), value: span.value });
@@ -94,21 +86,26 @@ impl Head {
 
     /// Drops the oldest points, because there is nowhere to put them.
     fn give_up(&mut self, count: usize) {
-        for point in &self.points[..count] {
-            self.before.read(*point);
+        for point in self.points.iter().take(count) {
+            self.before.read(point);
         }
         self.forget(count);
     }
 
     /// Every point that is held, oldest first.
-    pub(super) fn points(&self) -> &[Point] {
-        &self.points
+    pub(super) fn points(&self) -> impl Iterator<Item = Point> {
+        self.points.iter()
+    }
+
+    /// True when no point is held.
+    pub(super) fn is_empty(&self) -> bool {
+        self.points.len() == 0
     }
 
     /// What the metric was, from the points that are held.
     pub(super) fn spans(&self) -> impl Iterator<Item = Span> {
         let mut reader = self.before;
-        self.points.iter().filter_map(move |point| reader.read(*point))
+        self.points().filter_map(move |point| reader.read(point))
     }
 
     /// Roll-up of the points that are held; steps that are in chunks already are left out.
@@ -121,45 +118,53 @@ impl Head {
 
     /// Points that are in no row of the journal yet.
     pub(super) fn unjournaled(&self) -> &[Point] {
-        let journaled: usize = self.runs.iter().map(|run| run.count).sum();
-        &self.points[journaled..]
+        self.points.after(self.journaled.count())
     }
 
     /// `count` points, those after the ones noted before, are in row `seq` now.
     pub(super) fn note_journaled(&mut self, seq: i64, skip: usize, count: usize) {
-        if count > 0 {
-            self.runs.push_back(Run { seq, skip, count });
-        }
+        self.journaled.note(seq, skip, count);
+    }
+
+    /// True where enough points are in the journal and not packed.
+    pub(super) fn is_packable(&self) -> bool {
+        self.points.is_packable(self.journaled.count())
+    }
+
+    /// Packs the points that are in the journal.
+    pub(super) fn pack(&mut self) -> Result<(), CodecError> {
+        self.points.pack(self.journaled.count())
     }
 
     /// The oldest row of the journal that holds a point of this head.
     pub(super) fn oldest_seq(&self) -> Option<i64> {
-        self.runs.front().map(|run| run.seq)
+        self.journaled.oldest_seq()
     }
 
     /// True when it is time to seal. Series take turns, a twelfth of them every five minutes.
     pub(super) fn is_due(&self, now: Time) -> bool {
-        let (Some(first), Some(last)) = (self.points.first(), self.points.last()) else { return false };
+        let (Some(first_ms), Some(last)) = (self.points.first_ms(), self.live.before) else { return false };
         let phase_ms = self.series.unwrap_or(0).rem_euclid(SEAL_EVERY_MS / CUT_MS) * CUT_MS;
         // A point at the border belongs to the turn before, as a step belongs to its end.
         let turn = |ms: i64| (ms - 1 - phase_ms).div_euclid(SEAL_EVERY_MS);
-        self.points.len() >= MOST_SEALED || turn(first.ms) != turn(last.ms) || is_silent(last.ms, now)
+        self.points.len() >= MOST_SEALED || turn(first_ms) != turn(last.ms) || is_silent(last.ms, now)
     }
 
     /// What to seal at `now`: all points up to a multiple of five minutes, or the whole head where nothing can join up
     /// with it any more, because the series has fallen silent or its clock was set back.
     pub(super) fn seal(&self, now: Time) -> Option<Sealed> {
-        let last_ms = self.points.last()?.ms;
-        let is_whole = is_silent(last_ms, now) || !self.points.is_sorted_by_key(|point| point.ms);
+        let points: Vec<Point> = self.points().collect();
+        let last_ms = points.last()?.ms;
+        let is_whole = is_silent(last_ms, now) || !points.is_sorted_by_key(|point| point.ms);
         let cut_ms = (last_ms - 1).div_euclid(CUT_MS) * CUT_MS;
-        let count = if is_whole { self.points.len() } else { self.points.partition_point(|point| point.ms <= cut_ms) };
+        let count = if is_whole { points.len() } else { points.partition_point(|point| point.ms <= cut_ms) };
         let mut before = self.before;
-        for point in &self.points[..count] {
+        for point in &points[..count] {
             before.read(*point);
         }
         let rolled_ms = if is_whole { cut_ms + CUT_MS } else { cut_ms };
         let until_ms = if is_whole { i64::MAX } else { cut_ms };
-        (count > 0).then(|| Sealed { count, before, rolled_ms, live: self.position_after(count), until_ms })
+        (count > 0).then(|| Sealed { count, before, rolled_ms, live: self.journaled.position_after(count), until_ms })
     }
 
     /// The roll-ups that become complete with `sealed`.
@@ -169,37 +174,16 @@ impl Head {
         steps
     }
 
-    /// Row of the journal and points to skip in it for the point after the first `count`.
-    fn position_after(&self, count: usize) -> Option<(i64, usize)> {
-        let mut left = count;
-        for run in &self.runs {
-            if left < run.count {
-                return Some((run.seq, run.skip + left));
-            }
-            left -= run.count;
-        }
-        None
-    }
-
     /// `sealed` is in chunks now.
     pub(super) fn let_go(&mut self, sealed: &Sealed) {
         self.before = sealed.before;
         self.rolled_ms = sealed.rolled_ms;
         self.forget(sealed.count);
-        self.points.shrink_to_fit();
     }
 
     fn forget(&mut self, count: usize) {
-        self.points.drain(..count);
-        let mut left = count;
-        while let Some(run) = self.runs.front_mut().filter(|_| left > 0) {
-            let gone = left.min(run.count);
-            *run = Run { skip: run.skip + gone, count: run.count - gone, ..*run };
-            left -= gone;
-            if run.count == 0 {
-                self.runs.pop_front();
-            }
-        }
+        self.points.forget(count);
+        self.journaled.forget(count);
     }
 }
 
@@ -250,11 +234,40 @@ mod tests {
         assert_eq!((sealed.count, sealed.rolled_ms, sealed.live), (61, 600_000, Some((8, 21))));
         assert_eq!(head.complete(&sealed, 300).cells.keys().copied().collect::<Vec<_>>(), [300, 600]);
         head.let_go(&sealed);
-        assert_eq!((head.points().len(), head.oldest_seq(), head.unjournaled().len()), (4, Some(8), 0));
+        assert_eq!((head.points.len(), head.oldest_seq(), head.unjournaled().len()), (4, Some(8), 0));
         assert_eq!(head.steps(300).cells.keys().copied().collect::<Vec<_>>(), [900]);
         assert!(head.seal(Time::from_s(650)).is_none(), "nothing before 600 s is left");
         let silent = head.seal(Time::from_s(640 + 901)).unwrap();
         assert_eq!((silent.count, silent.live), (4, None));
+    }
+
+    #[test]
+    fn packing_changes_nothing_of_what_is_read_and_sealed() {
+        let made = |packs: bool| {
+            let mut head = head([]);
+            for k in 0..200 {
+                head.push(Point { ms: k * 10_000, value: (k * k) as f64 });
+                if k % 6 == 5 {
+                    head.note_journaled(k / 6, 0, 6);
+                }
+                if packs && head.is_packable() {
+                    head.pack().unwrap();
+                }
+            }
+            head
+        };
+        let seen = |head: &Head| {
+            let sealed = head.seal(Time::from_s(2_000)).unwrap();
+            (head.spans().collect::<Vec<_>>(), head.unjournaled().to_vec(), sealed.count, sealed.before, sealed.live)
+        };
+        let (mut packed, mut plain) = (made(true), made(false));
+        assert!(!packed.is_packable() && plain.is_packable());
+        assert_eq!(seen(&packed), seen(&plain));
+        for head in [&mut packed, &mut plain] {
+            let sealed = head.seal(Time::from_s(2_000)).unwrap();
+            head.let_go(&sealed);
+        }
+        assert_eq!(packed.spans().collect::<Vec<_>>(), plain.spans().collect::<Vec<_>>());
     }
 
     #[test]
@@ -278,8 +291,8 @@ mod tests {
         let mut head = head((0..1_440).map(|k| (k * 10, k as f64)));
         head.note_journaled(1, 0, 100);
         assert!(head.push(Point { ms: 14_400_000, value: 2_000.0 }));
-        assert_eq!((head.points().len(), head.oldest_seq()), (1_440 - 180 + 1, None));
-        assert_eq!(head.unjournaled().len(), head.points().len());
+        assert_eq!((head.points.len(), head.oldest_seq()), (1_440 - 180 + 1, None));
+        assert_eq!(head.unjournaled().len(), head.points.len());
         assert_eq!(head.spans().next().map(|span| span.from_ms), Some(179 * 10_000), "no gap where the points went");
     }
 }

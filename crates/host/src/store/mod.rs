@@ -1,7 +1,8 @@
 //! The store: one SQLite file with what was measured and what was decided.
 //!
 //! Readings stay in memory (a head per series) and go to a journal within 45 s, so that a crash or a power cut takes at
-//! most a minute of them; once an hour a head is sealed into a chunk, together with its roll-ups of one and five minutes.
+//! most a minute of them, and are packed in memory then; once an hour a head is sealed into a chunk, together with its roll-ups of one
+//! and five minutes.
 //! Decisions, and what is about to be written to a knob, are on disk before the call returns. `docs/store.md` describes the
 //! tables for people, and gives the figures.
 //!
@@ -14,8 +15,10 @@ mod codec;
 mod db;
 mod error;
 mod head;
+mod journaled;
 mod ledger;
 mod read;
+mod readings;
 mod reopen;
 mod schema;
 mod span;
@@ -181,7 +184,7 @@ impl Store {
         let heads = || inner.heads.values().flat_map(BTreeMap::values);
         Status {
             used_bytes: inner.used_bytes,
-            live_series: heads().filter(|head| !head.points().is_empty()).count(),
+            live_series: heads().filter(|head| !head.is_empty()).count(),
             unwritten_samples: heads().map(|head| head.unjournaled().len()).sum(),
             dropped_samples: inner.dropped,
             read_errors: inner.read_errors,

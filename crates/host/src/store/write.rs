@@ -22,6 +22,9 @@ const FLUSH_AFTER_S: f64 = 45.0;
 const SEAL_LEAST: usize = 64;
 /// ... and this share of all: an hour has 72 flushes, so one part in 40 keeps up and works off a backlog.
 const SEAL_PART: usize = 40;
+/// At most so many times as many heads are packed at once as are sealed. At a tick of 10 s each is due once in ten flushes: four times keep
+/// up, and six work off a backlog.
+const PACK_TIMES: usize = 6;
 /// Of each resolution, at most so many times as many chunks as are sealed are deleted at once, so that no tick takes long.
 const DELETE_TIMES: usize = 8;
 /// Upkeep is made at least this often, seconds, whether or not readings come in.
@@ -110,6 +113,7 @@ impl Inner {
         self.seal(now)?;
         self.bound(now)?;
         self.maintained = Some(now);
+        self.pack()?;
         if is_due(self.swept, SWEEP_EVERY_S) {
             self.sweep(now)?;
             self.swept = Some(now);
@@ -171,6 +175,16 @@ impl Inner {
         Ok(())
     }
 
+    /// Packs what heads hold that is in the journal, a part of them at a time: many are due in the same tick.
+    fn pack(&mut self) -> std::result::Result<(), WriteError> {
+        let most = self.seal_most() * PACK_TIMES;
+        let heads = self.heads.values_mut().flat_map(BTreeMap::values_mut);
+        for head in heads.filter(|head| head.is_packable()).take(most) {
+            head.pack().map_err(|error| WriteError::of("packing readings", broken(error)))?;
+        }
+        Ok(())
+    }
+
     /// How many series may be sealed at once.
     fn seal_most(&self) -> usize {
         let series: usize = self.heads.values().map(BTreeMap::len).sum();
@@ -184,7 +198,7 @@ impl Inner {
         let known = &self.known;
         self.heads.retain(|workload, heads| {
             let is_known = known.contains_key(workload);
-            heads.retain(|_, head| is_known || !head.points().is_empty());
+            heads.retain(|_, head| is_known || !head.is_empty());
             !heads.is_empty()
         });
     }
@@ -321,7 +335,8 @@ fn next_seq(db: &Connection) -> Result<i64> {
 /// that readings are never dropped before both roll-ups have them.
 fn write_sealed(db: &Connection, head: &Head, sealed: &Sealed, next_seq: i64) -> Result<()> {
     let Some(series) = head.series else { return Ok(()) };
-    chunks::insert_points(db, series, &head.points()[..sealed.count])?;
+    let points: Vec<Point> = head.points().take(sealed.count).collect();
+    chunks::insert_points(db, series, &points)?;
     for tier in &ROLL_UPS {
         chunks::merge_steps(db, series, tier, &head.complete(sealed, tier.step_s).cells, Existing::Replaced)?;
     }
