@@ -113,7 +113,6 @@ fn negations() {
         不用再限制 web 了
         别忘了把 web 限制到2核
         能不能给 web 加2核
-        要不要给 web 加2核
         web 再不加内存就崩了
         web 和 api 分别限制到2核
         nginx 特别慢",
@@ -269,6 +268,21 @@ fn above_is_not_at_most_and_a_negation_elsewhere_turns_nothing_round() {
         web 超过2核的话告诉我
         有没有给 web 加过2核
         怎么撤销",
+    );
+}
+
+/// It is 9 o'clock: what begins at an hour that is over and has no end would stand from now on until it is revoked.
+#[test]
+fn hours_that_are_over() {
+    asked(
+        "expect 3x traffic on web at 8am today
+        limit web to 2 cores from 8:00 this morning
+        今天早上8点 web 流量3倍",
+    );
+    plain(
+        "expect 3x traffic on web at 8pm today
+        limit web to 2 cores from 8am today until 6pm
+        今晚8点 web 流量3倍",
     );
 }
 

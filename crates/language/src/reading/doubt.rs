@@ -8,7 +8,7 @@ use super::{
     decode::Seen,
     docker,
     fields::Effect,
-    hint, inert, negation, orders, talk,
+    hint, inert, mood, negation, orders, talk,
     token::{Token, TokenKind},
 };
 
@@ -330,6 +330,7 @@ fn turned(seen: &Seen<'_>, reading: &Reading) -> Vec<String> {
         orders::second(&words, reading),
         talk::supposed(seen.text),
         talk::state(seen.text, &words, reading).map(str::to_owned),
+        mood::mood(seen.text, &words, reading),
         levels().map(str::to_owned),
     ];
     found.into_iter().flatten().collect()

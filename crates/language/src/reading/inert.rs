@@ -15,7 +15,7 @@ const ELSEWHERE: f32 = 4.0;
 static LISTS: LazyLock<Vec<lexicon::Class>> = LazyLock::new(|| lexicon::parsed(include_str!("inert.txt")));
 
 fn list(name: &str) -> &'static [&'static str] {
-    LISTS.iter().find(|(list, _)| *list == name).map_or(&[], |(_, words)| words.as_slice())
+    lexicon::list(&LISTS, name)
 }
 
 /// The factor by which it is likelier that a sentence does not act. `names` tells whether a workload is named for sure.
@@ -32,7 +32,8 @@ pub(super) fn weight(text: &Text, names: bool) -> f32 {
     hints.iter().filter(|(holds, _)| *holds).map(|(_, weight)| weight).product()
 }
 
-fn is_question(words: &str) -> bool {
+/// Whether a sentence is put as a question and is no polite request.
+pub(super) fn is_question(words: &str) -> bool {
     let granted =
         ["can ", "could "].iter().any(|start| words.starts_with(start) || words.contains(&format!(", {start}")));
     let wish = granted && ["get", "have"].iter().any(|verb| holds(words, verb)) && !holds(words, "get by");

@@ -14,6 +14,11 @@ pub(super) fn parsed(text: &'static str) -> Vec<Class> {
     lines.filter_map(|line| line.split_once(": ")).map(|(class, words)| (class, words.split(", ").collect())).collect()
 }
 
+/// The words of one of these lists.
+pub(super) fn list(lists: &'static [Class], name: &str) -> &'static [&'static str] {
+    lists.iter().find(|(list, _)| *list == name).map_or(&[], |(_, words)| words.as_slice())
+}
+
 /// The classes that a sentence's words are of, in order of the words; a class once per word that is of it.
 pub(crate) fn classes(words: &[&str]) -> Vec<&'static str> {
     let joined = joined(words);

@@ -22,6 +22,7 @@ mod inert;
 pub mod learn;
 mod lexicon;
 mod model;
+mod mood;
 mod names;
 mod negating;
 mod negation;

@@ -62,6 +62,9 @@ pub(crate) fn read(text: &Text, now: &Zoned, taken: &[(usize, usize)]) -> TimeRe
         None => (Window::default(), words(Atom::is_time), Vec::new()),
     };
     let over = if is_over(&window) { words(Atom::is_time) } else { Vec::new() };
+    if window == Window::default() && reader.has_passed() {
+        idle.extend(words(Atom::is_time));
+    }
     TimeReading { window, places, says_end, unread, over, spare, idle }
 }
 
@@ -88,6 +91,12 @@ impl Reader<'_> {
             Some((repeat, on)) => self.repeated(repeat, on, begin.as_ref(), finish.as_ref(), lengths),
             None => self.once(begin.as_ref(), finish.as_ref(), lengths),
         }
+    }
+
+    /// Whether an hour that begins no range and goes on to nowhere is over: "at 8pm tonight", said at 23:00.
+    fn has_passed(&self) -> bool {
+        let passed = |begin: &Moment| self.start_of(begin).is_some_and(|start| start <= *self.now);
+        self.begin().is_some_and(|begin| begin.clock.is_some() && begin.role != Role::Onwards && passed(&begin))
     }
 
     /// Where the window begins: the first moment of a range, else the first that does not end it, filled with the day or
