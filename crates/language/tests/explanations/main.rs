@@ -316,6 +316,10 @@ fn every_binding() {
         checkout CPU 上限 2 核 → 1.4 核：试运行
         决策 41，2026年11月22日周日 10:05。checkout 的 CPU 上限将由 2 核降到 1.4 核；试运行，未写入。决定因素：人工设定的上限已经结束，决策 17 只为它而作。
         checkout CPU limit 2 cores → 1.4 cores: dry run
+        Decision 41, Sunday 22 November 2026 10:05. checkout: the CPU limit would be lowered from 2 cores to 1.4 cores. Dry run: nothing was written. What decided: this limit got lost with what held it, so it is set again as it was.
+        checkout CPU 上限 2 核 → 1.4 核：试运行
+        决策 41，2026年11月22日周日 10:05。checkout 的 CPU 上限将由 2 核降到 1.4 核；试运行，未写入。决定因素：这项限制随承载它的规则一起丢失了，现按原值重新设定。
+        checkout CPU limit 2 cores → 1.4 cores: dry run
         Decision 41, Sunday 22 November 2026 10:05. checkout: the CPU limit would be lowered from 2 cores to 1.4 cores. Dry run: nothing was written. What decided: the rule of autopilot-ml2.
         checkout CPU 上限 2 核 → 1.4 核：试运行
         决策 41，2026年11月22日周日 10:05。checkout 的 CPU 上限将由 2 核降到 1.4 核；试运行，未写入。决定因素：autopilot-ml2 的规则。
