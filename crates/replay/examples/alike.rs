@@ -90,7 +90,9 @@ fn first_days(families: &BTreeMap<String, Family>, risk: f64, is_beside: bool) -
     series.sort_by(|a, b| (&a.workload, &a.metric).cmp(&(&b.workload, &b.metric)));
     let mut builder = TraceBuilder::default();
     all.iter().try_for_each(|(family, members)| push_late(&mut builder, family, members))?;
-    Ok((builder.finish()?, Decisions { policy: "apportion".to_owned(), series, replicas: Vec::new() }))
+    let trace = builder.finish()?;
+    let made = Decisions { series, ..Decisions::none("apportion", &trace) };
+    Ok((trace, made))
 }
 
 fn push_late(builder: &mut TraceBuilder, family: &str, members: &Family) -> Result<(), Failure> {

@@ -1,28 +1,28 @@
 //! Sizes every series of a trace at every risk by tracks alone, in a second or two a machine-season, and holds the result against
 //! peers: what was asked and measured, and each peer at its own share over, by kind of workload. For choosing rules and constants.
 //! With `--loop MODEL` the whole loop plays instead, with that forecaster; at `--asked` shares only, where these are given (each once
-//! forecast, however many shares). With `--prior` nothing is judged: how often rules were over
+//! forecast, however many shares). With `--late DAYS` every third workload, drawn by `--seed`, begins so many days after the trace does,
+//! and how all did on those is printed too. With `--prior` nothing is judged: how often rules were over
 //! on the first day of all series is printed, for `crates/planner/src/size/prior.rs`.
 //!
-//!     cargo run --release -p apportion-replay --example sizes -- TRACE.csv [--warmup SECONDS] [--loop MODEL] [--asked SHARE,SHARE] [--prior] [PEER ...]
+//!     cargo run --release -p apportion-replay --example sizes -- TRACE.csv [--warmup SECONDS] [--loop MODEL] [--asked SHARE,SHARE] [--late DAYS] [--seed N] [--prior] [PEER ...]
 //!
 //! `TRACE.csv` has a heading and the columns workload, metric, time, value.
 
 #![allow(clippy::disallowed_methods, clippy::print_stdout, reason = "a program that reads a file and prints")]
 
-use apportion_core::{Forecast, Forecaster, Metric, WorkloadId, traits::ForecastInput};
+use apportion_core::stats::fnv1a;
 use apportion_planner::size::{RISKS, Track};
 use apportion_replay::{
-    Decided, Decisions, Engine, JudgeOptions, Options, Player, Point, SeriesDecisions, Sweep, Trace, TraceBuilder,
-    TraceSeries, judge, peers::Peer, quantity::Kind, report, run, run_at, unwatched,
+    Decided, Decisions, Engine, JudgeOptions, Judged, Options, Player, Point, SeriesDecisions, Sweep, Trace,
+    TraceBuilder, TraceSeries, judge,
+    peers::Peer,
+    quantity::Kind,
+    report, run, run_asked,
+    score::{class::Class, total::Scores},
+    unwatched,
 };
-use std::{
-    collections::BTreeMap,
-    error::Error,
-    fs,
-    sync::{Arc, Mutex},
-    thread,
-};
+use std::{error::Error, fs, thread};
 
 const FORECAST_EVERY_S: i64 = 6 * 3_600;
 /// As the guard has it.
@@ -32,19 +32,26 @@ const FIRST_STEPS: u64 = 250;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut args = std::env::args().skip(1);
-    let trace = read(&args.next().ok_or("which trace?")?)?;
+    let mut trace = read(&args.next().ok_or("which trace?")?)?;
     let (mut warmup_s, mut model, mut peers, mut asked) = (86_400, None, Vec::new(), RISKS.to_vec());
+    let (mut late_days, mut seed, mut is_prior) = (None, 0, false);
     while let Some(arg) = args.next() {
         match arg.as_str() {
             "--warmup" => warmup_s = args.next().ok_or("how long?")?.parse()?,
             "--loop" => model = Some(args.next().ok_or("which model?")?),
             "--asked" => asked = shares(&args.next().ok_or("which shares?")?)?,
-            "--prior" => {
-                print_prior(&trace);
-                return Ok(());
-            }
+            "--late" => late_days = Some(args.next().ok_or("how many days?")?.parse()?),
+            "--seed" => seed = args.next().ok_or("which seed?")?.parse()?,
+            "--prior" => is_prior = true,
             name => peers.push(Peer::named(name).ok_or("no such peer")?),
         }
+    }
+    if let Some(days) = late_days {
+        trace = with_late(&trace, days, seed)?;
+    }
+    if is_prior {
+        print_prior(&trace);
+        return Ok(());
     }
     let threads = thread::available_parallelism()?.get();
     let options = Options { threads, ..Options::default() };
@@ -62,6 +69,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let played: Vec<Decisions> = played.collect::<Result<_, _>>()?;
     let judged = judge(&trace, &played, &[sweep], &JudgeOptions { warmup_s, threads, ..JudgeOptions::default() });
     print!("{}", report::text(&judged));
+    if late_days.is_some() {
+        print_new(&judged);
+    }
     Ok(())
 }
 
@@ -74,48 +84,45 @@ fn read(path: &str) -> Result<Trace, Box<dyn Error>> {
     Ok(builder.finish()?)
 }
 
+/// Every third workload begins so many days after the trace: what was recorded of it before is left out.
+fn with_late(trace: &Trace, days: i64, seed: u64) -> Result<Trace, Box<dyn Error>> {
+    let mut drawn = trace.workloads();
+    drawn.sort_by_key(|name| fnv1a(format!("{seed} {name}").into_bytes()));
+    drawn.truncate(drawn.len().div_ceil(3));
+    let begin_s = trace.first_s() + days * 86_400;
+    let mut builder = TraceBuilder::default();
+    for series in trace.series() {
+        let is_late = drawn.contains(&series.workload);
+        for (time_s, value) in series.samples().filter(|(time_s, _)| !is_late || *time_s > begin_s) {
+            builder.push(&series.workload, &series.metric, time_s, value)?;
+        }
+    }
+    Ok(builder.finish()?)
+}
+
+/// How all did on workloads that begin later than the trace.
+fn print_new(judged: &Judged) {
+    let print = |metric: &str, who: &str, scores: &Scores| {
+        let (over, size, changes) = (scores.over * 100.0, scores.footprint, scores.changes);
+        println!(
+            "new, {metric} ({} workloads): {who}: {over:.3} % over, footprint {size:.3}, {changes:.2} changes",
+            scores.workloads
+        );
+    };
+    for point in judged.sweeps.iter().flat_map(|sweep| &sweep.points) {
+        let new = point.kinds.iter().filter_map(|(metric, kinds)| Some((metric, kinds.get(&Class::New)?)));
+        new.for_each(|(metric, scores)| print(metric, &format!("apportion asked {} %", point.margin * 100.0), scores));
+    }
+    let peers = judged.classes.iter().filter(|row| row.class == Class::New);
+    peers.for_each(|row| print(&row.metric, &row.policy, &row.scores));
+}
+
 fn shares(text: &str) -> Result<Vec<f64>, Box<dyn Error>> {
     Ok(text.split(',').map(str::parse).collect::<Result<_, _>>()?)
 }
 
 fn by_loop(trace: &Trace, model: &str, asked: &[f64], options: &Options) -> Result<Vec<Decisions>, Box<dyn Error>> {
-    let forecaster = Once { inner: apportion_planner::forecaster(model)?, made: Mutex::default() };
-    let engine = Engine::with(Arc::new(forecaster), FORECAST_EVERY_S);
-    let played = asked.iter().map(|share| run_at(trace, Player::Engine(&engine), *share, options, &unwatched));
-    Ok(played.collect::<Result<_, _>>()?)
-}
-
-/// A workload, a metric, and where its past ends, seconds.
-type Asked = (WorkloadId, Metric, i64);
-
-/// A forecaster that says again what it said of the same past: what is forecast does not depend on the share that is asked.
-struct Once {
-    inner: Box<dyn Forecaster + Send + Sync>,
-    made: Mutex<BTreeMap<Asked, Forecast>>,
-}
-
-impl Once {
-    fn known(&self, asked: &Asked) -> Option<Forecast> {
-        self.made.lock().ok()?.get(asked).cloned()
-    }
-}
-
-impl Forecaster for Once {
-    fn name(&self) -> &str {
-        self.inner.name()
-    }
-    fn forecast(&self, inputs: &[ForecastInput], horizon: usize) -> Vec<Forecast> {
-        let one = |input: &ForecastInput| {
-            let asked = (input.workload.clone(), input.metric.clone(), input.past.end().s());
-            let made =
-                self.known(&asked).or_else(|| self.inner.forecast(std::slice::from_ref(input), horizon).pop())?;
-            if let Ok(mut all) = self.made.lock() {
-                all.insert(asked, made.clone());
-            }
-            Some(made)
-        };
-        inputs.iter().filter_map(one).collect()
-    }
+    Ok(run_asked(trace, &Engine::apportion(model, FORECAST_EVERY_S)?, asked, options, &unwatched)?)
 }
 
 /// The decisions at each risk, every series folded once.
@@ -134,7 +141,7 @@ fn by_tracks(trace: &Trace, asked: &[f64], threads: usize) -> Vec<Decisions> {
             metric: series.metric.clone(),
             decided: folded[risk].clone(),
         });
-        Decisions { policy: "apportion".to_owned(), series: series.collect(), replicas: Vec::new() }
+        Decisions { series: series.collect(), ..Decisions::none("apportion", trace) }
     };
     (0..asked.len()).map(at).collect()
 }

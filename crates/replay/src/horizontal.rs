@@ -2,12 +2,13 @@
 
 use crate::{
     Options, TraceSeries,
-    engine::{Brain, Engine, Told},
+    engine::{Engine, Told},
     replicas::Served,
+    seldom::Seldom,
     world::Decided,
 };
 use apportion_core::{
-    Announced, Forecast, History, Metric, Series, Time, Window, WorkloadId, by_hours, metric::name,
+    Announced, Forecast, Forecaster as _, History, Metric, Series, Time, Window, WorkloadId, by_hours, metric::name,
     traits::ForecastInput, without_announced,
 };
 use apportion_planner::scale::{Look, Scaling, Terms};
@@ -23,25 +24,30 @@ const ENOUGH: usize = 288;
 /// The level of a forecast that counts as its most.
 const LEVEL: f32 = 0.9;
 
-/// Plays one series; gives the allotments that are asked for, in the metric's own unit.
-pub(crate) fn play(series: &TraceSeries, engine: &Engine<'_>, violation: f64, options: &Options) -> Vec<Decided> {
+/// Plays one series, asked for each of some shares over; gives the allotments that are asked for, in the metric's own unit.
+pub(crate) fn play(series: &TraceSeries, engine: &Engine<'_>, asked: &[f64], options: &Options) -> Vec<Vec<Decided>> {
     let (step_s, start_s) = (whole(series.step_s), whole(options.replica_start_s));
-    let mut scaling = Scaling::new(Terms { violation_share: violation, step_s, start_s, ..Terms::default() });
+    let scaling = |asked: &f64| {
+        let violation_share = options.standing(&series.workload, *asked).violation_share;
+        Scaling::new(Terms { violation_share, step_s, start_s, ..Terms::default() })
+    };
+    let mut all: Vec<(Scaling, Vec<Decided>)> = asked.iter().map(|asked| (scaling(asked), Vec::new())).collect();
     let mut served = Served::new(series.first_s());
-    let mut ahead = Ahead::new(series, engine, options.seed, &[name::REQUESTS]);
-    let mut decided: Vec<Decided> = Vec::new();
+    let mut ahead = Ahead::new(series, engine, &[name::REQUESTS]);
     for (time_s, demand) in series.samples() {
         ahead.push(time_s, demand);
         let Some(served_by_one) = served.observe(time_s, demand) else { continue };
         let span_s = options.replica_start_s + series.step_s;
         let (forecast, announced) = (ahead.most(time_s, span_s), ahead.announced(time_s, span_s));
-        let count = scaling.look(&Look { demand, served_by_one, forecast, announced });
-        let allocation = f64::from(count.replicas) * served_by_one;
-        if decided.last().is_none_or(|last| last.allocation != allocation) {
-            decided.push(Decided { time_s, allocation });
+        for (scaling, decided) in &mut all {
+            let count = scaling.look(&Look { demand, served_by_one, forecast, announced });
+            let allocation = f64::from(count.replicas) * served_by_one;
+            if decided.last().is_none_or(|last| last.allocation != allocation) {
+                decided.push(Decided { time_s, allocation });
+            }
         }
     }
-    decided
+    all.into_iter().map(|(_, decided)| decided).collect()
 }
 
 pub(crate) fn whole(span_s: i64) -> u32 {
@@ -50,8 +56,8 @@ pub(crate) fn whole(span_s: i64) -> u32 {
 
 /// What is to come of a series of requests: the past on the grid of forecasts, the newest forecast, and what is announced.
 pub(crate) struct Ahead<'a> {
-    engine: &'a Engine<'a>,
-    brain: Brain,
+    told: Option<&'a Told>,
+    forecaster: Seldom<'a>,
     workload: WorkloadId,
     metric: Metric,
     /// Metrics of which an announcement is one of requests.
@@ -64,15 +70,10 @@ pub(crate) struct Ahead<'a> {
 }
 
 impl<'a> Ahead<'a> {
-    pub(crate) fn new(
-        series: &TraceSeries,
-        engine: &'a Engine<'a>,
-        seed: u64,
-        announced_of: &'static [&'static str],
-    ) -> Self {
+    pub(crate) fn new(series: &TraceSeries, engine: &'a Engine<'a>, announced_of: &'static [&'static str]) -> Self {
         let (workload, metric) = (WorkloadId::new(&series.workload), Metric::new(&series.metric));
-        let brain = (engine.make)(seed);
-        Self { engine, brain, workload, metric, announced_of, past: Vec::new(), sum: (0, 0.0, 0), forecast: None }
+        let (told, forecaster) = (engine.told.as_ref(), Seldom::new(&*engine.forecaster, engine.forecast_every_s));
+        Self { told, forecaster, workload, metric, announced_of, past: Vec::new(), sum: (0, 0.0, 0), forecast: None }
     }
 
     #[allow(clippy::cast_possible_truncation, reason = "usage as f32")]
@@ -109,7 +110,7 @@ impl<'a> Ahead<'a> {
             past,
             announced: announced.factors.clone(),
         };
-        let made = self.brain.forecaster.forecast(&[input], HORIZON).pop();
+        let made = self.forecaster.forecast(&[input], HORIZON).pop();
         self.forecast = made.map(|made| announced.add_to(made));
     }
 
@@ -125,7 +126,7 @@ impl<'a> Ahead<'a> {
             let at_work = told.at(Time::from_s(window.from_s));
             at_work.announced(&Nothing, &self.workload, &Metric::new(metric), window)
         };
-        self.engine.told.as_ref().map_or_else(Announced::default, announced)
+        self.told.map_or_else(Announced::default, announced)
     }
 
     /// The greatest factor that is announced for the next `span_s`.
@@ -183,7 +184,7 @@ mod tests {
         let engine = Engine { told, ..Engine::apportion("recent", 3_600).unwrap() };
         for replica_start_s in [0, 60, 90, 300] {
             let options = Options { replica_start_s, ..Options::default() };
-            let serving = in_service(&play(&series, &engine, 0.01, &options), replica_start_s);
+            let serving = in_service(&play(&series, &engine, &[0.01], &options)[0], replica_start_s);
             let at = |time_s: i64| in_force(&serving, time_s).unwrap();
             assert!(at(begin_s + step_s) >= 300.0, "{replica_start_s}: {serving:?}");
             assert!(at(begin_s - 2 * step_s) < 300.0, "{replica_start_s}: {serving:?}");

@@ -5,21 +5,24 @@
 //! count alone, and the size follows what one uses. Memory is that of one replica: what it used in the past, shared by as many as there
 //! are, and no less than what a replica uses that serves all it can.
 //!
-//! Bounds and other rules that people set are for knobs, of which replicas are none: only events count here.
+//! What people want of it is in [`rules`].
+
+mod rules;
 
 use crate::{
-    Options, Trace,
+    Options, Trace, TraceSeries,
     deployment::{Deployment, FirstHour, Moment, RECORDED, Replica},
     engine::{Engine, Made},
     horizontal::{Ahead, whole},
     replicas::in_service,
     world::Decided,
 };
-use apportion_core::metric::name;
+use apportion_core::{Knob, metric::name};
 use apportion_planner::{
     scale::{Look, Scaling, Sizes, Terms, WorkCost, best_size},
     size::Track,
 };
+use rules::{Rules, Wanted};
 use std::collections::VecDeque;
 
 /// A replica may become so many times as large, or as small, as it was at first.
@@ -35,25 +38,23 @@ const HOUR_S: i64 = 3_600;
 /// Hours whose needs a size is chosen for.
 const NEEDS: usize = 168;
 
-/// Plays one workload: its replicas that serve, and the CPU and memory of all of them together.
+/// Plays one workload, asked for each of some shares over: its replicas that serve, and the CPU and memory of all of them together.
 pub(crate) fn play(
     trace: &Trace,
     deployment: &Deployment,
     engine: &Engine<'_>,
-    violation: f64,
+    asked: &[f64],
     options: &Options,
-) -> Made {
-    let mut joint = Joint::new(trace, deployment, engine, violation, options);
-    deployment.moments(trace).for_each(|seen| joint.look(&seen));
-    let replicas = in_service(&joint.counts, options.replica_start_s);
-    let of = |at: usize, sizes: &[Decided]| {
-        let quantity = trace.series()[at].quantity();
-        let in_unit = |made: Decided| Decided { allocation: quantity.from_base(made.allocation), ..made };
-        (at, times(&replicas, sizes).into_iter().map(in_unit).collect())
-    };
-    let memory = deployment.memory.map(|at| of(at, &joint.memories));
-    let decided = [of(deployment.cpu, &joint.sizes)].into_iter().chain(memory).collect();
-    Made { decided, replicas: [(deployment.requests, replicas)].into() }
+) -> Vec<Made> {
+    let requests = &trace.series()[deployment.requests];
+    let mut ahead = Ahead::new(requests, engine, &[name::REQUESTS, name::CPU]);
+    let one = |asked: &f64| Joint::new(requests, Rules::new(&requests.workload, engine, options, *asked), options);
+    let mut all: Vec<Joint<'_>> = asked.iter().map(one).collect();
+    for seen in deployment.moments(trace) {
+        ahead.push(seen.time_s, seen.requests);
+        all.iter_mut().for_each(|joint| joint.look(&seen, &ahead));
+    }
+    all.into_iter().map(|joint| joint.made(trace, deployment)).collect()
 }
 
 /// One replica.
@@ -70,7 +71,7 @@ struct Joint<'a> {
     terms: Terms,
     start_s: i64,
     step_s: i64,
-    ahead: Ahead<'a>,
+    rules: Rules<'a>,
     scaling: Scaling,
     cpu: WorkCost,
     memory: WorkCost,
@@ -80,21 +81,23 @@ struct Joint<'a> {
     size: Option<Size>,
     /// The greatest need of each hour with its number, newest last.
     needs: VecDeque<(i64, f64)>,
+    /// Memory of one that would be enough, but for what people want.
+    enough_bytes: f64,
     counts: Vec<Decided>,
     sizes: Vec<Decided>,
     memories: Vec<Decided>,
 }
 
 impl<'a> Joint<'a> {
-    fn new(trace: &Trace, deployment: &Deployment, engine: &'a Engine<'a>, violation: f64, options: &Options) -> Self {
-        let requests = &trace.series()[deployment.requests];
+    fn new(requests: &TraceSeries, rules: Rules<'a>, options: &Options) -> Self {
         let (step_s, start_s) = (whole(requests.step_s), whole(options.replica_start_s));
-        let terms = Terms { violation_share: violation, step_s, start_s, ..Terms::default() };
+        let violation_share = rules.configured.violation_share;
+        let terms = Terms { violation_share, step_s, start_s, ..Terms::default() };
         Self {
             terms,
             start_s: options.replica_start_s,
             step_s: requests.step_s,
-            ahead: Ahead::new(requests, engine, options.seed, &[name::REQUESTS, name::CPU]),
+            rules,
             scaling: Scaling::new(terms),
             cpu: WorkCost::default(),
             memory: WorkCost::default(),
@@ -102,32 +105,50 @@ impl<'a> Joint<'a> {
             first: FirstHour::new(requests),
             size: None,
             needs: VecDeque::new(),
+            enough_bytes: 0.0,
             counts: Vec::new(),
             sizes: Vec::new(),
             memories: Vec::new(),
         }
     }
 
-    fn look(&mut self, seen: &Moment) {
+    /// Replicas that serve, and the CPU and memory of all of them together.
+    fn made(&self, trace: &Trace, deployment: &Deployment) -> Made {
+        let replicas = in_service(&self.counts, self.start_s);
+        let of = |at: usize, sizes: &[Decided]| {
+            let quantity = trace.series()[at].quantity();
+            let in_unit = |made: Decided| Decided { allocation: quantity.from_base(made.allocation), ..made };
+            (at, times(&replicas, sizes).into_iter().map(in_unit).collect())
+        };
+        let memory = deployment.memory.map(|at| of(at, &self.memories));
+        let decided = [of(deployment.cpu, &self.sizes)].into_iter().chain(memory).collect();
+        Made { replicas: [(deployment.requests, replicas)].into(), ..Made::of(decided) }
+    }
+
+    fn look(&mut self, seen: &Moment, ahead: &Ahead<'_>) {
         self.learn(seen);
         let Some(first) = self.first.observe(seen) else { return };
-        let served_by_one = self.sized(&first, seen.time_s);
+        let wanted = self.rules.at(seen.time_s);
+        let held = self.size.filter(|_| wanted.is_held(Knob::CpuQuota));
+        let Size { cores, served, .. } = held.unwrap_or_else(|| self.sized(&first, seen.time_s, wanted.most_cores()));
         let span_s = self.start_s + self.step_s;
-        let forecast = self.ahead.most(seen.time_s, span_s);
-        let announced = self.ahead.announced(seen.time_s, span_s);
+        let forecast = ahead.most(seen.time_s, span_s);
+        let announced = ahead.announced(seen.time_s, span_s);
         let demand = self.work(seen);
-        let count = self.scaling.look(&Look { demand, served_by_one, forecast, announced });
+        let count = self.scaling.look(&Look { demand, served_by_one: served, forecast, announced });
         self.need(seen.time_s, count.need);
-        put(&mut self.counts, seen.time_s, f64::from(count.replicas));
+        if held.is_none() {
+            let count = wanted.count(f64::from(count.replicas), (demand / served).ceil(), cores);
+            put(&mut self.counts, seen.time_s, count);
+        }
         if let Some(bytes) = seen.bytes {
-            self.remember(seen, bytes, served_by_one);
+            self.remember(seen.time_s, bytes, served, &wanted);
         }
     }
 
     #[allow(clippy::cast_possible_truncation, reason = "usage as f32")]
     fn learn(&mut self, seen: &Moment) {
         let (work, step_days) = (seen.requests / RECORDED, self.step_s as f64 / DAY_S as f64);
-        self.ahead.push(seen.time_s, seen.requests);
         self.tracks[0].push((seen.cores / RECORDED) as f32);
         self.cpu.push(work, seen.cores / RECORDED, f64::INFINITY, step_days);
         if let Some(bytes) = seen.bytes {
@@ -142,8 +163,8 @@ impl<'a> Joint<'a> {
         seen.requests.max(worth)
     }
 
-    /// What one replica serves; what its size goes by is looked at once a day.
-    fn sized(&mut self, first: &Replica, now_s: i64) -> f64 {
+    /// One replica, of at most so many cores; what its size goes by is looked at once a day.
+    fn sized(&mut self, first: &Replica, now_s: i64, most_cores: f64) -> Size {
         let before = self.size;
         let is_due = before.is_none_or(|size| now_s - size.looked_s >= DAY_S);
         let usual = Size { cores: first.cores, served: first.served, is_lawful: false, looked_s: now_s };
@@ -153,10 +174,11 @@ impl<'a> Joint<'a> {
         }
         if size.is_lawful {
             size.cores = if is_due && !self.needs.is_empty() { self.best(first, size.cores) } else { size.cores };
+            size.cores = size.cores.min(most_cores);
             let served = self.cpu.served(size.cores, 1.0).filter(|served| *served > 0.0);
             size.served = served.unwrap_or(size.served);
         } else {
-            size.cores = f64::from(self.tracks[0].allotment(self.terms.violation_share));
+            size.cores = f64::from(self.tracks[0].allotment(self.terms.violation_share)).min(most_cores);
             size.served = first.served;
         }
         self.size = Some(size);
@@ -166,7 +188,7 @@ impl<'a> Joint<'a> {
         // What is made smaller is so once those that take its place serve.
         let is_smaller = before.is_some_and(|before| size.cores < before.cores);
         put(&mut self.sizes, if is_smaller { now_s + self.start_s } else { now_s }, size.cores);
-        size.served
+        size
     }
 
     /// The size at which the needs of the last week would have cost least.
@@ -195,18 +217,22 @@ impl<'a> Joint<'a> {
 
     /// Sizes the memory of one replica.
     #[allow(clippy::cast_possible_truncation, reason = "usage as f32")]
-    fn remember(&mut self, seen: &Moment, bytes: f64, served_by_one: f64) {
+    fn remember(&mut self, now_s: i64, bytes: f64, served_by_one: f64, wanted: &Wanted) {
         let count = self.counts.last().map_or(RECORDED, |last| last.allocation);
         let line = self.memory.line();
         let idle = line.map_or(bytes / RECORDED, |line| line.idle);
         let one = idle + (bytes - idle * RECORDED).max(0.0) / count;
         self.tracks[1].push(one as f32);
         let full = line.map_or(0.0, |line| line.used(served_by_one));
-        let given = f64::from(self.tracks[1].allotment(self.terms.violation_share)).max(full);
-        let before = self.memories.last().map_or(0.0, |last| last.allocation);
-        if given > before || given < before * (1.0 - LEAST_CUT) {
-            put(&mut self.memories, seen.time_s, given);
+        let enough = f64::from(self.tracks[1].allotment(self.terms.violation_share)).max(full);
+        if !self.memories.is_empty() && wanted.is_held(Knob::MemoryHigh) {
+            return;
         }
+        if enough > self.enough_bytes || enough < self.enough_bytes * (1.0 - LEAST_CUT) {
+            self.enough_bytes = enough;
+        }
+        let given = wanted.bytes(self.enough_bytes, one, count);
+        put(&mut self.memories, now_s, given);
     }
 }
 
@@ -249,8 +275,9 @@ mod tests {
         score::together::Together, unwatched, world,
     };
     use apportion_core::{
-        Instructed, Instruction, InstructionId, Time,
+        Instructed, Instruction, InstructionId, Standing, Time,
         instruction::{Effect, InstructionKind},
+        knob::Bounds,
     };
 
     const DAYS: i64 = 8;
@@ -378,6 +405,71 @@ mod tests {
             let (usual, with) = (count(&plain, begin_s - HOUR_S), count(&told, begin_s - HOUR_S));
             assert!(with.1 < 1.2 * usual.1, "{topic:?}: {usual:?} {with:?}");
         }
+    }
+
+    /// The most in force of a metric from a time on, and the least.
+    fn range(made: &Decisions, metric: &str, from_s: i64) -> (f64, f64) {
+        let all = made.series.iter().chain(&made.replicas);
+        let own = all.filter(|series| &*series.metric == metric).flat_map(|series| &series.decided);
+        let late: Vec<f64> = own.filter(|made| made.time_s >= from_s).map(|made| made.allocation).collect();
+        (late.iter().copied().fold(0.0, f64::max), late.iter().copied().fold(f64::INFINITY, f64::min))
+    }
+
+    /// Bounds of all replicas together, by the configuration.
+    #[test]
+    fn bounds_hold_for_all_replicas_together() {
+        let trace = shop(4);
+        let bounded = |knob: Knob, min: f64, max: Option<f64>| {
+            let bounds = [(knob, Bounds { min, max })].into();
+            let standing = Standing { bounds, violation_share: 0.01, ..Standing::default() };
+            Options { standings: [("shop".to_owned(), standing)].into(), ..options(0.01) }
+        };
+        let free = played(&trace, &engine(), &options(0.01));
+        let (most, least) = range(&free, "cpu_cores", DAY_S);
+        let capped = played(&trace, &engine(), &bounded(Knob::CpuQuota, 0.0, Some(0.6 * most)));
+        assert!(range(&capped, "cpu_cores", DAY_S).0 <= 0.6 * most + 1e-9, "{most}");
+        let raised = played(&trace, &engine(), &bounded(Knob::CpuQuota, 2.0 * least, None));
+        assert!(range(&raised, "cpu_cores", DAY_S).1 >= 2.0 * least - 1e-9, "{least}");
+        let (most, _) = range(&free, "memory_bytes", DAY_S);
+        let capped = played(&trace, &engine(), &bounded(Knob::MemoryHigh, 0.0, Some(0.5 * most)));
+        assert!(range(&capped, "memory_bytes", DAY_S).0 <= 0.5 * most * (1.0 + 1e-9), "{most}");
+        assert_eq!(capped.replicas, free.replicas);
+    }
+
+    /// What people said: at most so many replicas, and no change at all for a while.
+    #[test]
+    fn rules_and_holds_reach_replicas() {
+        let trace = shop(4);
+        let with = |instruction: Instruction| {
+            let said = Instructed { id: InstructionId(0), time: Time::from_s(0), revoked: None, instruction };
+            played(
+                &trace,
+                &Engine { told: Some(Told { said: vec![said], offset_s: |_, _| 0 }), ..engine() },
+                &options(0.01),
+            )
+        };
+        let free = played(&trace, &engine(), &options(0.01));
+        assert!(range(&free, REPLICAS, DAY_S).0 > 3.0);
+        let rule = Instruction {
+            workloads: vec!["shop".to_owned()],
+            effect: Some(Effect::AtMost),
+            resource: Some(apportion_core::instruction::Topic::Replicas),
+            amount: Some(3.0),
+            ..Instruction::new(InstructionKind::Rule, "at most 3 replicas")
+        };
+        assert_eq!(range(&with(rule), REPLICAS, 0).0, 3.0);
+        let hold = Instruction {
+            workloads: vec!["shop".to_owned()],
+            start: Some(Time::from_s(2 * DAY_S)),
+            ..Instruction::new(InstructionKind::Hold, "leave it alone")
+        };
+        let held = with(hold);
+        let late = |made: &Decisions| made.rows().filter(|row| row.2 > 2 * DAY_S + HOUR_S && row.2 < 4 * DAY_S).count();
+        assert_eq!(
+            held.rows().filter(|row| row.2 <= 2 * DAY_S).count(),
+            free.rows().filter(|row| row.2 <= 2 * DAY_S).count()
+        );
+        assert!(late(&free) > 100 && late(&held) == 0, "{}", late(&held));
     }
 
     #[test]

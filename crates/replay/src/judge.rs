@@ -1,14 +1,15 @@
 //! From recorded decisions to comparable scores. Needs no policy: what was recorded can be judged again.
 
 use crate::{
-    Decisions, Trace,
+    Decisions, LIMITS, SeriesDecisions, Trace,
+    engine::SCALING,
     quantity::{Kind, Quantity},
     replicas,
     score::{
         bootstrap::{Interval, Intervals, intervals, middle},
         class::{self, Class},
         scaling::{Scaling, scaling},
-        tally::Tally,
+        tally::{Tally, tally},
         together::{Together, together},
         total::{Scores, scores},
     },
@@ -133,6 +134,19 @@ pub struct Row {
     pub regret_intervals: [Option<Interval>; 2],
     /// Allotment saved against `static`, as a share of it; where `static` was judged too.
     pub saving: Option<f64>,
+    /// Both limits of memory, where the policy sets two.
+    #[serde(default)]
+    pub limits: Option<Limits>,
+}
+
+/// A limit above which memory is slowed and one above which it is killed, in a world that has both: kills are told of the second
+/// only. Memory is taken to grow as recorded however much it is slowed, so there are no more kills than these.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Scores of the first; what is over is slowed.
+    pub slowing: Scores,
+    /// Scores of the second; what is over is killed.
+    pub killing: Scores,
 }
 
 /// One policy on one kind of workloads.
@@ -189,6 +203,19 @@ pub struct Matched {
     pub ours: Option<f64>,
     /// How much smaller ours is, as a share of the peer's.
     pub smaller: Option<f64>,
+}
+
+/// Ours on workloads that run as replicas, where these are short of CPU as often as under a peer at its own margin.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AsShort {
+    /// The peer.
+    pub policy: String,
+    /// Its share of minutes short of CPU.
+    pub short_share: f64,
+    /// What it allots.
+    pub peer: Together,
+    /// Core-hours and GiB-hours of ours; `None` where its sweep does not reach that share.
+    pub ours: Option<(f64, f64)>,
 }
 
 /// One of the best or worst workloads of a policy, with a plot's worth of points.
@@ -260,7 +287,7 @@ pub fn judge(trace: &Trace, decisions: &[Decisions], sweeps: &[Sweep], options: 
     for made in decisions {
         let tallies = tallies(trace, made, options.warmup_s, options.threads);
         for metric in trace.metrics() {
-            judged.add(trace, made, &metric, &tallies, &classes, options.seed);
+            judged.add(trace, made, &metric, (&tallies, &classes), options);
         }
         judged.scaling.extend(scaled(trace, made, options));
         if decisions.iter().any(|made| !made.replicas.is_empty()) {
@@ -275,6 +302,20 @@ pub fn judge(trace: &Trace, decisions: &[Decisions], sweeps: &[Sweep], options: 
     judged.save_against_static();
     judged.matched = judged.matched(&options.ours);
     judged
+}
+
+/// How both limits of a metric of memory did; `None` where there is one only.
+fn limits(trace: &Trace, made: &Decisions, metric: &str, warmup_s: i64) -> Option<Limits> {
+    let [slowing, killing] = LIMITS.map(|ending| {
+        let of = |limit: &SeriesDecisions| {
+            let series = limit.metric.strip_suffix(ending).filter(|own| *own == metric)?;
+            let at = trace.find(&limit.workload, series)?;
+            Some(tally(&trace.series()[at], &limit.decided, warmup_s))
+        };
+        let tallies: Vec<Tally> = made.limits.iter().filter_map(of).collect();
+        (!tallies.is_empty()).then(|| scores(&tallies))
+    });
+    Some(Limits { slowing: slowing?, killing: killing? })
 }
 
 /// How a policy's replicas did, metric by metric.
@@ -313,7 +354,14 @@ fn conditions(trace: &Trace, options: &JudgeOptions) -> Conditions {
 }
 
 impl Judged {
-    fn add(&mut self, trace: &Trace, made: &Decisions, metric: &str, tallies: &[Tally], classes: &[Class], seed: u64) {
+    fn add(
+        &mut self,
+        trace: &Trace,
+        made: &Decisions,
+        metric: &str,
+        (tallies, classes): (&[Tally], &[Class]),
+        &JudgeOptions { seed, warmup_s, .. }: &JudgeOptions,
+    ) {
         let members: Vec<usize> = (0..tallies.len())
             .filter(|at| *trace.series()[*at].metric == *metric && tallies[*at].samples > 0)
             .collect();
@@ -335,6 +383,7 @@ impl Judged {
             regret_oracle: regret("oracle"),
             regret_intervals: ["best-static", "oracle"].map(regrets),
             saving: None,
+            limits: limits(trace, made, metric, warmup_s),
             intervals: wide,
             scores: total,
         });
@@ -372,6 +421,19 @@ impl Judged {
         let all = self.rows.iter().map(|row| compare(&row.policy, &row.metric, None, &row.scores));
         let kinds = self.classes.iter().map(|row| compare(&row.policy, &row.metric, Some(row.class), &row.scores));
         all.chain(kinds).filter(|row| row.peer != ours).collect()
+    }
+
+    /// Ours against each peer on workloads that run as replicas; empty where the policy that decides both was not swept.
+    #[must_use]
+    pub fn as_short(&self) -> Vec<AsShort> {
+        let Some(sweep) = self.sweeps.iter().find(|sweep| sweep.policy == SCALING) else { return Vec::new() };
+        let compare = |row: &TogetherRow| {
+            let (policy, peer, short_share) = (row.policy.clone(), row.together, row.together.short_share());
+            let of = |amount| sweep.at_short_share(short_share, amount);
+            let ours = of(|made| made.core_hours).map(|cores| (cores, of(|made| made.gib_hours).unwrap_or(0.0)));
+            AsShort { policy, short_share, peer, ours }
+        };
+        self.together.iter().filter(|row| row.policy != SCALING).map(compare).collect()
     }
 
     fn save_against_static(&mut self) {

@@ -33,16 +33,17 @@ pub mod trace;
 pub mod what_if;
 pub mod world;
 
-pub use decisions::{Decisions, REPLICAS, SeriesDecisions};
+pub use decisions::{Decisions, LIMITS, REPLICAS, SeriesDecisions};
 pub use deployment::{Deployment, deployments};
-pub use engine::{Brain, Engine, Hear, Told, ZoneOffset};
+pub use engine::{Engine, Hear, SCALING, Told, ZoneOffset};
 pub use error::ReplayError;
 pub use judge::{
-    ClassRow, Conditions, Example, JudgeOptions, Judged, Matched, Played, Reading, Row, ScalingRow, TogetherRow, judge,
+    AsShort, ClassRow, Conditions, Example, JudgeOptions, Judged, Limits, Matched, Played, Reading, Row, ScalingRow,
+    TogetherRow, judge,
 };
 pub use parallel::{Progress, unwatched};
 pub use recommend::{Observation, Recommender};
-pub use run::{Options, Player, player, run, run_at};
+pub use run::{Options, Player, player, run, run_asked, run_at};
 pub use sweep::{Point, Sweep, sweep};
 pub use trace::{Repairs, Trace, TraceBuilder, TraceSeries};
 pub use world::Decided;

@@ -2,7 +2,7 @@
 
 use crate::{
     Decisions, ReplayError, Trace, TraceSeries,
-    decisions::{REPLICAS, SeriesDecisions},
+    decisions::SeriesDecisions,
     deployment::{Deployment, deployments},
     engine::{self, Engine},
     parallel::{self, Progress},
@@ -12,7 +12,7 @@ use crate::{
     share::{self, Node},
     world::{self, Decided},
 };
-use apportion_core::Standing;
+use apportion_core::{Knob, Standing};
 use std::collections::BTreeMap;
 
 /// How a replay is run.
@@ -45,6 +45,14 @@ impl Default for Options {
             standings: BTreeMap::new(),
             replica_start_s: replicas::START_S,
         }
+    }
+}
+
+impl Options {
+    /// What stands for a workload that people set nothing for but the share over that is asked of all.
+    pub(crate) fn standing(&self, workload: &str, asked: f64) -> Standing {
+        let usual = || Standing { violation_share: asked, ..Standing::default() };
+        self.standings.get(workload).cloned().unwrap_or_else(usual)
     }
 }
 
@@ -91,6 +99,13 @@ impl Player<'_> {
             Self::Engine(engine) => engine.scales,
         }
     }
+    /// The margin that it has of its own; an engine's is the share that is asked.
+    pub(crate) fn margin(&self, options: &Options) -> f64 {
+        match self {
+            Self::Peer(peer) => peer.margin,
+            Self::Engine(_) => options.violation,
+        }
+    }
     /// The horizontal autoscaler sizes request rates only.
     fn sizes(&self, series: &TraceSeries) -> bool {
         self.name() != "hpa" || series.quantity().kind == Kind::Requests
@@ -127,11 +142,7 @@ pub fn run(
     options: &Options,
     progress: Progress<'_>,
 ) -> Result<Decisions, ReplayError> {
-    let margin = match player {
-        Player::Peer(peer) => peer.margin,
-        Player::Engine(_) => options.violation,
-    };
-    run_at(trace, player, margin, options, progress)
+    run_at(trace, player, player.margin(options), options, progress)
 }
 
 /// Plays the trace to a player at some margin of its sweep.
@@ -145,31 +156,60 @@ pub fn run_at(
     options: &Options,
     progress: Progress<'_>,
 ) -> Result<Decisions, ReplayError> {
-    let (decided, mut replicas) = match player {
+    match player {
         Player::Peer(peer) => {
             player.check(trace)?;
             let decided = parallel::watched(trace.series().len(), options.threads, progress, |at| {
                 let series = &trace.series()[at];
                 if player.sizes(series) { play_peer(series, peer, margin, options) } else { Vec::new() }
             })?;
-            (decided, BTreeMap::new())
+            Ok(finished(trace, player, engine::Made::of(decided.into_iter().enumerate().collect()), options))
         }
         Player::Engine(engine) => {
-            let mut made = engine::play(trace, engine, margin, options, progress)?;
-            let taken = |at: usize| made.decided.remove(&at).unwrap_or_default();
-            ((0..trace.series().len()).map(taken).collect(), made.replicas)
+            let made = run_asked(trace, engine, &[margin], options, progress)?;
+            made.into_iter().next().ok_or(ReplayError::BrokenOff)
         }
-    };
+    }
+}
+
+/// Plays the trace to an engine, asked for each of some shares over, in their order; each forecast is made once for all of them.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_asked(
+    trace: &Trace,
+    engine: &Engine<'_>,
+    asked: &[f64],
+    options: &Options,
+    progress: Progress<'_>,
+) -> Result<Vec<Decisions>, ReplayError> {
+    let one = |made: engine::Made| finished(trace, Player::Engine(engine), made, options);
+    Ok(engine::play(trace, engine, asked, options, progress)?.into_iter().map(one).collect())
+}
+
+/// Decisions as they are recorded: replicas once they serve, and what a shared node can give.
+fn finished(trace: &Trace, player: Player<'_>, mut made: engine::Made, options: &Options) -> Decisions {
+    let decided = (0..trace.series().len()).map(|at| made.decided.remove(&at).unwrap_or_default()).collect();
     let decided = if player.looks_ahead() { decided } else { started(trace, decided, options.replica_start_s) };
     if player.scales() {
-        replicas.extend(counted(trace, &decided));
+        made.replicas.extend(counted(trace, &decided));
     }
-    let policy = player.name().to_owned();
-    let wanted = Decisions { policy, series: named(trace, decided), replicas: of_replicas(trace, replicas) };
-    Ok(match &options.node {
+    let mut wanted = Decisions::none(player.name(), trace);
+    wanted.series.iter_mut().zip(decided).for_each(|(series, decided)| series.decided = decided);
+    let of_replicas = |(at, decided): (usize, Vec<Decided>)| {
+        let workload = &trace.series()[at].workload;
+        SeriesDecisions { decided, ..SeriesDecisions::of_replicas(workload) }
+    };
+    wanted.replicas = made.replicas.into_iter().map(of_replicas).collect();
+    let of_limit = |((at, knob), decided): ((usize, Knob), Vec<Decided>)| {
+        let limit = usize::from(knob == Knob::MemoryMax);
+        SeriesDecisions { decided, ..SeriesDecisions::of_limit(trace, at, limit) }
+    };
+    wanted.limits = made.limits.into_iter().map(of_limit).collect();
+    match &options.node {
         Some(node) => share::on_node(trace, wanted, node),
         None => wanted,
-    })
+    }
 }
 
 /// Replicas that serve of workloads that can run as such, where requests are what was decided by; by the place of the requests.
@@ -183,14 +223,6 @@ fn counted(trace: &Trace, decided: &[Vec<Decided>]) -> BTreeMap<usize, Vec<Decid
     deployments(trace).into_iter().filter_map(count).collect()
 }
 
-fn of_replicas(trace: &Trace, replicas: BTreeMap<usize, Vec<Decided>>) -> Vec<SeriesDecisions> {
-    let with_name = |(at, decided): (usize, Vec<Decided>)| {
-        let workload = trace.series()[at].workload.clone();
-        SeriesDecisions { workload, metric: REPLICAS.into(), decided }
-    };
-    replicas.into_iter().map(with_name).collect()
-}
-
 /// Replicas serve some time after they are asked for; one that looks ahead asks for them that much earlier.
 fn started(trace: &Trace, asked: Vec<Vec<Decided>>, start_s: i64) -> Vec<Vec<Decided>> {
     let serving = |(series, asked): (&TraceSeries, Vec<Decided>)| match series.quantity().kind {
@@ -198,15 +230,6 @@ fn started(trace: &Trace, asked: Vec<Vec<Decided>>, start_s: i64) -> Vec<Vec<Dec
         Kind::Cpu | Kind::Memory | Kind::Throughput => asked,
     };
     trace.series().iter().zip(asked).map(serving).collect()
-}
-
-fn named(trace: &Trace, decided: Vec<Vec<Decided>>) -> Vec<SeriesDecisions> {
-    let with_name = |(series, decided): (&TraceSeries, Vec<Decided>)| SeriesDecisions {
-        workload: series.workload.clone(),
-        metric: series.metric.clone(),
-        decided,
-    };
-    trace.series().iter().zip(decided).map(with_name).collect()
 }
 
 fn play_peer(series: &TraceSeries, peer: &Peer, margin: f64, options: &Options) -> Vec<Decided> {

@@ -4,7 +4,7 @@
 //! announced for the steps that it covers has changed.
 
 use apportion_core::{Forecast, Forecaster, Metric, Series, Time, WorkloadId, traits::ForecastInput};
-use std::{cell::RefCell, collections::BTreeMap, sync::Arc};
+use std::{cell::RefCell, collections::BTreeMap};
 
 /// A forecast is looked at again once so many steps have come, and again after each so many.
 const LOOKED_AT: usize = 12;
@@ -46,14 +46,14 @@ impl Made {
 }
 
 /// A forecaster with a memory of its own forecasts.
-pub(crate) struct Seldom {
-    inner: Arc<dyn Forecaster>,
+pub(crate) struct Seldom<'a> {
+    inner: &'a dyn Forecaster,
     every_s: f64,
     memory: RefCell<BTreeMap<(WorkloadId, Metric), Made>>,
 }
 
-impl Seldom {
-    pub(crate) fn new(inner: Arc<dyn Forecaster>, every_s: i64) -> Self {
+impl<'a> Seldom<'a> {
+    pub(crate) fn new(inner: &'a dyn Forecaster, every_s: i64) -> Self {
         Self { inner, every_s: every_s as f64, memory: RefCell::default() }
     }
 
@@ -67,7 +67,7 @@ impl Seldom {
     }
 }
 
-impl Forecaster for Seldom {
+impl Forecaster for Seldom<'_> {
     fn name(&self) -> &str {
         self.inner.name()
     }
@@ -90,17 +90,18 @@ impl Forecaster for Seldom {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::cell::Cell;
 
     /// Forecasts the last value, and counts how often it is asked.
-    struct Last(Arc<AtomicUsize>);
+    #[derive(Default)]
+    struct Last(Cell<usize>);
 
     impl Forecaster for Last {
         fn name(&self) -> &str {
             "last"
         }
         fn forecast(&self, inputs: &[ForecastInput], horizon: usize) -> Vec<Forecast> {
-            self.0.fetch_add(inputs.len(), Ordering::Relaxed);
+            self.0.set(self.0.get() + inputs.len());
             let one = |input: &ForecastInput| {
                 let last = input.past.values.last().copied().unwrap_or(0.0);
                 Forecast::new(
@@ -126,13 +127,13 @@ mod tests {
 
     #[test]
     fn a_series_is_forecast_anew_only_after_a_while() {
-        let asked = Arc::new(AtomicUsize::new(0));
-        let seldom = Seldom::new(Arc::new(Last(asked.clone())), 3_600);
+        let last = Last::default();
+        let seldom = Seldom::new(&last, 3_600);
         let check = |time_s: i64, names: [(&str, f32); 2], expect: [f32; 2], count: usize| {
             let inputs = names.map(|(name, value)| input(name, time_s, value));
             let made = seldom.forecast(&inputs, 12);
             let found: Vec<f32> = made.iter().map(|forecast| forecast.quantiles()[0][4]).collect();
-            assert_eq!((found, asked.load(Ordering::Relaxed)), (expect.to_vec(), count), "{time_s}");
+            assert_eq!((found, last.0.get()), (expect.to_vec(), count), "{time_s}");
         };
         check(0, [("a", 1.0), ("b", 2.0)], [1.0, 2.0], 2);
         check(300, [("a", 5.0), ("c", 6.0)], [1.0, 6.0], 3);
@@ -148,11 +149,11 @@ mod tests {
 
     #[test]
     fn a_surprise_or_news_is_worth_a_new_forecast() {
-        let asked = Arc::new(AtomicUsize::new(0));
-        let seldom = Seldom::new(Arc::new(Last(asked.clone())), 86_400);
+        let last = Last::default();
+        let seldom = Seldom::new(&last, 86_400);
         let check = |input: ForecastInput, count: usize| {
             seldom.forecast(&[input], 48);
-            assert_eq!(asked.load(Ordering::Relaxed), count);
+            assert_eq!(last.0.get(), count);
         };
         check(ending(0, &[1.0], &[]), 1);
         // As forecast; then two of twelve outside; then eleven, looked at between the hours and at one.

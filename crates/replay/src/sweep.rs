@@ -3,10 +3,11 @@
 use crate::{
     Decisions, Options, Player, ReplayError, Trace,
     parallel::{self, Progress},
-    run::run_at,
+    run::{run_asked, run_at},
     score::{
         class::{self, Class},
         tally::{Tally, tally},
+        together::{Together, together},
         total::{Scores, ratio, scores},
     },
 };
@@ -27,6 +28,9 @@ pub struct Point {
     /// asked share.
     #[serde(default)]
     pub met: BTreeMap<String, f64>,
+    /// Replicas and their size, where workloads can run as such.
+    #[serde(default)]
+    pub together: Option<Together>,
 }
 
 /// Measured within this share of what was asked is met.
@@ -50,7 +54,13 @@ impl Point {
             let judged = all.filter(|(series, (_, tally))| *series.metric == *metric && tally.samples > 0);
             judged.map(|(_, member)| member).collect()
         };
-        let mut made = Self { margin, scores: BTreeMap::new(), kinds: BTreeMap::new(), met: BTreeMap::new() };
+        let mut made = Self {
+            margin,
+            scores: BTreeMap::new(),
+            kinds: BTreeMap::new(),
+            met: BTreeMap::new(),
+            together: together(trace, decisions, warmup_s),
+        };
         for metric in trace.metrics() {
             let members = members(&metric);
             let total = scores(members.iter().map(|(_, tally)| *tally));
@@ -87,7 +97,8 @@ pub struct Sweep {
     pub points: Vec<Point>,
 }
 
-/// Plays and judges a policy at each of its margins.
+/// Plays and judges a policy at each of its margins; what it decided at its own, and the line. Nothing is played twice, and nothing
+/// forecast twice.
 ///
 /// # Errors
 /// As [`crate::run()`].
@@ -97,16 +108,34 @@ pub fn sweep(
     options: &Options,
     warmup_s: i64,
     progress: Progress<'_>,
-) -> Result<Sweep, ReplayError> {
+) -> Result<(Decisions, Sweep), ReplayError> {
     let (means, grid) = player.grid();
-    let mut points = Vec::with_capacity(grid.len());
-    for (done, margin) in grid.iter().enumerate() {
-        let part = |at: usize, total: usize| progress(done * total + at, grid.len() * total);
-        let decisions = run_at(trace, player, *margin, options, &part)?;
-        let is_asked = matches!(player, Player::Engine(_));
-        points.push(Point::of(trace, &decisions, *margin, is_asked, warmup_s, options.threads));
+    let own = player.margin(options);
+    let margins: Vec<f64> = grid.iter().copied().chain((!grid.contains(&own)).then_some(own)).collect();
+    let (mut points, mut recorded) = (Vec::with_capacity(grid.len()), None);
+    let is_asked = matches!(player, Player::Engine(_));
+    let mut take = |margin: f64, made: Decisions| {
+        if grid.contains(&margin) {
+            points.push(Point::of(trace, &made, margin, is_asked, warmup_s, options.threads));
+        }
+        if margin == own {
+            recorded = Some(made);
+        }
+    };
+    match player {
+        Player::Engine(engine) => {
+            let made = run_asked(trace, engine, &margins, options, progress)?;
+            margins.iter().zip(made).for_each(|(margin, made)| take(*margin, made));
+        }
+        Player::Peer(_) => {
+            for (done, margin) in margins.iter().enumerate() {
+                let part = |at: usize, total: usize| progress(done * total + at, margins.len() * total);
+                take(*margin, run_at(trace, player, *margin, options, &part)?);
+            }
+        }
     }
-    Ok(Sweep { policy: player.name().to_owned(), margin_means: means.to_owned(), points })
+    let sweep = Sweep { policy: player.name().to_owned(), margin_means: means.to_owned(), points };
+    Ok((recorded.ok_or(ReplayError::BrokenOff)?, sweep))
 }
 
 /// One tally per series of the trace.
@@ -137,20 +166,28 @@ impl Sweep {
             None => point.scores.get(metric).cloned(),
             Some(class) => point.kinds.get(metric)?.get(&class).cloned(),
         };
-        let mut line: Vec<(f64, f64)> = self
-            .points
-            .iter()
-            .filter_map(scores)
-            .filter(|scores| scores.footprint > 0.0)
-            .map(|scores| (scores.over.max(LEAST_OVER).ln(), scores.footprint.ln()))
-            .collect();
-        line.sort_by(|a, b| a.0.total_cmp(&b.0).then(b.1.total_cmp(&a.1)));
-        let x = over.max(LEAST_OVER).ln();
-        let pair = line.windows(2).find(|pair| pair[0].0 <= x && x <= pair[1].0)?;
-        let width = pair[1].0 - pair[0].0;
-        let share = if width > 0.0 { (x - pair[0].0) / width } else { 1.0 };
-        Some((pair[0].1 + (pair[1].1 - pair[0].1) * share).exp())
+        let drawn = self.points.iter().filter_map(scores).filter(|scores| scores.footprint > 0.0);
+        between(drawn.map(|scores| (scores.over, scores.footprint)).collect(), over)
     }
+    /// What is allotted to workloads that run as replicas where these are short of CPU for a share of all minutes, by `of`; `None`
+    /// beyond the ends, where nothing was measured.
+    #[must_use]
+    pub fn at_short_share(&self, short_share: f64, of: fn(&Together) -> f64) -> Option<f64> {
+        let points = self.points.iter().filter_map(|point| point.together);
+        between(points.map(|made| (made.short_share(), of(&made))).filter(|point| point.1 > 0.0).collect(), short_share)
+    }
+}
+
+/// The place of `x` on a line through points, straight in logarithms between two of them.
+fn between(points: Vec<(f64, f64)>, x: f64) -> Option<f64> {
+    let logs = |(share, size): (f64, f64)| (share.max(LEAST_OVER).ln(), size.ln());
+    let mut line: Vec<(f64, f64)> = points.into_iter().map(logs).collect();
+    line.sort_by(|a, b| a.0.total_cmp(&b.0).then(b.1.total_cmp(&a.1)));
+    let x = x.max(LEAST_OVER).ln();
+    let pair = line.windows(2).find(|pair| pair[0].0 <= x && x <= pair[1].0)?;
+    let width = pair[1].0 - pair[0].0;
+    let share = if width > 0.0 { (x - pair[0].0) / width } else { 1.0 };
+    Some((pair[0].1 + (pair[1].1 - pair[0].1) * share).exp())
 }
 
 /// A share below this counts as this, so that none at all has a place on a logarithmic line.
@@ -170,6 +207,7 @@ mod tests {
             )]),
             kinds: BTreeMap::new(),
             met: BTreeMap::new(),
+            together: None,
         };
         let sweep = Sweep {
             policy: "a".into(),
@@ -194,7 +232,7 @@ mod tests {
         let point = |margin: f64, footprint: f64| {
             let scores = Scores { workloads: 1, footprint, peak_footprint: 4.0, ..Scores::default() };
             let scores = BTreeMap::from([("cpu_cores".to_owned(), scores)]);
-            Point { margin, scores, kinds: BTreeMap::new(), met: BTreeMap::new() }
+            Point { margin, scores, kinds: BTreeMap::new(), met: BTreeMap::new(), together: None }
         };
         let points = vec![point(0.1, 1.0), point(0.001, 3.0), point(0.01, 2.0)];
         let sweep = Sweep { policy: "a".into(), margin_means: String::new(), points };

@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 use apportion_replay::{
-    Decisions, JudgeOptions, Judged, Options, Player, ReplayError, Sweep, Trace, TraceBuilder, judge, peers::Peer,
-    player, report, run, sweep, unwatched,
+    Decisions, Engine, JudgeOptions, Judged, Options, Player, ReplayError, Sweep, Trace, TraceBuilder, judge,
+    peers::Peer, player, report, run, sweep, unwatched,
 };
 
 fn trace() -> Trace {
@@ -25,9 +25,7 @@ fn recorded(trace: &Trace) -> (Vec<Decisions>, Vec<Sweep>) {
         .map(|name| Player::Peer(Peer::named(name).unwrap()))
         .into();
     let options = Options::default();
-    let decisions = players.iter().map(|player| run(trace, *player, &options, &unwatched).unwrap()).collect();
-    let sweeps = players.iter().map(|player| sweep(trace, *player, &options, 86_400, &unwatched).unwrap()).collect();
-    (decisions, sweeps)
+    players.iter().map(|player| sweep(trace, *player, &options, 86_400, &unwatched).unwrap()).unzip()
 }
 
 fn judged() -> Judged {
@@ -110,4 +108,36 @@ fn unknown_policies_and_metrics_are_named() {
     let hpa = Player::Peer(Peer::named("hpa").unwrap());
     let error = run(&trace(), hpa, &Options::default(), &unwatched).unwrap_err().to_string();
     assert!(error.contains("cpu_cores, memory_bytes"), "{error}");
+}
+
+/// Ours with replicas at all asked shares, beside a count alone: a table of the points, a plot, and ours where both are short as often.
+#[test]
+fn replicas_and_size_are_swept_together() {
+    let mut builder = TraceBuilder::default();
+    for k in 1..=3 * 1_440_i64 {
+        let wave = 1.0 - 0.7 * (k as f64 / 1_440.0 * std::f64::consts::TAU).cos() + (k * 7_919 % 13) as f64 / 20.0;
+        for (metric, value) in
+            [("requests_per_min", 300.0 * wave), ("cpu_cores", 0.2 + 3.0 * wave), ("memory_bytes", 4e8 + 3e7 * wave)]
+        {
+            builder.push("shop", metric, k * 60, value).unwrap();
+        }
+    }
+    let trace = builder.finish().unwrap();
+    let engine = Engine::replicas("seasonal-naive", 6 * 3_600).unwrap();
+    let players = [Player::Engine(&engine), Player::Peer(Peer::named("hpa").unwrap())];
+    let swept = players.map(|player| sweep(&trace, player, &Options::default(), 86_400, &unwatched).unwrap());
+    let (decisions, sweeps): (Vec<_>, Vec<_>) = swept.into_iter().unzip();
+    let judged = judge(&trace, &decisions, &sweeps, &JudgeOptions::default());
+    assert!(sweeps.iter().all(|sweep| sweep.points.iter().all(|point| point.together.is_some())));
+    let own = sweeps[0].points.iter().find(|point| point.margin == 0.01).unwrap();
+    assert_eq!(own.together, Some(judged.together[0].together));
+    let as_short = judged.as_short();
+    assert_eq!((as_short.len(), as_short[0].policy.as_str()), (1, "hpa"));
+    let (text, page) = (report::text(&judged), report::html(&judged));
+    assert!(text.contains("apportion-replicas asked 0.500 %: "), "{text}");
+    for there in
+        ["At each margin", "Core-hours against share of minutes short of CPU", "Where ours is short of CPU as often"]
+    {
+        assert!(page.contains(there), "{there}");
+    }
 }

@@ -11,8 +11,8 @@ use apportion_core::{Metric, WorkloadId};
 use apportion_host::trace;
 use apportion_planner::size::served_risk;
 use apportion_replay::{
-    Conditions, Decisions, Engine, JudgeOptions, Judged, Options, Played, Player, Sweep, Trace, deployments, judge,
-    peers, player, report, run as play, share::Node, sweep,
+    Conditions, Decisions, Engine, JudgeOptions, Judged, Options, Played, Player, SCALING, Sweep, Trace, deployments,
+    judge, peers, player, report, run as play, share::Node, sweep,
 };
 use clap::{ArgGroup, Args};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -200,10 +200,15 @@ pub fn run(global: &Global, args: &Replay) -> anyhow::Result<()> {
     forget_judged(out)?;
     let (mut decisions, mut sweeps) = (Vec::new(), Vec::new());
     for player in players {
-        decisions.push(record(out, &trace, player, &options)?);
-        if args.sweep {
-            sweeps.push(swept(&trace, player, &options, judging.warmup_s)?);
-        }
+        let made = if args.sweep {
+            let (made, line) = swept(&trace, player, &options, judging.warmup_s)?;
+            sweeps.push(line);
+            made
+        } else {
+            played_once(&trace, player, &options)?
+        };
+        write_decisions(out, &made)?;
+        decisions.push(made);
     }
     print(args, out, &judge(&trace, &decisions, &sweeps, &judging))
 }
@@ -382,8 +387,10 @@ fn say_replicas(args: &Replay, players: &[Player<'_>], trace: &Trace) {
 
 fn options(global: &Global, args: &Replay, judging: &JudgeOptions, trace: &Trace) -> anyhow::Result<Options> {
     let metrics = trace.metrics();
-    if !args.capacity.is_empty() && args.policy.iter().any(|name| name == "apportion-replicas") {
-        bail!("--capacity: on one node that all share nothing runs as replicas: leave out apportion-replicas");
+    if !args.capacity.is_empty() && args.policy.iter().any(|name| name == SCALING) {
+        bail!(
+            "--capacity with {SCALING}: on one node further replicas only repeat what each takes for nothing, so there is only the size to decide: play apportion instead"
+        );
     }
     if let Some((metric, _)) = args.capacity.iter().find(|(metric, _)| !metrics.iter().any(|known| **known == **metric))
     {
@@ -402,22 +409,24 @@ fn options(global: &Global, args: &Replay, judging: &JudgeOptions, trace: &Trace
 /// Time, seconds, and allocation of each decision of a series.
 type Rows = (WorkloadId, Metric, Vec<(i64, f64)>);
 
-/// Plays a policy and writes what it decided.
-fn record(out: &Path, trace: &Trace, player: Player<'_>, options: &Options) -> anyhow::Result<Decisions> {
-    let bar = progress(player.name())?;
-    let made = play(trace, player, options, &|done, total| show(&bar, done, total))?;
-    bar.finish_and_clear();
-    let path = decisions_path(out, &made.policy);
-    let named = made.series.iter().chain(&made.replicas).map(|series| {
+fn write_decisions(out: &Path, made: &Decisions) -> anyhow::Result<()> {
+    let named = made.lists().map(|series| {
         let decided = series.decided.iter().map(|decided| (decided.time_s, decided.allocation)).collect();
         (WorkloadId::new(&series.workload), Metric::new(&series.metric), decided)
     });
-    let rows: Vec<Rows> = named.collect();
-    trace::write_decisions(&path, rows.iter().map(|(workload, metric, rows)| (workload, metric, rows.as_slice())))?;
-    Ok(made)
+    let (path, rows) = (decisions_path(out, &made.policy), named.collect::<Vec<Rows>>());
+    Ok(trace::write_decisions(&path, rows.iter().map(|(workload, metric, rows)| (workload, metric, rows.as_slice())))?)
 }
 
-fn swept(trace: &Trace, player: Player<'_>, options: &Options, warmup_s: i64) -> anyhow::Result<Sweep> {
+fn played_once(trace: &Trace, player: Player<'_>, options: &Options) -> anyhow::Result<Decisions> {
+    let bar = progress(player.name())?;
+    let made = play(trace, player, options, &|done, total| show(&bar, done, total));
+    bar.finish_and_clear();
+    Ok(made?)
+}
+
+/// What a policy decides at its own margin, and its line over all.
+fn swept(trace: &Trace, player: Player<'_>, options: &Options, warmup_s: i64) -> anyhow::Result<(Decisions, Sweep)> {
     let bar = progress(&format!("{} at all margins", player.name()))?;
     let made = sweep(trace, player, options, warmup_s, &|done, total| show(&bar, done, total));
     bar.finish_and_clear();

@@ -44,7 +44,7 @@ fn what_tells_of_replicas_is_said_and_what_does_not_is_refused() {
     };
     refused(
         &[&PLAYED[..], &["apportion-replicas", "--capacity", "cpu_cores=2"]].concat(),
-        "leave out apportion-replicas",
+        "only the size to decide: play apportion instead",
     );
     let cpu: Vec<_> = rows().into_iter().filter(|row| row.0.ends_with("cpu_cores")).collect();
     fs::write(folder.path().join("cpu.csv"), csv(&cpu)).unwrap();

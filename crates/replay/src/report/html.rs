@@ -1,22 +1,23 @@
 //! The page.
 
 use super::{
-    CANNOT_SHOW, amount, percent,
+    CANNOT_SHOW, percent, replicas,
     svg::{self, escape},
 };
 use crate::{
-    ClassRow, Example, Judged, Matched, Played, Point, Reading, Row, Sweep, peers,
+    ClassRow, Example, Judged, Limits, Matched, Played, Point, Reading, Row, Sweep,
     quantity::Kind,
-    score::{
-        bootstrap::Interval,
-        class::Class,
-        scaling::Scaling,
-        together::Together,
-        total::{Scores, ratio},
-    },
+    score::{bootstrap::Interval, class::Class, total::Scores},
     share::Claim,
 };
 use std::{fmt::Write, iter::once};
+
+/// All before the body's text, with the style.
+const HEAD: &str = include_str!("head.html");
+/// What columns mean.
+const WORDS: &str = include_str!("words.html");
+/// What kinds of workloads are, as `score::class` has it.
+const KINDS: &str = "<h3>By kind of workload: footprint (95 % interval), share over</h3><p>In brackets after a kind: how many workloads. short: less than two days; new: begins more than a day after the trace; flat: nearly constant; growing: rises throughout; periodic: repeats daily or weekly; bursty: mostly low, sometimes high; noisy: none of these. Read a column from top to bottom: a policy that is smaller in it but over more often is not better.</p>";
 
 /// One self-contained page: no script, nothing fetched.
 #[must_use]
@@ -33,30 +34,60 @@ pub fn html(judged: &Judged) -> String {
                 page += &svg::pareto(judged, metric);
             }
             page += &more(judged, metric, reading.quantity.kind);
-            page += &scaling(judged, metric);
+            page += &limits(judged, metric);
+            page += &replicas::scaling(judged, metric);
             page += &asked(judged, metric);
             page += &matched(judged, metric);
             page += &classes(judged, metric);
             page += "</section>";
         }
     }
-    page += &together(judged);
+    page += &replicas::together(judged);
     page += &examples("Ten cheapest workloads", &judged.best);
     page += &examples("Ten dearest workloads", &judged.worst);
     page += &conditions(judged);
     page + "</main></body></html>\n"
 }
 
-/// What the page is about, in a sentence or two.
+/// What the page is about, the result in a line per metric, and what the words mean.
 fn lead(judged: &Judged) -> String {
     let days = (judged.conditions.last_s - judged.conditions.first_s) as f64 / 86_400.0;
     let workloads = judged.conditions.metrics.iter().map(|reading| reading.workloads).max().unwrap_or(0);
+    let short: String =
+        judged.conditions.metrics.iter().filter_map(|reading| in_short(judged, &reading.metric)).collect();
     format!(
-        "<p>{workloads} workloads over {days:.1} days ({} samples), replayed to each policy. Footprint is what was allotted over what was used: 1 would \
-         serve all exactly. Over is the share of samples with usage above the allotment. Lower is better for both, and one can be bought with the other: \
-         compare at equal share over.</p>",
+        "<p>{workloads} workloads over {days:.1} days ({} samples), replayed to each policy. <b>Footprint</b> is what was allotted over what was used: 1 would \
+         serve all exactly. <b>Over</b> is the share of samples with usage above the allotment. Lower is better for both, and one can be bought with the other: \
+         compare at equal share over.</p><ul>{short}</ul>{WORDS}",
         judged.conditions.samples
     )
+}
+
+/// Ours on a metric (or the first policy, where ours was not played), in a sentence.
+fn in_short(judged: &Judged, metric: &str) -> Option<String> {
+    let of_metric = || judged.rows.iter().filter(|row| row.metric == metric);
+    let row = of_metric().find(|row| row.policy.starts_with("apportion")).or_else(|| of_metric().next())?;
+    let (policy, scores) = (escape(&row.policy), &row.scores);
+    let (below, over) = (scores.below_peak(), percent(scores.over));
+    let (size, word) = (percent(below.abs()), if below < 0.0 { "more" } else { "less" });
+    let as_often = judged.matched.iter().filter(|matched| matched.metric == metric && matched.class.is_none());
+    let as_often: Vec<String> = as_often
+        .filter_map(|matched| {
+            let smaller = matched.smaller?;
+            let word = if smaller < 0.0 { "more" } else { "less" };
+            Some(format!("{} {word} than {}", percent(smaller.abs()), escape(&matched.peer)))
+        })
+        .collect();
+    let as_often = match as_often.is_empty() {
+        true => String::new(),
+        false => format!(" Where it is over as often as each other: {}.", as_often.join(", ")),
+    };
+    Some(format!(
+        "<li><b>{}</b>: {policy} allots {:.2} times what is used, {size} {word} than if each workload were held at the most that it ever uses, and is over {over} of the time, with {:.1} changes a workload and day.{as_often}",
+        escape(metric),
+        scores.footprint,
+        scores.changes
+    ))
 }
 
 fn table(judged: &Judged, metric: &str, kind: Kind) -> String {
@@ -102,8 +133,7 @@ fn line(judged: &Judged, row: &Row, kind: Kind) -> String {
         optional(row.regret_best_static),
         optional(row.regret_oracle),
     ];
-    let ahead =
-        if peers::Peer::named(&row.policy).is_some_and(|peer| peer.clairvoyant) { " (looks ahead)" } else { "" };
+    let ahead = if svg::looks_ahead(&row.policy) { " (a bound: looks ahead)" } else { "" };
     let colour = svg::colour(judged, &row.policy);
     format!("<tr><th class=\"name {colour}\">{}{ahead}{}</tr>", escape(&row.policy), tds(&cells))
 }
@@ -150,21 +180,59 @@ fn more_of(row: &Row, kind: Kind) -> [String; 11] {
     ]
 }
 
-/// What our policy was asked for, and what was measured.
-fn asked(judged: &Judged, metric: &str) -> String {
-    let points = judged.sweeps.iter().flat_map(|sweep| &sweep.points);
-    let rows: Vec<_> =
-        points.filter_map(|point| Some((point, point.scores.get(metric)?, point.met.get(metric)?))).collect();
+/// Policies that set a limit that slows and one that kills.
+fn limits(judged: &Judged, metric: &str) -> String {
+    let of = |row: &'_ Row| Some((row.policy.clone(), row.limits.clone()?));
+    let rows: Vec<_> = judged.rows.iter().filter(|row| row.metric == metric).filter_map(of).collect();
     if rows.is_empty() {
         return String::new();
     }
-    let before = "<h3>Asked and measured</h3><p>Met: share of workloads over as often as asked, give or take a fifth. Below peaks: how much less than if each workload were held at the most that it ever uses.</p>";
-    let row = |(point, scores, met): (&Point, &Scores, &f64)| {
-        let (footprint, changes) = (format!("{:.3}", scores.footprint), format!("{:.2}", scores.changes));
-        let below = percent(scores.below_peak());
-        tr(&percent(point.margin), &[percent(scores.over), percent(*met), footprint, below, changes])
+    let before = "<h3>With a limit that slows and one that kills</h3><p>Above, all that is over counts as killed, as peers have one limit only. On a machine memory above memory.high is slowed, and killed only above memory.max. Played with both; memory is taken to grow as recorded however much it is slowed, so there are no more kills than these.</p>";
+    let row = |(policy, of): (String, Limits)| {
+        let cells = [
+            format!("{:.3}", of.slowing.footprint),
+            percent((of.slowing.over - of.killing.over).max(0.0)),
+            format!("{:.3}", of.killing.footprint),
+            percent(of.killing.over),
+            format!("{:.4}", of.killing.ooms_per_day),
+            percent(of.killing.hit),
+            percent(of.killing.restart_share),
+        ];
+        tr(&policy, &cells)
     };
-    grid(before, &["asked", "over", "met", "footprint", "below peaks", "changes"], rows.into_iter().map(row))
+    let heads = [
+        "policy",
+        "memory.high: footprint",
+        "slowed",
+        "memory.max: footprint",
+        "killed",
+        "kills a day",
+        "workloads killed",
+        "time restarting",
+    ];
+    grid(before, &heads, rows.into_iter().map(row))
+}
+
+/// What our policies were asked for, and what was measured.
+fn asked(judged: &Judged, metric: &str) -> String {
+    judged.sweeps.iter().map(|sweep| asked_of(sweep, metric)).collect()
+}
+
+fn asked_of(sweep: &Sweep, metric: &str) -> String {
+    let of = |point: &'_ Point| Some((point.margin, point.scores.get(metric)?.clone(), *point.met.get(metric)?));
+    let rows: Vec<(f64, Scores, f64)> = sweep.points.iter().filter_map(of).collect();
+    if rows.is_empty() {
+        return String::new();
+    }
+    let before = format!(
+        "<h3>Asked of {} and measured</h3><p>Met: share of workloads over as often as asked, give or take a fifth. Below peaks: how much less than if each workload were held at the most that it ever uses.</p>",
+        escape(&sweep.policy)
+    );
+    let row = |(asked, scores, met): (f64, Scores, f64)| {
+        let (footprint, changes) = (format!("{:.3}", scores.footprint), format!("{:.2}", scores.changes));
+        tr(&percent(asked), &[percent(scores.over), percent(met), footprint, percent(scores.below_peak()), changes])
+    };
+    grid(&before, &["asked", "over", "met", "footprint", "below peaks", "changes"], rows.into_iter().map(row))
 }
 
 fn matched(judged: &Judged, metric: &str) -> String {
@@ -180,84 +248,6 @@ fn matched(judged: &Judged, metric: &str) -> String {
     };
     let heads = ["peer", "workloads", "over", "its footprint", "ours", "smaller by"];
     grid("<h3>At each peer's own share over</h3>", &heads, rows.into_iter().map(row))
-}
-
-fn scaling(judged: &Judged, metric: &str) -> String {
-    let rows: Vec<_> = judged.scaling.iter().filter(|row| row.metric == metric).collect();
-    if rows.is_empty() {
-        return String::new();
-    }
-    let before = format!(
-        "<h3>Replicas</h3><p>One replica is taken to serve a quarter of the greatest rate of the first hour, and serves {} s after it is asked for. Lag: mean time from the first sample over until enough replicas serve.</p>",
-        judged.conditions.replica_start_s
-    );
-    let heads = [
-        "policy",
-        "replica-hours",
-        "starting",
-        "against exact",
-        "violation minutes",
-        "shortages",
-        "lag",
-        "longest",
-        "spare replica-hours",
-        "missing",
-        "changes a day",
-    ];
-    grid(&before, &heads, rows.into_iter().map(|row| tr(&row.policy, &replicas(&row.scaling))))
-}
-
-fn replicas(made: &Scaling) -> [String; 10] {
-    let over_exact = (made.least_hours > 0.0).then(|| percent(made.replica_hours / made.least_hours - 1.0));
-    [
-        format!("{:.0}", made.replica_hours),
-        format!("{:.0}", made.starting_hours),
-        over_exact.unwrap_or_else(|| "–".to_owned()),
-        format!("{:.0}", made.violation_minutes),
-        made.shortages.to_string(),
-        format!("{:.0} s", made.lag_s),
-        format!("{:.0} s", made.longest_lag_s),
-        format!("{:.0}", made.spare_hours),
-        format!("{:.1}", made.missing_hours),
-        format!("{:.1}", made.changes),
-    ]
-}
-
-/// Replicas and their size, policy by policy.
-fn together(judged: &Judged) -> String {
-    let Some(first) = judged.together.first() else { return String::new() };
-    let before = format!(
-        "<section><h2>Replicas and their size together</h2><p>{} workloads whose requests and CPU were recorded at the same times, taken to have been four replicas; more or fewer use more or less by what each uses for nothing. Who decides only one of count and size leaves the other as it was, memory with half on top.</p>",
-        first.together.workloads
-    );
-    let heads = [
-        "policy",
-        "core-hours",
-        "used",
-        "GiB-hours",
-        "used",
-        "replica-hours",
-        "minutes short of CPU",
-        "of memory",
-        "changes of the count a day",
-        "of the size",
-    ];
-    grid(&before, &heads, judged.together.iter().map(|row| tr(&row.policy, &of_both(&row.together)))) + "</section>"
-}
-
-fn of_both(made: &Together) -> [String; 9] {
-    let share = |minutes: f64| format!("{minutes:.0} ({})", percent(ratio(minutes, made.minutes)));
-    [
-        amount(made.core_hours),
-        amount(made.used_core_hours),
-        amount(made.gib_hours),
-        amount(made.used_gib_hours),
-        amount(made.replica_hours),
-        share(made.short_minutes),
-        share(made.killed_minutes),
-        format!("{:.1}", made.count_changes),
-        format!("{:.1}", made.size_changes),
-    ]
 }
 
 fn classes(judged: &Judged, metric: &str) -> String {
@@ -277,18 +267,18 @@ fn classes(judged: &Judged, metric: &str) -> String {
     };
     let policies = judged.rows.iter().filter(|row| row.metric == metric).map(|row| row.policy.as_str());
     let row = |policy: &str| tr(policy, &there.iter().map(|class| cell(policy, class)).collect::<Vec<_>>());
-    grid("<h3>By kind of workload: footprint (95 % interval), share over</h3>", &heads, policies.map(row))
+    grid(KINDS, &heads, policies.map(row))
 }
 
 /// A table under `before`, as wide as it needs to be.
-fn grid(before: &str, heads: &[impl AsRef<str>], rows: impl Iterator<Item = String>) -> String {
+pub(super) fn grid(before: &str, heads: &[impl AsRef<str>], rows: impl Iterator<Item = String>) -> String {
     let heads: String = heads.iter().map(|head| format!("<th>{}", head.as_ref())).collect();
     let rows: String = rows.collect();
     format!("{before}<div class=\"wide\"><table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>")
 }
 
 /// A row with its name, as written by whoever made the trace or policy, and its cells.
-fn tr(name: &str, cells: &[String]) -> String {
+pub(super) fn tr(name: &str, cells: &[String]) -> String {
     format!("<tr><th>{}{}</tr>", escape(name), tds(cells))
 }
 
@@ -299,7 +289,7 @@ fn tds(cells: &[String]) -> String {
 fn examples(title: &str, examples: &[Example]) -> String {
     let Some(first) = examples.first() else { return String::new() };
     let mut text = format!(
-        "<section><h2>{title} under {}</h2><p>Ranked by unused allotment and ten times unmet usage, over usage. Grey: usage, mean and peak; blue: allotment.</p><div class=\"small\">",
+        "<section><h2>{title} under {}</h2><p>Ranked by unused allotment and ten times unmet usage, over usage. Grey: usage, mean (dark) and peak (light); blue: allotment. Left above: the top of the scale, in the metric's own unit; below: first and last day.</p><div class=\"small\">",
         escape(&first.policy)
     );
     for shown in examples {
@@ -325,11 +315,13 @@ fn conditions(judged: &Judged) -> String {
     }
     let _ = write!(
         text,
-        "</ul><h2>Conditions</h2><dl><dt>version<dd>{}<dt>data (SHA-256)<dd><code>{}</code><dt>samples<dd>{}<dt>from, to (seconds since 1970)<dd>{}, {}<dt>warm-up<dd>{} s<dt>seed<dd>{}<dt>mended<dd>{} series put in order, {} duplicate rows, {} rows without a number{}{}</dl>",
+        "</ul><h2>Conditions</h2><dl><dt>version<dd>{}<dt>data (SHA-256)<dd><code>{}</code><dt>samples<dd>{}<dt>from, to (seconds since 1970)<dd>{} ({}), {} ({})<dt>warm-up<dd>{} s<dt>seed<dd>{}<dt>mended<dd>{} series put in order, {} duplicate rows, {} rows without a number{}{}</dl>",
         escape(&about.version),
         about.data_digest,
         about.samples,
+        svg::day_of(about.first_s),
         about.first_s,
+        svg::day_of(about.last_s),
         about.last_s,
         about.warmup_s,
         about.seed,
@@ -382,31 +374,3 @@ fn margins(judged: &Judged) -> String {
     let heads = ["policy", "what its margin is", "values"];
     grid("<h3>Margins swept</h3>", &heads, judged.sweeps.iter().map(row))
 }
-
-const HEAD: &str = r#"<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>Apportion replay</title>
-<style>
-:root { color-scheme: light dark; --text: light-dark(#1b1f24, #e4e7eb); --soft: light-dark(#5d6672, #9aa4b0); --line: light-dark(#dde1e6, #333a43); --page: light-dark(#fff, #14171b);
-  --c0: light-dark(#0057b8, #6cb2ff); --c1: light-dark(#b3410e, #ff9b66); --c2: light-dark(#1a7f37, #5fd07a); --c3: light-dark(#8a2be2, #c99bff); --c4: light-dark(#b80050, #ff7bb0);
-  --c5: light-dark(#7a5c00, #e0b93a); --c6: light-dark(#007c89, #4fd0df); --c7: light-dark(#5b3a1e, #c9a27d); --c8: light-dark(#3d5a00, #a8d14a); --c9: light-dark(#6b0000, #ff8080);
-  --c10: light-dark(#2f3fb8, #9aa6ff); --c11: light-dark(#86007d, #f08ee8); --c12: light-dark(#555, #b5b5b5); --c13: light-dark(#000, #fff); }
-body { margin: 0; background: var(--page); color: var(--text); font: 15px/1.5 system-ui, sans-serif; }
-main { max-width: 1100px; margin: 0 auto; padding: 24px 16px 64px; }
-h1 { font-size: 26px; } h2 { margin-top: 40px; font-size: 20px; } h3 { font-size: 16px; margin: 24px 0 8px; }
-p, li { max-width: 75ch; }
-.wide { overflow-x: auto; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 13px; white-space: nowrap; }
-th, td { padding: 4px 10px; border-bottom: 1px solid var(--line); text-align: right; font-weight: normal; }
-thead th { color: var(--soft); vertical-align: bottom; } tbody th, thead th:first-child { text-align: left; }
-td.words { text-align: left; white-space: normal; }
-svg { width: 100%; max-width: 760px; height: auto; display: block; margin: 12px 0; }
-.grid { stroke: var(--line); } .tick { fill: var(--soft); font-size: 11px; } .middle { text-anchor: middle; } .end { text-anchor: end; }
-svg .name { font-size: 12px; } .line { fill: none; stroke: currentColor; stroke-width: 1.6; } .dot { fill: currentColor; stroke: var(--page); }
-svg .name { fill: currentColor; } tbody th.name { font-weight: 600; }
-.c0 { color: var(--c0); } .c1 { color: var(--c1); } .c2 { color: var(--c2); } .c3 { color: var(--c3); } .c4 { color: var(--c4); } .c5 { color: var(--c5); } .c6 { color: var(--c6); }
-.c7 { color: var(--c7); } .c8 { color: var(--c8); } .c9 { color: var(--c9); } .c10 { color: var(--c10); } .c11 { color: var(--c11); } .c12 { color: var(--c12); } .c13 { color: var(--c13); }
-.small { display: grid; grid-template-columns: repeat(auto-fill, minmax(320px, 1fr)); gap: 16px; }
-figure { margin: 0; } figcaption { font-size: 13px; color: var(--soft); overflow-wrap: anywhere; }
-.peak { fill: none; stroke: var(--line); stroke-width: 1; } .mean { fill: none; stroke: var(--soft); stroke-width: 1; } .given { fill: none; stroke: var(--c0); stroke-width: 1.5; }
-dt { color: var(--soft); } dd { margin: 0 0 6px; overflow-wrap: anywhere; }
-</style></head><body><main>"#;

@@ -1,6 +1,7 @@
 //! What was judged, for people: one HTML page that needs nothing else, and a table for a terminal.
 
 mod html;
+mod replicas;
 mod svg;
 mod text;
 

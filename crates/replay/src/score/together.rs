@@ -52,6 +52,12 @@ pub fn together(trace: &Trace, made: &Decisions, warmup_s: i64) -> Option<Togeth
 }
 
 impl Together {
+    /// Share of minutes in which replicas use more CPU than they are allotted.
+    #[must_use]
+    pub fn short_share(&self) -> f64 {
+        ratio(self.short_minutes, self.minutes)
+    }
+
     fn and(self, other: Self) -> Self {
         let days = |of: &Self| of.minutes * 60.0 / DAY_S;
         let mean = |a: f64, b: f64| ratio(a * days(&self) + b * days(&other), days(&self) + days(&other));
@@ -203,7 +209,7 @@ mod tests {
             };
             let all = (0..3).map(|at| series(at, if at == own.cpu { decided(cores) } else { Vec::new() })).collect();
             let replicas = (!replicas.is_empty()).then(|| series(own.requests, decided(replicas)));
-            Decisions { policy: "a".into(), series: all, replicas: replicas.into_iter().collect() }
+            Decisions { series: all, replicas: replicas.into_iter().collect(), ..Decisions::none("a", &trace) }
         };
         let judge = |made: &Decisions| together(&trace, made, 61 * 60).unwrap();
         let close = |a: f64, b: f64, of: &Together| assert!((a - b).abs() < 1e-6, "{a} for {b}: {of:?}");
