@@ -193,7 +193,7 @@ impl Guard {
     /// The refusal, which the caller records.
     pub fn admit(&mut self, id: DecisionId, change: &Change, snapshot: &Snapshot) -> Result<Admitted, Refusal> {
         let state = snapshot.workloads.get(&change.workload).ok_or(Refusal::UnknownWorkload)?;
-        self.check_ownership(change, state)?;
+        self.check_ownership(change, state, snapshot.now)?;
         if !change.is_undo() || matches!(change.reason.binding, Binding::BoundOver { .. }) {
             check_standing(state, change.knob)?;
         }
@@ -219,6 +219,9 @@ impl Guard {
     /// Remembers what came of an admitted change.
     pub fn note(&mut self, admitted: &Admitted, outcome: &Outcome, now: Time) {
         let memory = self.memory(&admitted.change.workload, admitted.knob());
+        if admitted.change.is_set_again() {
+            memory.tried_again(now);
+        }
         match outcome {
             Outcome::Applied { read_back } => {
                 memory.set(admitted, *read_back, now);
@@ -226,8 +229,11 @@ impl Guard {
                     self.cuts.push((now, admitted.change.workload.clone()));
                 }
             }
-            Outcome::Drifted { found } if memory.expected.is_some() => memory.ceded = Some(*found),
-            Outcome::Unchanged if memory.is_lost(admitted.to) => memory.give_up(admitted.to),
+            // Its own value, back in force meanwhile, is nobody's hand.
+            Outcome::Drifted { found } if memory.expected.is_some_and(|own| !own.same(*found, admitted.knob())) => {
+                memory.ceded = Some(*found);
+            }
+            Outcome::Unchanged if memory.is_lost(admitted.to, now) => memory.give_up(admitted.to),
             _ => {}
         }
     }
@@ -256,7 +262,7 @@ impl Guard {
             let state = snapshot.workloads.get(workload)?;
             let (from, to) = (*state.settings.get(knob)?, memory.expected?);
             let reason = Reason::only(Binding::SetAgain);
-            let is_wanted = memory.is_lost(from) && memory.bound_over(*knob, state).is_none();
+            let is_wanted = memory.is_lost(from, snapshot.now) && memory.bound_over(*knob, state).is_none();
             is_wanted.then(|| Change { workload: workload.clone(), knob: *knob, from, to, reason })
         };
         let all = self.knobs.iter();
@@ -293,7 +299,7 @@ impl Guard {
         knobs.retain(|workload, memories| {
             memories.values_mut().for_each(|memory| memory.not_after(now));
             if let Some(state) = snapshot.workloads.get(workload) {
-                memories.iter_mut().for_each(|(knob, memory)| memory.see(*knob, state));
+                memories.iter_mut().for_each(|(knob, memory)| memory.see(*knob, state, now));
                 gone.remove(workload);
                 return true;
             }
@@ -311,7 +317,7 @@ impl Guard {
         self.knobs.entry(workload.clone()).or_default().entry(knob).or_default()
     }
 
-    fn check_ownership(&mut self, change: &Change, state: &WorkloadState) -> Result<(), Refusal> {
+    fn check_ownership(&mut self, change: &Change, state: &WorkloadState, now: Time) -> Result<(), Refusal> {
         if state.own || change.workload.is_machine() {
             return Err(Refusal::OwnGroup);
         }
@@ -320,8 +326,8 @@ impl Guard {
         let found = found.ok_or_else(unreachable)?;
         let memory = self.memory(&change.workload, change.knob);
         let Some(expected) = memory.expected else { return Ok(()) };
-        memory.see(change.knob, state);
-        if memory.is_lost(found) {
+        memory.see(change.knob, state, now);
+        if memory.is_lost(found, now) {
             return Ok(());
         }
         if memory.ceded.is_none() && !expected.same(found, change.knob) {

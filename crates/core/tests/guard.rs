@@ -259,6 +259,41 @@ fn what_got_lost_is_set_again_as_it_was_and_is_nobodys_hand() {
 }
 
 #[test]
+fn what_got_lost_is_set_again_within_the_hour_and_once() {
+    let later = |s: i64, is_lost: bool| Snapshot { now: NOW.plus_s(s), ..without_rate(Setting::Unlimited, is_lost) };
+    let mut guard = guard_of_rate();
+    guard.forget(&later(5, true));
+    assert_eq!(guard.lost(&later(3_000, true)).len(), 1);
+    let late = later(4_000, true);
+    guard.forget(&late);
+    assert!(guard.lost(&late).is_empty(), "the load may be another by now");
+    let more = Change { from: Setting::Unlimited, ..change("web", Knob::NetworkSendMax, 0.0, 3e6) };
+    assert!(
+        matches!(admit(&mut guard, &more, &late), Err(Refusal::ForeignChange { .. })),
+        "handed over by a person only"
+    );
+
+    let mut guard = guard_of_rate();
+    let soon = later(5, true);
+    guard.forget(&soon);
+    let again = guard.lost(&soon).remove(0);
+    carry_out(&mut guard, &again, &soon).unwrap();
+    let twice = later(600, true);
+    guard.forget(&twice);
+    assert!(guard.lost(&twice).is_empty(), "somebody takes it away");
+}
+
+#[test]
+fn its_own_value_found_in_force_again_is_nobodys_hand() {
+    let (mut guard, lost) = (guard_of_rate(), without_rate(Setting::Unlimited, true));
+    guard.forget(&lost);
+    let again = guard.lost(&lost).remove(0);
+    let admitted = guard.admit(DecisionId(1), &again, &lost).unwrap();
+    guard.note(&admitted, &Outcome::Drifted { found: Setting::Value(2e6) }, lost.now);
+    assert!(guard.ceded().next().is_none());
+}
+
+#[test]
 fn what_got_lost_and_was_taken_back_or_set_by_somebody_is_not_set_again() {
     let lost = without_rate(Setting::Unlimited, true);
     let mut guard = guard_of_rate();

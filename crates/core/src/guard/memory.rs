@@ -7,6 +7,16 @@ use serde::{Deserialize, Serialize};
 /// What was raised no longer ago than this may be taken back in one step, seconds: the value before was in force that lately.
 const TAKE_BACK_S: f64 = 86_400.0;
 
+/// What got lost is set again within this time of when it was last seen in force, and not twice within it, seconds: later the load may be
+/// another, and what goes again and again is taken away by somebody.
+const SET_AGAIN_WITHIN_S: f64 = 3_600.0;
+/// When it was last seen in force is kept this coarsely, seconds, for what is remembered is written where it differs.
+const SEEN_EVERY_S: f64 = 600.0;
+
+fn is_lately(time: Option<Time>, now: Time) -> bool {
+    time.is_some_and(|time| now.since_s(time) <= SET_AGAIN_WITHIN_S)
+}
+
 /// What the guard remembers of one knob.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct KnobMemory {
@@ -31,6 +41,12 @@ pub(super) struct KnobMemory {
     /// What we had set is gone with what held it, and is not set again yet.
     #[serde(default)]
     pub(super) lost: bool,
+    /// When it was last seen as we had set it.
+    #[serde(default)]
+    pub(super) in_force: Option<Time>,
+    /// When it was last set again, or that was tried.
+    #[serde(default)]
+    pub(super) again: Option<Time>,
 }
 
 impl KnobMemory {
@@ -41,18 +57,27 @@ impl KnobMemory {
     }
 
     /// What we had set is still there, perhaps in another group (systemd keeps what is set of a unit); or it got lost.
-    pub(super) fn see(&mut self, knob: Knob, state: &WorkloadState) {
+    pub(super) fn see(&mut self, knob: Knob, state: &WorkloadState, now: Time) {
         let Some((expected, found)) = self.expected.zip(state.settings.get(&knob).copied()) else { return };
         if expected.same(found, knob) {
             (self.life, self.lost) = (state.life, false);
+            if self.in_force.is_none_or(|seen| now.since_s(seen) >= SEEN_EVERY_S) {
+                self.in_force = Some(now);
+            }
         } else {
             self.lost |= self.life == state.life && state.lost.contains(&knob);
         }
     }
 
-    /// What we had set got lost, and nobody has set anything since.
-    pub(super) fn is_lost(&self, found: Setting) -> bool {
-        self.lost && self.ceded.is_none() && found == Setting::Unlimited
+    /// What we had set got lost a moment ago, and nobody has set anything since.
+    pub(super) fn is_lost(&self, found: Setting, now: Time) -> bool {
+        let is_fresh = is_lately(self.in_force, now) && !is_lately(self.again, now);
+        self.lost && is_fresh && self.ceded.is_none() && found == Setting::Unlimited
+    }
+
+    /// It was set again, or that was tried.
+    pub(super) const fn tried_again(&mut self, now: Time) {
+        self.again = Some(now);
     }
 
     /// Set, and read back.
@@ -61,6 +86,7 @@ impl KnobMemory {
             self.original = Some(admitted.from());
         }
         (self.expected, self.life, self.lost, self.changed) = (Some(read_back), admitted.life, false, Some(now));
+        self.in_force = Some(now);
         if !admitted.change.is_set_again() {
             self.bounded_by = admitted.change.reason.is_bound_alone().then_some(admitted.id());
         }
@@ -84,7 +110,9 @@ impl KnobMemory {
 
     /// The clock may have been set back: what lies ahead is now.
     pub(super) fn not_after(&mut self, now: Time) {
-        self.changed = self.changed.map(|time| time.min(now));
+        for time in [&mut self.changed, &mut self.in_force, &mut self.again] {
+            *time = time.map(|time| time.min(now));
+        }
         self.before_raise = self.before_raise.map(|(time, least)| (time.min(now), least));
     }
 

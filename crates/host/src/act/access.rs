@@ -63,6 +63,11 @@ pub trait Access {
         let _ = (workload, knob);
         false
     }
+    /// True where something is left of a value of this knob that is not in force, whoever took the rest away: undoing removes it.
+    fn has_leftover(&self, workload: &Workload, knob: Knob) -> bool {
+        let _ = (workload, knob);
+        false
+    }
     /// Sets the knob; checks nothing but that the write itself is safe.
     ///
     /// # Errors
@@ -72,8 +77,7 @@ pub trait Access {
 
 /// Compares, writes and reads back; on a mismatch puts `found` back where that is possible.
 pub(super) fn turn(access: &mut dyn Access, order: &Order, found: Setting) -> Outcome {
-    // What is left of one that got lost goes too.
-    if found.same(order.to, order.knob) && !access.is_lost(&order.workload, order.knob) {
+    if found.same(order.to, order.knob) && !access.has_leftover(&order.workload, order.knob) {
         return Outcome::Unchanged;
     }
     match write_and_read_back(access, order) {

@@ -68,14 +68,14 @@ impl Executor for Route {
         if found.same(change.from(), knob) {
             return turn(access, &Order::from(change), found);
         }
-        match access.is_lost(change.workload(), knob) {
-            false => Outcome::Drifted { found },
-            // What is left of it is cleaned up.
-            true if found.same(change.to(), knob) => turn(access, &Order::from(change), found),
-            true => {
-                Outcome::Failed { error: "what was set is gone with what held it, and is set again first".to_owned() }
-            }
+        if found.same(change.to(), knob) && access.has_leftover(change.workload(), knob) {
+            return turn(access, &Order::from(change), found);
         }
+        if access.is_lost(change.workload(), knob) {
+            let error = "what was set is gone with what held it, and is set again first".to_owned();
+            return Outcome::Failed { error };
+        }
+        Outcome::Drifted { found }
     }
 }
 

@@ -4,7 +4,7 @@ use super::{
     error::{OpenError, WriteError},
     schema,
 };
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, ffi};
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, config::DbConfig, ffi};
 use std::{
     fs::{File, OpenOptions, Permissions, TryLockError},
     io::{Read, Write},
@@ -112,6 +112,11 @@ impl Db {
     pub(super) fn anew(&self) -> Option<Result<Self, OpenError>> {
         let (path, open) = self.place.as_ref()?;
         file_id(path).filter(|found| found != open).map(|_| Self::open_to_write(path))
+    }
+
+    /// Closed without its log being moved and removed: by its name that may be the log of another connection by now.
+    pub(super) fn leave_log(self) {
+        let _ = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
     }
 
     /// Runs `job` in one transaction: all of it, or nothing.

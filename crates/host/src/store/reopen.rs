@@ -27,7 +27,8 @@ impl Inner {
         let failed = std::mem::replace(&mut self.db, db);
         let before = std::mem::take(&mut self.heads);
         if let Err(error) = self.resume() {
-            (self.db, self.heads) = (failed, before);
+            std::mem::replace(&mut self.db, failed).leave_log();
+            self.heads = before;
             return Err(error.to_string());
         }
         for (workload, heads) in before {
@@ -40,6 +41,7 @@ impl Inner {
             }
         }
         self.known.values_mut().for_each(|known| known.written = None);
+        failed.leave_log();
         Ok(())
     }
 }

@@ -83,8 +83,8 @@ impl NetworkRates {
 
     /// Asks `nft` and `tc`.
     fn look(&self) -> Result<Seen, ActError> {
-        let egress = egress_interface(self.hierarchy.root())?;
-        egress.as_deref().map_or(Ok(()), check_name)?;
+        // What stands on another interface can be read and undone all the same.
+        let egress = egress_interface(self.hierarchy.root())?.filter(|interface| can_be_named(interface));
         let seen = patience().ask(|| Seen::ask(egress))?;
         Ok(Seen { living: living(&self.hierarchy, &seen.rules), ..seen })
     }
@@ -107,6 +107,12 @@ impl NetworkRates {
 
     fn keep(&self, seen: Option<Result<Seen, String>>) {
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = seen.map(|seen| (Instant::now(), seen));
+    }
+
+    /// What was seen within the last minute says of a group that is there.
+    fn says(&self, workload: &Workload, knob: Knob, what: fn(&Seen, u64) -> bool) -> bool {
+        let group = self.group(workload, knob).ok().and_then(|group| inode(&group.dir));
+        group.is_some_and(|inode| self.remembered(|seen| Ok(what(seen, inode))).unwrap_or(false))
     }
 
     fn group(&self, workload: &Workload, knob: Knob) -> Result<Group, ActError> {
@@ -173,8 +179,11 @@ impl Access for NetworkRates {
     }
 
     fn is_lost(&self, workload: &Workload, knob: Knob) -> bool {
-        let group = self.group(workload, knob).ok().and_then(|group| inode(&group.dir));
-        group.is_some_and(|inode| self.remembered(|seen| Ok(seen.is_lost(inode))).unwrap_or(false))
+        self.says(workload, knob, Seen::is_lost)
+    }
+
+    fn has_leftover(&self, workload: &Workload, knob: Knob) -> bool {
+        self.says(workload, knob, Seen::has_leftover)
     }
 
     fn write(&mut self, order: &Order) -> Result<(), ActError> {
@@ -208,13 +217,9 @@ fn check_tree(hierarchy: &Hierarchy) -> Result<(), ActError> {
     Err(ActError::Unsafe { place: GROUPS.to_owned(), why })
 }
 
-/// That an interface can be named to `nft` and `tc`.
-fn check_name(interface: &str) -> Result<(), ActError> {
-    if interface.chars().all(|c| c.is_ascii_alphanumeric() || "._-@".contains(c)) {
-        return Ok(());
-    }
-    let why = "network rates cannot be set on an interface of this name".to_owned();
-    Err(ActError::Unsafe { place: interface.to_owned(), why })
+/// Whether an interface can be named to `nft` and `tc`.
+fn can_be_named(interface: &str) -> bool {
+    interface.chars().all(|c| c.is_ascii_alphanumeric() || "._-@".contains(c))
 }
 
 /// That no queue of somebody else's stands where ours would.
@@ -228,7 +233,9 @@ fn check_root(seen: &Seen) -> Result<(), ActError> {
 }
 
 fn no_egress() -> ActError {
-    let why = "there is no default route, so where a rate should be set is not known; see `ip route`".to_owned();
+    let why = "there is no default route over an interface whose name is of letters, digits and ._-@, so where a rate should be set is not \
+               known; see `ip route`"
+        .to_owned();
     ActError::Unsafe { place: "/proc/net/route".to_owned(), why }
 }
 

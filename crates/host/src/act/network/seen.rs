@@ -51,14 +51,17 @@ impl Seen {
         self.rules.get(&inode).and_then(|class| self.rates.get(class)).copied()
     }
 
-    /// Half of what holds a rate is gone as a whole: its class with the queue (an interface that was made anew or is not the one that is
-    /// used any more, a crash between the two) or all rules with the table (a ruleset that was emptied). Where only the rule of this
-    /// group is gone, somebody has taken it away.
+    /// Half of what holds a rate is out of the way as a whole: its queue is on an interface that is not the one of the default route any
+    /// more, or all rules are gone with the table (a ruleset that was emptied). Where only the rule of this group, its class, or the queue
+    /// is gone, somebody has taken it away.
     pub(super) fn is_lost(&self, inode: u64) -> bool {
-        match self.rules.get(&inode) {
-            Some(class) => !self.rates.contains_key(class),
-            None => self.has_lost_rules(),
-        }
+        let has_moved = || self.root() != Root::Ours && self.strays().next().is_some();
+        self.rules.get(&inode).map_or_else(|| self.has_lost_rules(), |_| has_moved())
+    }
+
+    /// A rule of this group leads to no class, or all rules are gone and a queue is left.
+    pub(super) fn has_leftover(&self, inode: u64) -> bool {
+        self.rules.get(&inode).map_or_else(|| self.has_lost_rules(), |class| !self.rates.contains_key(class))
     }
 
     fn has_lost_rules(&self) -> bool {
@@ -107,9 +110,12 @@ mod tests {
         check(&[(7, 1)], ours, &[1], false, false);
         check(&[(8, 2)], ours, &[1, 2], false, false);
         check(&[], ours, &[1], true, true);
-        check(&[(7, 1)], &[], &[], true, false);
+        check(&[(7, 1)], ours, &[], false, false);
+        check(&[(7, 1)], &[], &[], false, false);
         check(&[(7, 1)], &[("eth0", Root::Ours)], &[], true, true);
         check(&[], &[("eth0", Root::Ours)], &[], true, true);
-        check(&[(7, 1)], &[("wlan0", Root::Foreign("tbf".to_owned()))], &[], true, false);
+        check(&[(7, 1)], &[("wlan0", Root::Foreign("tbf".to_owned()))], &[], false, false);
+        let moved = &[("eth0", Root::Ours), ("wlan0", Root::Foreign("tbf".to_owned()))];
+        check(&[(7, 1)], moved, &[], true, true);
     }
 }
