@@ -124,6 +124,7 @@ pub fn assemble(config: &Config, settings: Settings) -> anyhow::Result<Assembled
         inbox,
         requests,
         last: None,
+        turns: 0,
     };
     Ok(Assembled { daemon, backend, views })
 }

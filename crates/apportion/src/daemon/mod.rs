@@ -24,6 +24,7 @@ pub use why::Why;
 pub(crate) use why::with_seen;
 
 use crate::{
+    allocator::give_back_now,
     config::Config,
     signals::Signals,
     tell::Scene,
@@ -54,6 +55,9 @@ use std::{
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
+/// Turns after which memory that they left free goes back to the machine: what it takes is not in most turns, and in 200 s little is left.
+const GIVE_BACK_EVERY: u32 = 20;
+
 /// The loop and all it works with.
 pub struct Daemon {
     config: Config,
@@ -80,6 +84,8 @@ pub struct Daemon {
     inbox: Receiver<Request>,
     requests: Sender<Request>,
     last: Option<Snapshot>,
+    /// Since memory was given back.
+    turns: u32,
 }
 
 /// What one turn saw and did.
@@ -187,7 +193,16 @@ impl Daemon {
             took_s,
         });
         self.last = Some(snapshot.clone());
+        self.give_back();
         Turn { snapshot, report, wanted: self.state.wanted.clone(), problems }
+    }
+
+    /// Memory that turns have left free goes back to the machine now and then.
+    fn give_back(&mut self) {
+        self.turns = (self.turns + 1) % GIVE_BACK_EVERY;
+        if self.turns == 0 {
+            give_back_now();
+        }
     }
 
     /// Another version may have been put in force, by the tuner or by hand.
