@@ -476,7 +476,13 @@ const CHINESE: &str = r#"
 "#;
 
 const PLAIN: &str = r#"
+    临时给 web 加2核
+    暂时把 web 限制到2核
+    同时给 web 加2核
+    现在想把 web 限制到2核
     please give web 2 more cores
+    Network: cap web at 10 MB/s
+    Therefore, limit web to 2 cores
     we must limit crawler to 1 core
     you should limit crawler to 1 core
     let web have at least 2 cores

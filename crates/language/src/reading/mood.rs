@@ -25,8 +25,15 @@ const TITLES: &str = "工总哥姐";
 /// Words by which Chinese asks "A or not A" and that ask for it politely, or ask nothing.
 const NO_CHOICE: &str = "能可动时";
 
+/// Words of time whose end and the verb behind them together look like another word: 临时加, 同时给, 现在想.
+const OF_TIME: [&str; 7] = ["临时", "暂时", "同时", "及时", "准时", "随时", "现在"];
+/// "Just 2 cores" names no condition.
+const JUST: [&str; 2] = ["只要 <", "只要<"];
+
 /// The words that make a reading that acts none, where there are some. `words` has stand-ins.
 pub(super) fn mood(text: &Text, words: &str, reading: &Reading) -> Option<String> {
+    let words = OF_TIME.iter().fold(words.to_owned(), |words, time| words.replace(time, " "));
+    let words = &JUST.iter().fold(words, |words, just| words.replace(just, "<"));
     let found = said(words, "deliberation").or_else(|| choice(words)).or_else(|| said(words, "irony"));
     let found = found.or_else(|| unless(words, "supposed", "wanted")).or_else(|| quoted(text));
     if tells(words, reading) { found } else { found.or_else(|| of_orders(text, words, reading.kind)) }

@@ -69,8 +69,10 @@ fn together(judged: &Judged) -> String {
     for row in judged.as_short() {
         let Some((cores, bytes)) = row.ours else { continue };
         let (peer, share) = (&row.policy, percent(row.short_share));
-        let (core_hours, gib_hours) = (less(cores, row.peer.core_hours), less(bytes, row.peer.gib_hours));
-        let _ = writeln!(lines, "  as often short of CPU as {peer} ({share}): CPU {core_hours}, memory {gib_hours}");
+        let core_hours = less(cores, row.peer.core_hours);
+        let has_memory = bytes > 0.0 && row.peer.gib_hours > 0.0;
+        let memory = if has_memory { format!(", memory {}", less(bytes, row.peer.gib_hours)) } else { String::new() };
+        let _ = writeln!(lines, "  as often short of CPU as {peer} ({share}): CPU {core_hours}{memory}");
     }
     lines
 }
