@@ -233,7 +233,7 @@ impl Guard {
             Outcome::Drifted { found } if memory.expected.is_some_and(|own| !own.same(*found, admitted.knob())) => {
                 memory.ceded = Some(*found);
             }
-            Outcome::Unchanged if memory.is_lost(admitted.to, now) => memory.give_up(admitted.to),
+            Outcome::Unchanged if memory.is_lost(admitted.to) => memory.give_up(admitted.to),
             _ => {}
         }
     }
@@ -262,7 +262,7 @@ impl Guard {
             let state = snapshot.workloads.get(workload)?;
             let (from, to) = (*state.settings.get(knob)?, memory.expected?);
             let reason = Reason::only(Binding::SetAgain);
-            let is_wanted = memory.is_lost(from, snapshot.now) && memory.bound_over(*knob, state).is_none();
+            let is_wanted = memory.is_to_set_again(from, snapshot.now) && memory.bound_over(*knob, state).is_none();
             is_wanted.then(|| Change { workload: workload.clone(), knob: *knob, from, to, reason })
         };
         let all = self.knobs.iter();
@@ -327,7 +327,8 @@ impl Guard {
         let memory = self.memory(&change.workload, change.knob);
         let Some(expected) = memory.expected else { return Ok(()) };
         memory.see(change.knob, state, now);
-        if memory.is_lost(found, now) {
+        // What is taken back is cleaned up, however long it is lost.
+        if memory.is_to_set_again(found, now) || (change.is_undo() && memory.is_lost(found)) {
             return Ok(());
         }
         if memory.ceded.is_none() && !expected.same(found, change.knob) {

@@ -69,10 +69,14 @@ impl KnobMemory {
         }
     }
 
-    /// What we had set got lost a moment ago, and nobody has set anything since.
-    pub(super) fn is_lost(&self, found: Setting, now: Time) -> bool {
-        let is_fresh = is_lately(self.in_force, now) && !is_lately(self.again, now);
-        self.lost && is_fresh && self.ceded.is_none() && found == Setting::Unlimited
+    /// What we had set got lost, and nobody has set anything since.
+    pub(super) fn is_lost(&self, found: Setting) -> bool {
+        self.lost && self.ceded.is_none() && found == Setting::Unlimited
+    }
+
+    /// It got lost a moment ago and for the first time.
+    pub(super) fn is_to_set_again(&self, found: Setting, now: Time) -> bool {
+        self.is_lost(found) && is_lately(self.in_force, now) && !is_lately(self.again, now)
     }
 
     /// It was set again, or that was tried.
