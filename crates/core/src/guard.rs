@@ -5,7 +5,7 @@
 //! What gives more is let through where what takes away must wait: what must have been seen, cool-down and blast radius hold back cuts only, since
 //! withholding is what hurts. A knob outside the bounds that people gave is brought within them at once, past dead band and pace.
 //! What undoes an earlier change also passes mode, hold, staleness, step limit and dead band (mode and hold not where only a bound ended),
-//! and so does what is set again because it got lost, but for mode and hold.
+//! and so does what is set again because it got lost, but for mode and hold: within an hour of when it was in force, and once in an hour.
 //!
 //! A knob that nothing limited yet is first limited well above the greatest use seen, and then step by step. Throughput that nobody
 //! gave a bound for is never cut below [`Knob::least_unasked`]: a nightly backup is not to find what a quiet day was given.
@@ -255,7 +255,7 @@ impl Guard {
         all.flat_map(|(workload, knobs)| knobs.iter().filter_map(move |one| over(workload, one))).collect()
     }
 
-    /// What was set and got lost, to be set again as it was: nothing new is decided, so only what people say holds it back.
+    /// What was set and got lost within the last hour, to be set again as it was: nothing new is decided, so only what people say holds it back.
     #[must_use]
     pub fn lost(&self, snapshot: &Snapshot) -> Vec<Change> {
         let again = |workload: &WorkloadId, (knob, memory): (&Knob, &KnobMemory)| {
@@ -327,7 +327,7 @@ impl Guard {
         let memory = self.memory(&change.workload, change.knob);
         let Some(expected) = memory.expected else { return Ok(()) };
         memory.see(change.knob, state, now);
-        // What is taken back is cleaned up, however long it is lost.
+        // What is taken back is cleaned up, however long ago it got lost.
         if memory.is_to_set_again(found, now) || (change.is_undo() && memory.is_lost(found)) {
             return Ok(());
         }
