@@ -12,6 +12,7 @@
 mod classes;
 mod command;
 mod counts;
+mod known;
 mod rules;
 mod seen;
 
@@ -24,6 +25,7 @@ use crate::{
 };
 use apportion_core::{Knob, Setting, Workload, WorkloadKind};
 use classes::Root;
+use known::Known;
 use rules::{Rule, Rules};
 use seen::Seen;
 use std::{
@@ -31,8 +33,7 @@ use std::{
     fs,
     os::unix::fs::{DirEntryExt as _, MetadataExt as _},
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 /// Takes any text as an answer of `tc` and `nft`, for the fuzzer.
@@ -45,14 +46,12 @@ pub(crate) fn parse_any(text: &str) {
 
 /// `nft` looks for groups below this folder and nowhere else.
 const GROUPS: &str = "/sys/fs/cgroup";
-/// Two programs are started to look, so a glance uses what was seen within this time.
-const GLANCE_FOR: Duration = Duration::from_secs(60);
 
 /// Send rates of groups of the version 2 tree on the interface of the default route, whichever that is at the time. Needs `nft`, `tc`
 /// and the right to administer the network.
 pub struct NetworkRates {
     hierarchy: Hierarchy,
-    seen: Mutex<Option<(Instant, Result<Seen, String>)>>,
+    known: Mutex<Known>,
 }
 
 /// One group as `nft` knows it.
@@ -76,7 +75,7 @@ impl NetworkRates {
     /// `nft` or `tc` is missing or may not be used, or groups are not where `nft` looks.
     pub fn new(hierarchy: Hierarchy) -> Result<Self, ActError> {
         check_tree(&hierarchy)?;
-        let rates = Self { hierarchy, seen: Mutex::new(None) };
+        let rates = Self { hierarchy, known: Mutex::default() };
         rates.look()?;
         Ok(rates)
     }
@@ -89,30 +88,25 @@ impl NetworkRates {
         Ok(Seen { living: living(&self.hierarchy, &seen.rules), ..seen })
     }
 
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// What was seen within the last minute, or else is now.
-    fn remembered<T>(&self, judge: impl FnOnce(&Seen) -> Result<T, ActError>) -> Result<T, ActError> {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if seen.as_ref().is_none_or(|(when, _)| when.elapsed() >= GLANCE_FOR) {
-            *seen = Some((Instant::now(), self.look().map_err(|error| error.to_string())));
-        }
-        match seen.as_ref() {
-            Some((_, Ok(seen))) => judge(seen),
-            Some((_, Err(said))) => {
-                let (said, remedy) = (said.clone(), "it is tried again after a minute");
-                Err(ActError::Call { place: "nft and tc".to_owned(), said, remedy })
-            }
-            None => Err(ActError::NotMine),
-        }
+    fn remembered<T>(&self, judge: impl FnOnce(&Known, &Seen) -> Result<T, ActError>) -> Result<T, ActError> {
+        let mut known = self.known();
+        known.renew(|| self.look().map_err(|error| error.to_string()));
+        let seen = known.seen().map_err(|said| {
+            let (said, remedy) = (said.to_owned(), "it is tried again after a minute");
+            ActError::Call { place: "nft and tc".to_owned(), said, remedy }
+        })?;
+        judge(&known, seen)
     }
 
-    fn keep(&self, seen: Option<Result<Seen, String>>) {
-        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = seen.map(|seen| (Instant::now(), seen));
-    }
-
-    /// What was seen within the last minute says of a group that is there.
-    fn says(&self, workload: &Workload, knob: Knob, what: fn(&Seen, u64) -> bool) -> bool {
+    /// What is known since the last minute says of a group that is there.
+    fn says(&self, workload: &Workload, knob: Knob, what: fn(&Known, &Seen, u64) -> bool) -> bool {
         let group = self.group(workload, knob).ok().and_then(|group| inode(&group.dir));
-        group.is_some_and(|inode| self.remembered(|seen| Ok(what(seen, inode))).unwrap_or(false))
+        group.is_some_and(|inode| self.remembered(|known, seen| Ok(what(known, seen, inode))).unwrap_or(false))
     }
 
     fn group(&self, workload: &Workload, knob: Knob) -> Result<Group, ActError> {
@@ -130,15 +124,15 @@ impl NetworkRates {
         Ok(seen.rate(inode).map_or(Setting::Unlimited, Setting::Value))
     }
 
-    fn limit(&self, group: &Group, seen: &Seen, bytes_per_s: f64) -> Result<(), ActError> {
+    fn limit(&self, group: &Group, inode: u64, seen: &Seen, bytes_per_s: f64) -> Result<(), ActError> {
         let interface = seen.interface.as_deref().ok_or_else(no_egress)?;
         check_root(seen)?;
-        let gone = || ActError::Gone { place: group.dir.display().to_string() };
-        let (inode, mut rules) = (inode(&group.dir).ok_or_else(gone)?, seen.living.clone());
+        let mut rules = seen.living.clone();
         let class = seen.rules.get(&inode).copied().unwrap_or_else(|| seen.free_class());
         rules.insert(group.name.clone(), Rule { inode, class });
+        let unused = self.known().unused(seen, &rules);
         rules::replace(interface, above(&self.hierarchy), &rules)?;
-        classes::set(interface, &seen.root(), class, bytes_per_s, &seen.unused(&rules))?;
+        classes::set(interface, &seen.root(), class, bytes_per_s, &unused)?;
         seen.strays().try_for_each(classes::remove_all)
     }
 
@@ -149,7 +143,8 @@ impl NetworkRates {
             seen.ours().try_for_each(classes::remove_all)?;
             return rules::remove_all();
         };
-        classes::remove(interface, &seen.unused(&rules))?;
+        let unused = self.known().unused(seen, &rules);
+        classes::remove(interface, &unused)?;
         seen.strays().try_for_each(classes::remove_all)?;
         rules::replace(interface, above(&self.hierarchy), &rules)
     }
@@ -164,36 +159,41 @@ impl Access for NetworkRates {
         let group = self.group(workload, knob)?;
         let seen = self.look()?;
         let setting = self.setting(&group, &seen);
-        self.keep(Some(Ok(seen)));
+        self.known().keep(Ok(seen));
         setting
     }
 
     /// Where a queue of somebody else's keeps a rate from being set, none is to be planned; one that got lost is said to be kept out.
     fn glance(&self, workload: &Workload, knob: Knob) -> Result<Setting, ActError> {
         let group = self.group(workload, knob)?;
-        let is_lost = |seen: &Seen| inode(&group.dir).is_some_and(|inode| seen.is_lost(inode));
-        self.remembered(|seen| match self.setting(&group, seen)? {
-            Setting::Unlimited if !is_lost(seen) => check_root(seen).map(|()| Setting::Unlimited),
+        let is_lost = |known: &Known, seen: &Seen| inode(&group.dir).is_some_and(|inode| known.is_lost(seen, inode));
+        self.remembered(|known, seen| match self.setting(&group, seen)? {
+            Setting::Unlimited if !is_lost(known, seen) => check_root(seen).map(|()| Setting::Unlimited),
             setting => Ok(setting),
         })
     }
 
     fn is_lost(&self, workload: &Workload, knob: Knob) -> bool {
-        self.says(workload, knob, Seen::is_lost)
+        self.says(workload, knob, Known::is_lost)
     }
 
     fn has_leftover(&self, workload: &Workload, knob: Knob) -> bool {
-        self.says(workload, knob, Seen::has_leftover)
+        self.says(workload, knob, Known::has_leftover)
     }
 
     fn write(&mut self, order: &Order) -> Result<(), ActError> {
         let group = self.group(order.workload(), order.knob())?;
         let seen = self.look()?;
-        self.keep(None);
-        patience().ask(|| match order.to() {
-            Setting::Value(bytes_per_s) if group.dir.exists() => self.limit(&group, &seen, bytes_per_s),
+        self.known().change(&seen);
+        let inode = inode(&group.dir);
+        patience().ask(|| match (order.to(), inode) {
+            (Setting::Value(bytes_per_s), Some(inode)) => self.limit(&group, inode, &seen, bytes_per_s),
             _ => self.free(&group, &seen),
-        })
+        })?;
+        if let (Setting::Unlimited, Some(inode)) = (order.to(), inode) {
+            self.known().give_up(inode);
+        }
+        Ok(())
     }
 }
 
