@@ -74,6 +74,7 @@ pub fn proc_files(bytes: &[u8]) {
     let _ = collect::parse_diskstats(bytes);
     let _ = collect::parse_net_dev(bytes);
     let _ = collect::parse_default_route(bytes);
+    let _ = collect::parse_default_route_v6(bytes);
     if let Ok(load) = collect::parse_loadavg(bytes) {
         assert!(load.is_finite() && load >= 0.0);
     }

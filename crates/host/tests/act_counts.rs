@@ -178,6 +178,17 @@ fn another_default_route_is_followed_and_a_gap() {
 }
 
 #[test]
+fn without_a_default_route_of_ipv4_that_of_ipv6_is_counted() {
+    let mut world = World::new();
+    put(&world.folder.path().join("proc/net"), "route", "Iface Destination Gateway\n");
+    let any = "0".repeat(32);
+    let route = format!("{any} 00 {any} 00 {any} 00000400 00000001 00000000 00000003 wlan6\n");
+    put(&world.folder.path().join("proc/net"), "ipv6_route", &route);
+    (0..2).for_each(|turn| assert!(world.turn(10 * turn, &["/web"]).is_empty()));
+    assert!(world.table().scripts.last().unwrap().contains("oifname \"wlan6\""), "{:?}", world.table().scripts);
+}
+
+#[test]
 fn groups_come_and_go_without_a_gap_for_the_others() {
     let mut world = World::new();
     world.process("batch", 10);

@@ -1,7 +1,7 @@
 //! What the machine has to give. Where this runs inside a container or a limited group, that is what the group may use:
 //! the limits of the topmost visible group hold for everything that can be seen from here.
 
-use super::{noted, proc_files, real};
+use super::{netns::default_route, noted, proc_files, real};
 use crate::cgroupfs::{Controller, Error, Hierarchy, Reader, Version, parse_cpu_list};
 use apportion_core::{Capacity, Problem, Resource, Setting};
 
@@ -69,8 +69,7 @@ impl Look<'_> {
     /// Speed of the link that the default route leaves by; virtual links have none.
     fn network_bytes_per_s(&mut self) -> Result<Option<f64>, Error> {
         let root = self.hierarchy.root();
-        let route = self.reader.parsed(&root.join("proc/net"), "route", proc_files::parse_default_route)?.flatten();
-        let Some(name) = route else { return Ok(None) };
+        let Some(name) = default_route(root, self.reader)? else { return Ok(None) };
         let speed = self.reader.bytes(&root.join("sys/class/net").join(name), "speed");
         // A link that is down or virtual answers EINVAL, or -1.
         let mbit_per_s = speed.ok().flatten().and_then(crate::cgroupfs::number).filter(|speed| *speed > 0);

@@ -20,10 +20,11 @@ pub use cgroup::CgroupCollector;
 pub use container::{Container, docker_labels, identify, oci_labels};
 pub use groups::{Group, Shape, is_shared, select, shape};
 pub use machine::MachineCollector;
-pub(crate) use netns::is_in_ours;
+pub(crate) use netns::{default_route, is_in_ours};
 pub use proc_files::{
-    DiskStat, Interface, MachineCpu, MachineMemory, ProcessStat, parse_default_route, parse_diskstats, parse_loadavg,
-    parse_machine_cpu, parse_meminfo, parse_net_dev, parse_process_io, parse_process_stat, parse_statm, parse_uptime,
+    DiskStat, Interface, MachineCpu, MachineMemory, ProcessStat, parse_default_route, parse_default_route_v6,
+    parse_diskstats, parse_loadavg, parse_machine_cpu, parse_meminfo, parse_net_dev, parse_process_io,
+    parse_process_stat, parse_statm, parse_uptime,
 };
 pub use process::ProcCollector;
 

@@ -62,6 +62,14 @@ pub(crate) fn network_bytes(root: &Path, pid: u32, reader: &mut Reader) -> Resul
     Ok(interfaces.map(|interfaces| sum(interfaces.iter().filter(|interface| interface.name != "lo"))))
 }
 
+/// The interface of the default route with the least metric: of IPv4, else of IPv6.
+pub(crate) fn default_route(root: &Path, reader: &mut Reader) -> Result<Option<String>, Error> {
+    let dir = root.join("proc/net");
+    let v4 = reader.parsed(&dir, "route", proc_files::parse_default_route)?.flatten();
+    let v6 = |reader: &mut Reader| reader.parsed(&dir, "ipv6_route", proc_files::parse_default_route_v6);
+    v4.map_or_else(|| Ok(v6(reader)?.flatten()), |v4| Ok(Some(v4)))
+}
+
 /// Bytes received and sent in all.
 pub(crate) fn sum<'a>(interfaces: impl Iterator<Item = &'a Interface>) -> (u64, u64) {
     interfaces.fold((0, 0), |(receive, send), interface| {

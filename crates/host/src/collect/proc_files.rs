@@ -244,24 +244,59 @@ pub fn parse_uptime(bytes: &[u8]) -> Result<f64, Syntax> {
     parse_loadavg(bytes).map_err(|syntax| Syntax { expected: "seconds since boot", ..syntax })
 }
 
-/// `/proc/net/route`: the interface of the default route with the least metric.
+/// `/proc/net/route`: the interface of the default route of IPv4 with the least metric.
 ///
 /// # Errors
 /// A line with fewer than eight fields.
 pub fn parse_default_route(bytes: &[u8]) -> Result<Option<String>, Syntax> {
-    let mut best: Option<(u64, String)> = None;
+    let mut best = None;
     for (line, content) in lines(bytes).filter(|(line, _)| *line > 1) {
         let fields: Vec<&[u8]> = words(content).collect();
-        let [name, destination, _, _, _, _, metric, mask, ..] = fields[..] else {
+        let [name, destination, _, flags, _, _, metric, mask, ..] = fields[..] else {
             return Err(Syntax::new(line, content, "a line of the routing table"));
         };
-        let metric = number(metric).unwrap_or(u64::MAX);
-        let is_default = destination == b"00000000" && mask == b"00000000";
-        if is_default && best.as_ref().is_none_or(|(least, _)| metric < *least) {
-            best = Some((metric, String::from_utf8_lossy(name).into_owned()));
+        if destination == b"00000000" && mask == b"00000000" && leads_somewhere(flags) {
+            prefer(&mut best, number(metric).unwrap_or(u64::MAX), name);
         }
     }
     Ok(best.map(|(_, name)| name))
+}
+
+/// `/proc/net/ipv6_route`: the interface of the default route of IPv6 with the least metric.
+///
+/// # Errors
+/// A line with fewer than ten fields.
+pub fn parse_default_route_v6(bytes: &[u8]) -> Result<Option<String>, Syntax> {
+    const ANY: &[u8] = &[b'0'; 32];
+    let mut best = None;
+    for (line, content) in lines(bytes) {
+        let fields: Vec<&[u8]> = words(content).collect();
+        let [destination, length, _, source_length, _, metric, _, _, flags, name, ..] = fields[..] else {
+            return Err(Syntax::new(line, content, "a line of the routing table of IPv6"));
+        };
+        // The kernel's own last resort is a default route that refuses.
+        if destination == ANY && length == b"00" && source_length == b"00" && leads_somewhere(flags) {
+            prefer(&mut best, hexadecimal(metric).unwrap_or(u64::MAX), name);
+        }
+    }
+    Ok(best.map(|(_, name)| name))
+}
+
+/// The route with the least metric; of equal ones the first.
+fn prefer(best: &mut Option<(u64, String)>, metric: u64, name: &[u8]) {
+    if best.as_ref().is_none_or(|(least, _)| metric < *least) {
+        *best = Some((metric, String::from_utf8_lossy(name).into_owned()));
+    }
+}
+
+/// False of a route that refuses what it is for (`unreachable default`).
+fn leads_somewhere(flags: &[u8]) -> bool {
+    const REJECT: u64 = 0x200;
+    hexadecimal(flags).is_none_or(|flags| flags & REJECT == 0)
+}
+
+fn hexadecimal(word: &[u8]) -> Option<u64> {
+    u64::from_str_radix(str::from_utf8(word).ok()?, 16).ok()
 }
 
 #[cfg(test)]
@@ -307,8 +342,32 @@ mod tests {
         let route = b"Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\n\
             eth1\t00000000\t0100000A\t3\t0\t0\t200\t00000000\t0\neth0\t00000000\t0100000A\t3\t0\t0\t100\t00000000\t0\n";
         assert_eq!(parse_default_route(route).unwrap().as_deref(), Some("eth0"));
+        let refused = b"Iface\tDestination\n*\t00000000\t00000000\t0200\t0\t0\t0\t00000000\t0\n";
+        assert_eq!(parse_default_route(refused).unwrap(), None);
         assert_eq!(parse_statm(b"100 50 20 1 0 30 0\n").unwrap(), (50, 20));
         assert_eq!(parse_process_io(b"rchar: 9\nread_bytes: 4\nwrite_bytes: 5\n").unwrap(), (4, 5));
+    }
+
+    #[test]
+    fn the_default_route_of_ipv6_is_the_best_that_leads_somewhere() {
+        let any = "0".repeat(32);
+        let line = |destination: &str, length: &str, source: &str, metric: &str, flags: &str, name: &str| {
+            format!("{destination} {length} {any} {source} {any} {metric} 00000001 00000000 {flags} {name:>8}\n")
+        };
+        let check = |lines: &[String], expect: Option<&str>| {
+            assert_eq!(parse_default_route_v6(lines.concat().as_bytes()).unwrap().as_deref(), expect, "{lines:?}");
+        };
+        let net = format!("fd{}", "0".repeat(30));
+        let others = [
+            line(&net, "40", "00", "00000100", "00000001", "eth0"),
+            line(&any, "00", "40", "00000001", "00000003", "eth2"),
+            line(&any, "00", "00", "ffffffff", "00200200", "lo"),
+        ];
+        check(&[], None);
+        check(&others, None);
+        let worse = line(&any, "00", "00", "00000400", "00000003", "eth0");
+        check(&[others.concat(), worse.clone()], Some("eth0"));
+        check(&[worse, line(&any, "00", "00", "00000064", "00000003", "wlan0")], Some("wlan0"));
     }
 
     #[test]
@@ -319,5 +378,6 @@ mod tests {
         check(parse_diskstats(b"254 0 vda 1 1 1 1 1 1 1\n254 1 vda1\n").unwrap_err(), 2);
         check(parse_net_dev(b"a\nb\neth0 1 2\n").unwrap_err(), 3);
         check(parse_process_io(b"read_bytes 4\n").unwrap_err(), 1);
+        check(parse_default_route_v6(b"00 00 00\n").unwrap_err(), 1);
     }
 }

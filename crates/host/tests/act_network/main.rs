@@ -7,7 +7,7 @@ mod act_support;
 mod lost;
 mod world;
 
-use act_support::{admitted, group};
+use act_support::{admitted, group, left_out};
 use apportion_core::{
     Collector, Executor, Outcome,
     Setting::{self, Unlimited, Value},
@@ -165,6 +165,35 @@ fn what_is_sent_is_counted_freely_and_under_a_rate() {
     remove_network_counts().unwrap();
     assert_eq!(left_behind(), "");
     drop(holders);
+}
+
+#[test]
+fn a_rate_is_held_and_counted_where_there_is_no_ipv4() {
+    const RATE_BYTES_PER_S: f64 = 2_500_000.0;
+    if !inside("a_rate_is_held_and_counted_where_there_is_no_ipv4") {
+        return;
+    }
+    if !Path::new("/proc/net/if_inet6").exists() {
+        return left_out("network rates over IPv6", "this kernel has no IPv6");
+    }
+    let far = Far::make_v6();
+    let hierarchy = Hierarchy::discover(Path::new("/")).unwrap();
+    let Some(mut route) = rates(&hierarchy) else { return };
+    let mut counts = NetworkCounts::new(hierarchy.clone()).unwrap();
+    let held = own_group(&hierarchy, "v6");
+    let holder = Killed(Command::new("sleep").arg("1000").spawn().unwrap());
+    held.add(holder.0.id()).unwrap();
+    counts.count(&[group(held.path())]).unwrap();
+    let change = admitted(&group(held.path()), KNOB, Unlimited, Value(RATE_BYTES_PER_S));
+    assert_eq!(route.apply(&change), Outcome::Applied { read_back: Value(RATE_BYTES_PER_S) });
+    let slow = far.send(Some(&held)).bytes_per_s();
+    assert!((slow / RATE_BYTES_PER_S - 1.0).abs() < 0.15, "{slow} instead of {RATE_BYTES_PER_S} byte/s");
+    let (counted, charged) = (counted(&mut counts, &held).unwrap(), charged());
+    println!("over IPv6 counted {counted:.0} byte, charged {charged:.0}");
+    assert!((0.93..1.01).contains(&(counted / charged)), "{counted} of {charged} byte");
+    assert_eq!(restore(vec![(group(held.path()), KNOB, Unlimited)], &mut route)[0].result, PutBack::Done);
+    drop((counts, holder));
+    assert_eq!(left_behind(), "");
 }
 
 #[test]

@@ -20,6 +20,7 @@ pub(crate) const KNOB: Knob = Knob::NetworkSendMax;
 const INSIDE: &str = "APPORTION_TEST_INSIDE";
 pub(crate) const OUT: &str = "apptest0";
 const FAR: &str = "10.99.7.2:5001";
+const FAR_V6: &str = "[fd99:7::2]:5001";
 pub(crate) const SEND_FOR: Duration = Duration::from_secs(3);
 /// One test at a time: nft tells groups by inode, and a group of another test may have the same in another hierarchy.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -82,6 +83,16 @@ impl Far {
         Self::reached(FAR, |enter| {
             format!(
                 "ip addr add 10.99.7.1/24 dev {OUT}; ip route add default dev {OUT}; {enter} ip addr add 10.99.7.2/24 dev far0"
+            )
+        })
+    }
+
+    /// Where there is no IPv4 at all.
+    pub(crate) fn make_v6() -> Self {
+        Self::reached(FAR_V6, |enter| {
+            format!(
+                "ip addr add fd99:7::1/64 dev {OUT} nodad; ip -6 route add default dev {OUT}; \
+                 {enter} ip addr add fd99:7::2/64 dev far0 nodad"
             )
         })
     }

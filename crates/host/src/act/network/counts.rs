@@ -6,8 +6,7 @@
 //! a group made anew begins a new one, reading them walks no tree, and they stand while others come and go.
 
 use super::{
-    super::ActError, Group, above, can_be_named, check_tree, command, egress_interface, group_of, inode, patience,
-    rules::objects,
+    super::ActError, Group, above, check_tree, command, egress_interface, group_of, inode, patience, rules::objects,
 };
 use crate::{
     cgroupfs::{Hierarchy, Reader},
@@ -73,8 +72,7 @@ impl NetworkCounts {
 
     /// Another default route is counted on from the next turn on: a gap, since nothing is sent over the old one any more.
     fn follow(&mut self) -> Result<(), ActError> {
-        let egress = egress_interface(self.hierarchy.root())?.filter(|interface| can_be_named(interface));
-        let Some(egress) = egress else { return Ok(()) };
+        let Some(egress) = egress_interface(self.hierarchy.root())? else { return Ok(()) };
         if self.interface.as_ref() != Some(&egress) {
             self.interface = Some(egress);
             self.counted.clear();

@@ -21,7 +21,7 @@ pub use counts::{NetworkCounts, Nft, remove_network_counts};
 use super::{Access, ActError, Order, cgroup::names_a_group, patience::Patience};
 use crate::{
     cgroupfs::{self, Hierarchy, Reader},
-    collect::{is_in_ours, parse_default_route},
+    collect::{default_route, is_in_ours},
 };
 use apportion_core::{Knob, Setting, Workload, WorkloadKind};
 use classes::Root;
@@ -83,7 +83,7 @@ impl NetworkRates {
     /// Asks `nft` and `tc`.
     fn look(&self) -> Result<Seen, ActError> {
         // What stands on another interface can be read and undone all the same.
-        let egress = egress_interface(self.hierarchy.root())?.filter(|interface| can_be_named(interface));
+        let egress = egress_interface(self.hierarchy.root())?;
         let seen = patience().ask(|| Seen::ask(egress))?;
         Ok(Seen { living: living(&self.hierarchy, &seen.rules), ..seen })
     }
@@ -197,9 +197,9 @@ impl Access for NetworkRates {
     }
 }
 
-/// The interface of the default route with the least metric; `root` is `/` in life.
+/// The interface of the default route, where it can be named to `nft` and `tc`; `root` is `/` in life.
 fn egress_interface(root: &Path) -> Result<Option<String>, cgroupfs::Error> {
-    Ok(Reader::default().parsed(&root.join("proc/net"), "route", parse_default_route)?.flatten())
+    Ok(default_route(root, &mut Reader::default())?.filter(|interface| can_be_named(interface)))
 }
 
 /// One for all who ask them, so that silence is waited for once.
@@ -234,7 +234,7 @@ fn check_root(seen: &Seen) -> Result<(), ActError> {
 
 fn no_egress() -> ActError {
     let why = "there is no default route over an interface whose name is of letters, digits and ._-@, so where a rate should be set is not \
-               known; see `ip route`"
+               known; see `ip route` and `ip -6 route`"
         .to_owned();
     ActError::Unsafe { place: "/proc/net/route".to_owned(), why }
 }
