@@ -34,7 +34,7 @@ pub use metric::{Kind, Metric, Resource};
 pub use objection::Objection;
 pub use plan::{Assessment, Binding, Change, Counterfactual, Plan, Reason, Want};
 pub use rationale::Rationale;
-pub use sample::{Batch, Problem, Sample};
+pub use sample::{BEGUN_ANEW, Batch, Problem, Sample};
 pub use series::Series;
 pub use signal::{Signal, SignalSource};
 pub use snapshot::{Capacity, Latest, Snapshot, WorkloadState};

@@ -1,6 +1,6 @@
 //! Samples as the source gave them. Rates are derived on read; what is absent is left out, never zero.
 
-use crate::{Metric, Time, Workload, WorkloadId};
+use crate::{Kind, Metric, Time, Workload, WorkloadId};
 use serde::{Deserialize, Serialize};
 
 /// One raw reading: a counter's state or a gauge's value (see [`crate::metric::Kind`]).
@@ -12,9 +12,13 @@ pub struct Sample {
     pub metric: Metric,
     /// When it was read.
     pub time: Time,
-    /// Finite.
+    /// Finite; of a counter not negative, but for [`BEGUN_ANEW`].
     pub value: f64,
 }
+
+/// The reading of a counter that is another one than before: there is no rate up to it, nor from it to the next reading. Without it a
+/// counter that began anew and has passed what the one before had reached would be read as having gone on.
+pub const BEGUN_ANEW: f64 = -1.0;
 
 /// Something that could not be read; the rest goes on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +45,20 @@ impl Batch {
     pub fn push(&mut self, workload: &WorkloadId, metric: &Metric, time: Time, value: f64) {
         if value.is_finite() {
             self.samples.push(Sample { workload: workload.clone(), metric: metric.clone(), time, value });
+        }
+    }
+    /// As [`Self::push`] of the first reading of what began anew.
+    pub fn push_anew(&mut self, workload: &WorkloadId, metric: &Metric, time: Time, value: f64) {
+        if value.is_finite() && metric.kind() == Kind::Counter {
+            self.push(workload, metric, Time(time.0.saturating_sub(1)), BEGUN_ANEW);
+        }
+        self.push(workload, metric, time, value);
+    }
+    /// All that was read at `now` began anew: the machine was started again.
+    pub fn all_anew(&mut self, now: Time) {
+        for sample in std::mem::take(&mut self.samples) {
+            let push = if sample.time == now { Self::push_anew } else { Self::push };
+            push(self, &sample.workload, &sample.metric, sample.time, sample.value);
         }
     }
     /// Adds another collector's findings.

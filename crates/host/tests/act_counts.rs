@@ -159,6 +159,29 @@ fn two_readings_make_a_rate_and_a_table_made_anew_is_a_gap() {
 }
 
 #[test]
+fn a_counter_made_anew_that_passed_the_old_one_is_a_gap() {
+    let mut world = World::new();
+    world.turn(0, &["/web"]);
+    for (at_s, bytes) in [(10, 100), (20, 100)] {
+        world.send("web", bytes);
+        world.turn(at_s, &["/web"]);
+    }
+    world.table().counters = None;
+    world.turn(30, &["/web"]);
+    world.send("web", 5_000);
+    world.turn(40, &["/web"]);
+    // Another group of the same name.
+    fs::rename(world.dir("web"), world.dir("was-web")).unwrap();
+    world.process("web", 10);
+    world.turn(50, &["/web"]);
+    world.send("web", 9_000);
+    world.turn(60, &["/web"]);
+    world.send("web", 100);
+    world.turn(70, &["/web"]);
+    assert_eq!(world.sent("/web", 70), ["NaN", "10", "NaN", "NaN", "NaN", "NaN", "10"]);
+}
+
+#[test]
 fn another_default_route_is_followed_and_a_gap() {
     let mut world = World::new();
     for at_s in [0, 10, 20, 30, 40] {

@@ -58,6 +58,10 @@ use std::{
 /// Turns after which memory that they left free goes back to the machine: what it takes is not in most turns, and in 200 s little is left.
 const GIVE_BACK_EVERY: u32 = 20;
 
+/// A machine that was started no longer ago is another one than that of the readings before, which are as near as to make rates with the
+/// first ones of this run.
+const JUST_STARTED_S: f64 = 60.0;
+
 /// The loop and all it works with.
 pub struct Daemon {
     config: Config,
@@ -222,7 +226,11 @@ impl Daemon {
         let machine = self.machine.collect(now);
         let others = self.collectors.iter_mut().map(|collector| collector.collect(now));
         // Last: a group with a network of its own is counted by its interfaces.
-        let all = merge(std::iter::once(machine).chain(others).chain(self.counts.iter_mut().map(|it| it.collect(now))));
+        let mut all =
+            merge(std::iter::once(machine).chain(others).chain(self.counts.iter_mut().map(|it| it.collect(now))));
+        if self.last.is_none() && self.machine.uptime_s().is_some_and(|uptime_s| uptime_s < JUST_STARTED_S) {
+            all.all_anew(now);
+        }
         self.found.know(all.workloads.iter().map(|workload| workload.id.clone()));
         all
     }

@@ -382,3 +382,19 @@ fn a_running_loop_takes_up_the_version_that_is_put_in_force_and_says_why_it_does
     let said = said.unwrap_or_default();
     assert!(world.daemon.weights.used == 0 && said.contains("version 2 was judged beside other weights"), "{said}");
 }
+
+#[test]
+fn counters_of_a_machine_that_was_just_started_go_on_from_no_reading_before() {
+    for (uptime_s, expect) in [(30, None), (3_000, Some(0.1))] {
+        let world = World::new(&["web"]);
+        let used = |us: u32| format!("usage_usec {us}\nnr_periods 0\nnr_throttled 0\nthrottled_usec 0\n");
+        fs::write(world.file("web/cpu.stat"), used(2_001_000)).unwrap();
+        put(&world.folder.path().join("root"), "proc/uptime", &format!("{uptime_s}.00 1.00\n"));
+        world.daemon.close().unwrap();
+        let folder = world.folder;
+        let mut daemon = assemble(&Config::default(), settings(folder.path())).unwrap().daemon;
+        daemon.turn(START.plus_s(20));
+        let latest = daemon.store.latest(&"/web".into()).get(&Metric::new(name::CPU)).map(|latest| latest.value);
+        assert_eq!(latest, expect, "{uptime_s} s after the start");
+    }
+}

@@ -5,6 +5,7 @@ use super::{
     container::Container,
     devices::Devices,
     groups::{self, Group, Shape},
+    lives::Lives,
     metrics::Metrics,
     netns::{Namespaces, network_bytes},
     noted, problem, real,
@@ -29,6 +30,7 @@ pub struct CgroupCollector {
     metrics: Metrics,
     devices: Devices,
     tracked: Vec<Tracked>,
+    lives: Lives,
     ticks_to_listing: u32,
 }
 
@@ -59,6 +61,7 @@ impl CgroupCollector {
             metrics: Metrics::default(),
             devices: Devices::default(),
             tracked: Vec::new(),
+            lives: Lives::default(),
             ticks_to_listing: 0,
         }
     }
@@ -150,6 +153,7 @@ impl Collector for CgroupCollector {
         let mut batch = Batch::default();
         if self.ticks_to_listing == 0 {
             self.list(&mut batch.problems);
+            self.lives.forget(now);
             self.ticks_to_listing = LISTING_TICKS;
         }
         self.ticks_to_listing -= 1;
@@ -160,6 +164,8 @@ impl Collector for CgroupCollector {
             passing: &mut self.passing,
             metrics: &self.metrics,
             devices: &self.devices,
+            lives: &mut self.lives,
+            is_another: false,
             batch: &mut batch,
         };
         let before = self.tracked.len();
@@ -179,6 +185,9 @@ struct Look<'a> {
     passing: &'a mut Reader,
     metrics: &'a Metrics,
     devices: &'a Devices,
+    lives: &'a mut Lives,
+    /// The group that is being read is another one than the one of this name before.
+    is_another: bool,
     batch: &'a mut Batch,
 }
 
@@ -186,6 +195,8 @@ impl Look<'_> {
     /// Reads one workload; false when it is gone.
     fn workload(&mut self, tracked: &Tracked) -> bool {
         let (samples, problems) = (self.batch.samples.len(), self.batch.problems.len());
+        let dir = tracked.usage.as_ref().map(|(_, dir)| dir);
+        self.is_another = dir.is_some_and(|dir| self.lives.is_another(&tracked.workload.id, dir, self.now));
         self.cpu(tracked);
         self.memory(tracked);
         self.io(tracked);
@@ -200,9 +211,9 @@ impl Look<'_> {
     }
 
     fn push(&mut self, tracked: &Tracked, metric: impl Fn(&Metrics) -> &apportion_core::Metric, value: Option<f64>) {
-        if let Some(value) = value {
-            self.batch.push(&tracked.workload.id, metric(self.metrics), self.now, value);
-        }
+        let Some(value) = value else { return };
+        let push = if self.is_another { Batch::push_anew } else { Batch::push };
+        push(self.batch, &tracked.workload.id, metric(self.metrics), self.now, value);
     }
 
     fn read<T>(&mut self, read: impl FnOnce(&mut Reader) -> Result<Option<T>, Error>) -> Option<T> {

@@ -53,6 +53,12 @@ impl MachineCollector {
         &self.capacity
     }
 
+    /// How long ago the machine was started, as of the last collection, seconds.
+    #[must_use]
+    pub fn uptime_s(&self) -> Option<f64> {
+        self.clocks.map(|(_, uptime_s)| uptime_s)
+    }
+
     fn proc(&self) -> PathBuf {
         self.hierarchy.root().join("proc")
     }

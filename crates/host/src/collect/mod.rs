@@ -8,6 +8,7 @@ mod cgroup;
 mod container;
 mod devices;
 mod groups;
+mod lives;
 mod machine;
 mod metrics;
 mod netns;

@@ -72,12 +72,12 @@ impl Reader {
     }
 }
 
-/// Rate per second; none where the counter went back.
+/// Rate per second; none where the counter went back, or began anew ([`apportion_core::BEGUN_ANEW`]).
 #[allow(clippy::cast_precision_loss, reason = "at most 900,000 ms")]
 fn rate(before: Point, point: Point) -> Option<Span> {
     let elapsed_s = (point.ms - before.ms) as f64 / 1_000.0;
     let value = (point.value - before.value) / elapsed_s;
-    (value >= 0.0).then_some(Span { from_ms: before.ms, to_ms: point.ms, value })
+    (value >= 0.0 && before.value >= 0.0).then_some(Span { from_ms: before.ms, to_ms: point.ms, value })
 }
 
 /// What fell into one step.
@@ -193,6 +193,8 @@ mod tests {
         check(&[(0, 5.0), (10, 25.0)], &[(0, 10_000, 2.0)]);
         // A reset is a gap, and the next rate counts from after it.
         check(&[(0, 5.0), (10, 1.0), (20, 11.0)], &[(10_000, 20_000, 1.0)]);
+        // One that began anew is, however far it has come since.
+        check(&[(0, 5.0), (9, -1.0), (10, 9.0), (20, 19.0)], &[(10_000, 20_000, 1.0)]);
         // A silence is a gap, not a flat line.
         check(&[(0, 0.0), (10, 10.0), (100, 100.0), (110, 120.0)], &[(0, 10_000, 1.0), (100_000, 110_000, 2.0)]);
         // The clock was set back.

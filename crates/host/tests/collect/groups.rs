@@ -1,8 +1,12 @@
 //! Workloads from the cgroup trees.
 
-use crate::support::{Machine, names, value};
-use apportion_core::{Batch, Collector, Time, WorkloadKind, metric::name};
-use apportion_host::{cgroupfs::Hierarchy, collect::CgroupCollector};
+use crate::support::{Machine, names, value, values};
+use apportion_core::{BEGUN_ANEW, Batch, Collector, History as _, Metric, Time, Window, WorkloadKind, metric::name};
+use apportion_host::{
+    cgroupfs::Hierarchy,
+    collect::CgroupCollector,
+    store::{Options, Store},
+};
 
 fn collector(machine: &Machine) -> CgroupCollector {
     CgroupCollector::new(Hierarchy::discover(machine.root()).unwrap())
@@ -163,9 +167,34 @@ fn a_group_that_is_made_anew_is_read_anew() {
     machine.v2_group("/a", 5_000_000);
     let mut collector = collector(&machine);
     assert_eq!(value(&collect(&mut collector, 0), "/a", name::CPU), Some(5.0));
-    machine.remove("sys/fs/cgroup/a");
-    machine.v2_group("/a", 7_000_000);
-    assert_eq!(value(&collect(&mut collector, 10), "/a", name::CPU), Some(7.0));
+    machine.replace("sys/fs/cgroup/a");
+    machine.v2_group("/a", 4_000_000);
+    assert_eq!(values(&collect(&mut collector, 10), "/a", name::CPU), [BEGUN_ANEW, 4.0]);
+}
+
+#[test]
+fn a_counter_that_began_anew_and_passed_the_old_one_is_a_gap() {
+    let machine = Machine::v2();
+    let (mut collector, store) = (collector(&machine), Store::in_memory(Options::default()).unwrap());
+    let mut turn = |at_s, used_us: Option<u64>| {
+        used_us.iter().for_each(|used_us| machine.v2_group("/a", *used_us));
+        store.append(&collect(&mut collector, at_s), Time::from_s(at_s));
+    };
+    turn(1_000, Some(5_000_000));
+    turn(1_010, Some(6_000_000));
+    machine.replace("sys/fs/cgroup/a");
+    turn(1_020, Some(9_000_000));
+    machine.replace("sys/fs/cgroup/a");
+    turn(1_030, None);
+    // Groups are listed every third turn.
+    (4..7).for_each(|turns| turn(1_000 + 10 * turns, Some(13_000_000)));
+    turn(1_070, Some(14_000_000));
+    let window = Window { from_s: 1_010, to_s: 1_080, step_s: 10 };
+    let rates = store.series(&"/a".into(), &Metric::new(name::CPU), window).unwrap().values;
+    let said: Vec<String> = rates.iter().map(f32::to_string).collect();
+    assert_eq!(said, ["0.1", "NaN", "NaN", "NaN", "NaN", "NaN", "0.1"]);
+    let memory = store.series(&"/a".into(), &Metric::new(name::MEMORY), window).unwrap().values;
+    assert!(memory[1] >= 0.0, "a gauge is what it is: {memory:?}");
 }
 
 #[test]

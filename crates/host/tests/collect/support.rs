@@ -62,6 +62,12 @@ impl Machine {
         let path = self.root().join(path);
         if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }.unwrap();
     }
+    /// Removes a folder, and takes its number, so that what is made there next has another.
+    pub fn replace(&self, path: &str) {
+        self.remove(path);
+        let taken = fs::read_dir(self.root()).unwrap().count();
+        self.folder(&format!("was-{taken}"));
+    }
     /// A version 2 group with one process.
     pub fn v2_group(&self, group: &str, usage_us: u64) {
         let at = |file: &str| format!("sys/fs/cgroup{group}/{file}");
@@ -167,3 +173,9 @@ const V1_MOUNTS: [&str; 5] = [
 
 pub const PRESSURE: &str = "some avg10=1.50 avg60=0.00 avg300=0.00 total=2500000\n\
     full avg10=0.00 avg60=0.00 avg300=0.00 total=1000000\n";
+
+/// Every reading of a metric, in the order of a batch.
+pub fn values(batch: &Batch, workload: &str, metric: &str) -> Vec<f64> {
+    let of = |sample: &&Sample| sample.workload.as_str() == workload && sample.metric.as_str() == metric;
+    batch.samples.iter().filter(of).map(|sample| sample.value).collect()
+}

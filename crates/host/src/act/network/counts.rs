@@ -46,6 +46,8 @@ struct Counted {
     workload: WorkloadId,
     group: Group,
     level: usize,
+    /// False until its counter was read once since it was made.
+    is_read: bool,
 }
 
 impl NetworkCounts {
@@ -87,9 +89,13 @@ impl NetworkCounts {
     /// What `nft` said; those counted before still are.
     pub fn count<'a>(&mut self, workloads: impl IntoIterator<Item = &'a Workload>) -> Result<(), ActError> {
         let Some(interface) = self.interface.clone() else { return Ok(()) };
-        let wanted: BTreeMap<u64, Counted> = workloads.into_iter().filter_map(|workload| self.find(workload)).collect();
+        let mut wanted: BTreeMap<u64, Counted> =
+            workloads.into_iter().filter_map(|workload| self.find(workload)).collect();
         if !wanted.keys().eq(self.counted.keys()) {
             self.make(&interface, &wanted)?;
+        }
+        for (number, counted) in &mut wanted {
+            counted.is_read = self.counted.get(number).is_some_and(|before| before.is_read);
         }
         self.counted = wanted;
         Ok(())
@@ -106,7 +112,7 @@ impl NetworkCounts {
         let is_ours = is_in_ours(self.hierarchy.root(), &group.dir, &mut self.reader);
         let (inode, level) =
             (is_ours.filter(|ours| *ours).and(inode(&group.dir))?, group.level(above(&self.hierarchy)));
-        Some((inode, Counted { workload: workload.id.clone(), group, level }))
+        Some((inode, Counted { workload: workload.id.clone(), group, level, is_read: false }))
     }
 
     fn make(&self, interface: &str, wanted: &BTreeMap<u64, Counted>) -> Result<(), ActError> {
@@ -142,9 +148,11 @@ impl Collector for NetworkCounts {
                 return batch;
             }
         };
-        for (number, counted) in &self.counted {
-            let bytes = read.get(number).filter(|_| inode(&counted.group.dir) == Some(*number));
-            bytes.iter().for_each(|bytes| batch.push(&counted.workload, &self.metric, now, real(**bytes)));
+        for (number, counted) in &mut self.counted {
+            let Some(bytes) = read.get(number).filter(|_| inode(&counted.group.dir) == Some(*number)) else { continue };
+            let push = if counted.is_read { Batch::push } else { Batch::push_anew };
+            push(&mut batch, &counted.workload, &self.metric, now, real(*bytes));
+            counted.is_read = true;
         }
         // Somebody has taken some away: all are made anew.
         if !self.counted.keys().all(|number| read.contains_key(number)) {
@@ -261,7 +269,7 @@ mod tests {
             let one = |(number, name): &(u64, &str)| {
                 let group = Group { name: (*name).to_owned(), dir: "/".into() };
                 let level = group.level(1);
-                (*number, Counted { workload: WorkloadId::new(name), group, level })
+                (*number, Counted { workload: WorkloadId::new(name), group, level, is_read: false })
             };
             groups.iter().map(one).collect()
         };
