@@ -313,7 +313,7 @@ impl Worker {
         Self {
             maker: FeatureMaker::new(),
             tokens: Tokens::default(),
-            trace: Trace::default(),
+            trace: Trace::forward_only(),
             values: Vec::new(),
             visible: Vec::new(),
             multipliers: Vec::new(),

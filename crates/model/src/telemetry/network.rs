@@ -84,6 +84,8 @@ struct BlockTrace {
 pub(crate) struct Trace {
     embed: ResidualMlpTrace,
     blocks: Vec<BlockTrace>,
+    /// All blocks use the same buffers: a fourth of the memory, for who does not go back.
+    is_forward_only: bool,
     stream: Vec<f32>,
     normed: Vec<f32>,
     head: ResidualMlpTrace,
@@ -92,6 +94,13 @@ pub(crate) struct Trace {
     d_stream: Vec<f32>,
     d_normed: Vec<f32>,
     d_branch: Vec<f32>,
+}
+
+impl Trace {
+    /// Buffers of forward passes only.
+    pub(crate) fn forward_only() -> Self {
+        Self { is_forward_only: true, ..Self::default() }
+    }
 }
 
 impl Network {
@@ -150,10 +159,12 @@ impl Network {
     ) {
         let d = self.config.d;
         let rows = features.len() / self.config.features;
-        trace.blocks.resize_with(self.blocks.len(), BlockTrace::default);
+        let buffers = if trace.is_forward_only { 1 } else { self.blocks.len() };
+        trace.blocks.resize_with(buffers, BlockTrace::default);
         resize(&mut trace.stream, rows * d);
         self.embed.forward(weights, features, &mut trace.stream, &mut trace.embed);
-        for (k, (block, kept)) in self.blocks.iter().zip(&mut trace.blocks).enumerate() {
+        for (k, block) in self.blocks.iter().enumerate() {
+            let kept = &mut trace.blocks[k % buffers];
             let h = &mut trace.stream;
             keep(h, &mut kept.before_mixer);
             resize(&mut kept.mixer_in, h.len());
