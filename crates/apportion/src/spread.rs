@@ -1,6 +1,9 @@
 //! Forecasting on all cores.
 
-use apportion_core::{Forecast, Forecaster, Metric, WorkloadId, traits::ForecastInput};
+use apportion_core::{
+    Forecast, Forecaster, Metric, WorkloadId,
+    traits::{ForecastInput, MayChoose},
+};
 use apportion_planner::forecasters::{Recent, Simple};
 use std::{
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
@@ -16,7 +19,6 @@ pub struct Spread<F> {
     threads: usize,
 }
 
-type Batch<'a> = (usize, &'a [ForecastInput]);
 type Make<'a> = dyn Fn(&[ForecastInput]) -> Vec<Forecast> + Sync + 'a;
 
 impl<F: AsRef<dyn Forecaster + Send + Sync> + Sync> Spread<F> {
@@ -25,13 +27,23 @@ impl<F: AsRef<dyn Forecaster + Send + Sync> + Sync> Spread<F> {
         Self { forecaster, batch, threads }
     }
 
-    /// What `make` makes of all batches, in their order.
-    fn on_all(&self, inputs: &[ForecastInput], horizon: usize, make: &Make<'_>) -> Vec<Forecast> {
-        // Few series are shared out too.
-        let batch = self.batch.min(inputs.len().div_ceil(2)).max(1);
-        let waiting = Mutex::new(inputs.chunks(batch).enumerate());
-        let threads = self.threads.min(inputs.len().div_ceil(batch));
-        let work = || self.work(&waiting, horizon, make);
+    /// What `make` makes of all batches, in the order of the series. What is long comes first and by itself, so that the others are
+    /// made meanwhile.
+    fn on_all(
+        &self,
+        inputs: &[ForecastInput],
+        horizon: usize,
+        is_long: impl Fn(&ForecastInput) -> bool,
+        make: &Make<'_>,
+    ) -> Vec<Forecast> {
+        let kinds: (Vec<usize>, Vec<usize>) = (0..inputs.len()).partition(|place| is_long(&inputs[*place]));
+        // An even number of batches of about the same size: two threads end together, whatever the number of series.
+        let batches = |count: usize| 2 * count.div_ceil(2 * self.batch).max(1);
+        let share = |places: &[usize]| places.len().div_ceil(batches(places.len())).max(1);
+        let batches: Vec<&[usize]> = [&kinds.0, &kinds.1].into_iter().flat_map(|of| of.chunks(share(of))).collect();
+        let threads = self.threads.min(batches.len());
+        let waiting = Mutex::new(batches.into_iter());
+        let work = || self.work(&waiting, inputs, horizon, make);
         let mut made = thread::scope(|scope| {
             let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
             let mut made = work();
@@ -41,18 +53,23 @@ impl<F: AsRef<dyn Forecaster + Send + Sync> + Sync> Spread<F> {
             made
         });
         made.sort_by_key(|(place, _)| *place);
-        made.into_iter().flat_map(|(_, made)| made).collect()
+        made.into_iter().map(|(_, made)| made).collect()
     }
 
-    /// What is made of the batches that nobody else has taken, with their places.
+    /// What is made of the batches that nobody else has taken, with the places of the series.
     fn work<'a>(
         &self,
-        waiting: &Mutex<impl Iterator<Item = Batch<'a>>>,
+        waiting: &Mutex<impl Iterator<Item = &'a [usize]>>,
+        inputs: &[ForecastInput],
         horizon: usize,
         make: &Make<'_>,
-    ) -> Vec<(usize, Vec<Forecast>)> {
-        let next = || waiting.lock().ok()?.next();
-        std::iter::from_fn(next).map(|(place, batch)| (place, self.forecast_batch(batch, horizon, make))).collect()
+    ) -> Vec<(usize, Forecast)> {
+        let mut made = Vec::new();
+        while let Some(places) = waiting.lock().ok().and_then(|mut waiting| waiting.next()) {
+            let batch: Vec<ForecastInput> = places.iter().map(|place| inputs[*place].clone()).collect();
+            made.extend(places.iter().copied().zip(self.forecast_batch(&batch, horizon, make)));
+        }
+        made
     }
 
     /// One forecast for each series, whatever happens: a fault that one series brings to light must neither end the program nor move
@@ -74,15 +91,17 @@ impl<F: AsRef<dyn Forecaster + Send + Sync> + Sync> Forecaster for Spread<F> {
     }
 
     fn forecast(&self, inputs: &[ForecastInput], horizon: usize) -> Vec<Forecast> {
-        self.on_all(inputs, horizon, &|batch| self.forecaster.as_ref().forecast(batch, horizon))
+        self.forecast_choosing(inputs, horizon, &|_| true)
     }
 
     fn is_due(&self, input: &ForecastInput, horizon: usize) -> bool {
         self.forecaster.as_ref().is_due(input, horizon)
     }
 
-    fn forecast_at_once(&self, inputs: &[ForecastInput], horizon: usize) -> Vec<Forecast> {
-        self.on_all(inputs, horizon, &|batch| self.forecaster.as_ref().forecast_at_once(batch, horizon))
+    fn forecast_choosing(&self, inputs: &[ForecastInput], horizon: usize, may_choose: &MayChoose<'_>) -> Vec<Forecast> {
+        let is_long = |input: &ForecastInput| may_choose(input) && self.is_due(input, horizon);
+        let make = |batch: &[ForecastInput]| self.forecaster.as_ref().forecast_choosing(batch, horizon, may_choose);
+        self.on_all(inputs, horizon, is_long, &make)
     }
 
     fn settled<'a>(&'a self, input: &ForecastInput, horizon: usize) -> Option<Box<dyn Forecaster + 'a>> {

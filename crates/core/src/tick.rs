@@ -43,7 +43,7 @@ pub struct Cadence {
     /// not changed meanwhile. Who uses all that it is allotted, or is outside the bounds that people gave, does not wait.
     pub first_steps_per_tick: usize,
     /// At most so many series a tick are taken through what a forecaster does now and then and is long ([`Forecaster::is_due`]), or as
-    /// many as it takes to come to all of them within two hours; the others are forecast with what is known until it is their turn.
+    /// many as it takes to come to all of them within four hours; the others are forecast with what is known until it is their turn.
     pub choices_per_tick: usize,
     /// Grids, coarsest first; the last one is used when none has enough.
     pub resolutions: Vec<Resolution>,
@@ -56,7 +56,7 @@ impl Default for Cadence {
             most_per_tick: 8,
             // Three workloads with four series of a week each.
             first_steps_per_tick: 24_000,
-            choices_per_tick: 2,
+            choices_per_tick: 1,
             resolutions: vec![
                 Resolution { step_s: 300, context: 2_016, horizon: 288, enough: 288 },
                 Resolution { step_s: 60, context: 2_016, horizon: 120, enough: 120 },
@@ -70,7 +70,7 @@ impl Default for Cadence {
 pub type Forecasts = BTreeMap<Metric, Arc<Forecast>>;
 
 /// What is chosen anew comes to every series within this time, seconds.
-const CHOSEN_WITHIN_S: f64 = 7_200.0;
+const CHOSEN_WITHIN_S: f64 = 14_400.0;
 
 /// All that the loop remembers from tick to tick.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -314,7 +314,8 @@ fn refresh(state: &mut LoopState, snapshot: &Snapshot, parts: &Parts<'_>) -> Vec
 }
 
 fn forecast(state: &mut LoopState, snapshot: &Snapshot, parts: &Parts<'_>, due: &[WorkloadId]) {
-    let mut by_horizon: BTreeMap<usize, Asked> = BTreeMap::new();
+    let mut by_horizon: BTreeMap<usize, (Vec<ForecastInput>, Vec<Announced>)> = BTreeMap::new();
+    let mut waiting: BTreeSet<(WorkloadId, Metric)> = BTreeSet::new();
     let series = state.forecasts.values().map(BTreeMap::len).sum();
     let mut choices = parts.cadence.choices_per_tick.max(part(series, state, snapshot, CHOSEN_WITHIN_S));
     for known in due.iter().filter_map(|workload| snapshot.workloads.get(workload)) {
@@ -322,33 +323,27 @@ fn forecast(state: &mut LoopState, snapshot: &Snapshot, parts: &Parts<'_>, due: 
             if let Some((input, announced, horizon)) =
                 parts.seen().forecast_input(&known.workload.id, &metric, snapshot.now)
             {
-                let asked = by_horizon.entry(horizon).or_default();
-                let is_long = parts.forecaster.is_due(&input, horizon);
-                let (inputs, all) = if is_long && choices == 0 { &mut asked.at_once } else { &mut asked.in_full };
-                choices -= usize::from(is_long && choices > 0);
+                if parts.forecaster.is_due(&input, horizon) {
+                    match choices.checked_sub(1) {
+                        Some(left) => choices = left,
+                        None => drop(waiting.insert((known.workload.id.clone(), metric))),
+                    }
+                }
+                let (inputs, all) = by_horizon.entry(horizon).or_default();
                 inputs.push(input);
                 all.push(announced);
             }
         }
     }
-    for (horizon, asked) in by_horizon {
-        let made = parts.forecaster.forecast(&asked.in_full.0, horizon);
-        state.keep(asked.in_full, made);
-        let made = parts.forecaster.forecast_at_once(&asked.at_once.0, horizon);
-        state.keep(asked.at_once, made);
+    let may_choose = |input: &ForecastInput| !waiting.contains(&(input.workload.clone(), input.metric.clone()));
+    for (horizon, (inputs, announced)) in by_horizon {
+        let made = parts.forecaster.forecast_choosing(&inputs, horizon, &may_choose);
+        state.keep(inputs, announced, made);
     }
 }
 
-/// Series to be forecast over one horizon, with what is announced for it: those whose choice, where one is due, is made in this tick,
-/// and those whose choice waits.
-#[derive(Default)]
-struct Asked {
-    in_full: (Vec<ForecastInput>, Vec<Announced>),
-    at_once: (Vec<ForecastInput>, Vec<Announced>),
-}
-
 impl LoopState {
-    fn keep(&mut self, (inputs, announced): (Vec<ForecastInput>, Vec<Announced>), made: Vec<Forecast>) {
+    fn keep(&mut self, inputs: Vec<ForecastInput>, announced: Vec<Announced>, made: Vec<Forecast>) {
         for ((input, announced), forecast) in inputs.into_iter().zip(announced).zip(made) {
             let forecast = Arc::new(announced.add_to(forecast));
             self.forecasts.entry(input.workload).or_default().insert(input.metric, forecast);

@@ -32,6 +32,9 @@ pub struct ForecastInput {
     pub announced: Vec<f32>,
 }
 
+/// Whether there is time to choose anew how a series is forecast.
+pub type MayChoose<'a> = dyn Fn(&ForecastInput) -> bool + Sync + 'a;
+
 /// Says what will be needed.
 pub trait Forecaster {
     /// Name as given to `--model` and shown with every forecast.
@@ -46,8 +49,10 @@ pub trait Forecaster {
         let _ = (input, horizon);
         false
     }
-    /// As [`Forecaster::forecast`] without choosing anew: by what was chosen last, or by what is best for most series.
-    fn forecast_at_once(&self, inputs: &[ForecastInput], horizon: usize) -> Vec<Forecast> {
+    /// As [`Forecaster::forecast`], but choosing anew only for series that `may_choose` allows it; the others are forecast by what was
+    /// chosen last, or by what is best for most series.
+    fn forecast_choosing(&self, inputs: &[ForecastInput], horizon: usize, may_choose: &MayChoose<'_>) -> Vec<Forecast> {
+        let _ = may_choose;
         self.forecast(inputs, horizon)
     }
     /// The same forecaster with whatever it chose for this series held fixed, so that what is seen when the input is changed is

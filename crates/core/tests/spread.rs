@@ -9,7 +9,7 @@ use apportion_core::{
     metric::name,
     tick,
     tick::{Cadence, Parts},
-    traits::ForecastInput,
+    traits::{ForecastInput, MayChoose},
 };
 use common::{
     parts::{Flat, Machine, Refuses, Twice},
@@ -29,13 +29,13 @@ impl Forecaster for Chooses {
         "chooses"
     }
     fn forecast(&self, inputs: &[ForecastInput], horizon: usize) -> Vec<Forecast> {
-        self.0.borrow_mut().extend(inputs.iter().map(series_of));
-        Flat.forecast(inputs, horizon)
+        self.forecast_choosing(inputs, horizon, &|_| true)
     }
     fn is_due(&self, input: &ForecastInput, _: usize) -> bool {
         !self.0.borrow().contains(&series_of(input))
     }
-    fn forecast_at_once(&self, inputs: &[ForecastInput], horizon: usize) -> Vec<Forecast> {
+    fn forecast_choosing(&self, inputs: &[ForecastInput], horizon: usize, may_choose: &MayChoose<'_>) -> Vec<Forecast> {
+        self.0.borrow_mut().extend(inputs.iter().filter(|input| may_choose(input)).map(series_of));
         Flat.forecast(inputs, horizon)
     }
 }

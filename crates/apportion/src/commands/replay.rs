@@ -403,7 +403,7 @@ fn options(global: &Global, args: &Replay, judging: &JudgeOptions, trace: &Trace
     let JudgeOptions { seed, threads, replica_start_s, .. } = *judging;
     let (violation, changes_per_day) = (args.violation, args.oracle_changes);
     let standings = if args.as_configured { configured::said_where_no_rule(standings) } else { BTreeMap::new() };
-    Ok(Options { violation, changes_per_day, seed, threads, node, standings, replica_start_s })
+    Ok(Options { violation, changes_per_day, seed, threads, node, standings, replica_start_s, both_limits: true })
 }
 
 /// Time, seconds, and allocation of each decision of a series.

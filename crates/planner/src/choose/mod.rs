@@ -2,7 +2,7 @@
 //!
 //! A choice is made anew once a day per series (staggered by the series' name, so that not all fall on one tick) and remembered;
 //! in between only what was chosen is run. A costly forecaster must win clearly, and then its forecast is used for an hour. Whoever
-//! has no time for a choice gets what was chosen last, or what did best on others (`forecast_at_once`).
+//! has no time for a choice gets what was chosen last, or what did best on others (`forecast_choosing`).
 //!
 //! Promise: by its own back-test the choice is never clearly worse (by two standard errors) than the best that it was made of.
 
@@ -19,7 +19,12 @@ pub(crate) use calibrate::{off_by, width};
 use crate::forecasters::{
     Direct, Ets, Mstl, Profile, Recent, Row, SeasonalNaive, Simple, Transformer, Walk, finish, floor,
 };
-use apportion_core::{Forecast, Forecaster, Metric, WorkloadId, stats::fnv1a, time::DAY_S, traits::ForecastInput};
+use apportion_core::{
+    Forecast, Forecaster, Metric, WorkloadId,
+    stats::fnv1a,
+    time::DAY_S,
+    traits::{ForecastInput, MayChoose},
+};
 use backtest::{Tried, mean, origins, usable};
 use settled::Settled;
 use std::{
@@ -165,8 +170,9 @@ impl Auto {
     }
 
     /// Makes the choices that are due.
-    fn choose(&self, inputs: &[ForecastInput], horizon: usize) {
-        let due: Vec<&ForecastInput> = inputs.iter().filter(|input| self.lacks_choice(input, horizon)).collect();
+    fn choose(&self, inputs: &[ForecastInput], horizon: usize, may_choose: &MayChoose<'_>) {
+        let is_due = |input: &&ForecastInput| may_choose(input) && self.lacks_choice(input, horizon);
+        let due: Vec<&ForecastInput> = inputs.iter().filter(is_due).collect();
         for chunk in due.chunks(CHUNK) {
             let costly: Vec<bool> = chunk.iter().map(|input| self.may_be_costly(input)).collect();
             let tried = Tried::new(&self.candidates, chunk, horizon, &costly);
@@ -317,13 +323,13 @@ impl Forecaster for Auto {
         "auto"
     }
     fn forecast(&self, inputs: &[ForecastInput], horizon: usize) -> Vec<Forecast> {
-        self.choose(inputs, horizon);
-        self.forecast_at_once(inputs, horizon)
+        self.forecast_choosing(inputs, horizon, &|_| true)
     }
     fn is_due(&self, input: &ForecastInput, horizon: usize) -> bool {
         usable(input, horizon).next().is_some() && self.lacks_choice(input, horizon)
     }
-    fn forecast_at_once(&self, inputs: &[ForecastInput], horizon: usize) -> Vec<Forecast> {
+    fn forecast_choosing(&self, inputs: &[ForecastInput], horizon: usize, may_choose: &MayChoose<'_>) -> Vec<Forecast> {
+        self.choose(inputs, horizon, may_choose);
         let choices: Vec<Choice> = inputs.iter().map(|input| self.standing(input, horizon)).collect();
         let rows = self.run(inputs, &choices, horizon);
         let finish_one = |(place, input): (usize, &ForecastInput)| {

@@ -13,7 +13,7 @@ pub(super) struct Settled<'a> {
 impl<'a> Settled<'a> {
     /// With the choice for a series, made now where it is due; the chooser's own memory is as after a forecast.
     pub(super) fn new(auto: &'a Auto, input: &ForecastInput, horizon: usize) -> Option<Self> {
-        auto.choose(std::slice::from_ref(input), horizon);
+        auto.choose(std::slice::from_ref(input), horizon, &|_| true);
         let choice = auto.choice(&input.workload, &input.metric)?;
         Some(Self { auto, choice })
     }

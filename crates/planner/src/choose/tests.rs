@@ -246,7 +246,7 @@ fn whoever_has_no_time_for_a_choice_gets_what_did_best_on_others_and_then_what_w
     // Every day is one higher than the last: what was used of late says more than the same time of yesterday.
     let rising = (0..2_016).zip(noise(2_016, 3)).map(|(step, noise)| (step / 288) as f32 + 0.1 * noise);
     let past = input(rising.collect(), 0);
-    let at_once = |auto: &Auto| auto.forecast_at_once(std::slice::from_ref(&past), 64).remove(0);
+    let at_once = |auto: &Auto| auto.forecast_choosing(std::slice::from_ref(&past), 64, &|_| false).remove(0);
     let before = at_once(&auto);
     assert_eq!((before.by.as_str(), before.score, before.len()), ("seasonal-naive", None, 64));
     assert!(auto.is_due(&past, 64) && auto.choice(&past.workload, &past.metric).is_none(), "nothing was chosen");
@@ -255,10 +255,10 @@ fn whoever_has_no_time_for_a_choice_gets_what_did_best_on_others_and_then_what_w
     assert_eq!(at_once(&auto), chosen);
     // A choice for another grid is none for this one.
     let minutes = ForecastInput { past: Series { step_s: 60, ..past.past.clone() }, ..past.clone() };
-    assert_eq!(auto.forecast_at_once(&[minutes], 64)[0].by, "seasonal-naive");
+    assert_eq!(auto.forecast_choosing(&[minutes], 64, &|_| false)[0].by, "seasonal-naive");
     let tomorrow = ForecastInput { past: Series { start_s: past.past.start_s + 86_400, ..past.past.clone() }, ..past };
     assert!(auto.is_due(&tomorrow, 64));
-    assert_eq!(auto.forecast_at_once(&[tomorrow], 64)[0].by, chosen.by, "yesterday's choice stands in");
+    assert_eq!(auto.forecast_choosing(&[tomorrow], 64, &|_| false)[0].by, chosen.by, "yesterday's choice stands in");
 }
 
 #[test]
