@@ -9,7 +9,7 @@ use augurs::{
 };
 
 /// The last values that are fitted: cost grows with them, skill does not.
-const FITTED: usize = 512;
+pub(super) const FITTED: usize = 512;
 /// Fewer are not worth a model.
 const LEAST: usize = 16;
 /// The interval that is asked for, and its half-width in standard deviations.
