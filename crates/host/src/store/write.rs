@@ -22,9 +22,9 @@ const FLUSH_AFTER_S: f64 = 45.0;
 const SEAL_LEAST: usize = 64;
 /// ... and this share of all: an hour has 72 flushes, so one part in 40 keeps up and works off a backlog.
 const SEAL_PART: usize = 40;
-/// At most so many times as many heads are packed at once as are sealed. At a tick of 10 s each is due once in ten flushes: four times keep
-/// up, and six work off a backlog.
-const PACK_TIMES: usize = 6;
+/// At most so many times as many heads are packed in a turn as are sealed in one that flushes. At a tick of 10 s each is due once in fifty
+/// turns: once keeps up, and twice works off a backlog.
+const PACK_TIMES: usize = 2;
 /// Of each resolution, at most so many times as many chunks as are sealed are deleted at once, so that no tick takes long.
 const DELETE_TIMES: usize = 8;
 /// Upkeep is made at least this often, seconds, whether or not readings come in.
@@ -106,7 +106,7 @@ impl Inner {
         let is_due = |time: Option<Time>, every_s| time.is_none_or(|time| now.since_s(time).abs() >= every_s);
         let is_unwritten = self.unwritten_since.is_some() && is_due(self.unwritten_since, FLUSH_AFTER_S);
         if !is_unwritten && !is_due(self.maintained, MAINTAIN_EVERY_S) && !self.pending.is_waiting() {
-            return Ok(());
+            return self.pack();
         }
         self.clock.go_on(now);
         self.flush()?;
