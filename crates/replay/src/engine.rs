@@ -12,7 +12,7 @@ use crate::{
     Options, ReplayError, Trace, TraceSeries,
     deployment::{Deployment, deployments},
     horizontal, joint,
-    parallel::{self, Progress},
+    parallel::{self, Progress, Watch},
     quantity::Kind,
     world::Decided,
 };
@@ -25,9 +25,13 @@ use std::{
 
 /// Asked shares of a sweep: those that are sized for as they are.
 pub(crate) const GRID: &[f64] = &[0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1];
+/// The policy of this house that sizes what there is.
+pub(crate) const SIZING: &str = "apportion";
 /// The policy of this house that decides how many replicas there are.
 pub const SCALING: &str = "apportion-replicas";
 const BYTES_PER_MB: f64 = 1e6;
+/// A loop, which may be over hundreds of workloads, tells so often how far it has come.
+const STRETCHES: usize = 100;
 
 /// A policy of this house, ready to be replayed.
 pub struct Engine<'a> {
@@ -67,7 +71,7 @@ impl Engine<'static> {
     pub fn with(forecaster: Arc<dyn Forecaster + Send + Sync>, forecast_every_s: i64) -> Self {
         // A replayed tick may take as long as it takes.
         let cadence = Cadence { first_steps_per_tick: usize::MAX, choices_per_tick: usize::MAX, ..Cadence::default() };
-        let (name, limits) = ("apportion".to_owned(), GuardLimits::default());
+        let (name, limits) = (SIZING.to_owned(), GuardLimits::default());
         Self { name, forecaster, forecast_every_s, cadence, limits, told: None, heard: None, scales: false }
     }
 
@@ -136,13 +140,18 @@ pub(crate) fn play(
 ) -> Result<Vec<Made>, ReplayError> {
     let parts = parts(trace, engine, options);
     engine.forecaster.forget(&|_| false);
-    let played = parallel::watched(parts.len(), options.threads, progress, |at| match &parts[at] {
-        Part::Loop(members) => loops::play(trace, members, engine, asked, options),
-        Part::Requests(one) => {
-            let made = horizontal::play(&trace.series()[*one], engine, asked, options);
-            made.into_iter().map(|decided| Made::of([(*one, decided)].into())).collect()
-        }
-        Part::Deployment(own) => joint::play(trace, own, engine, asked, options),
+    let watch = Watch::new(progress, parts.len() * STRETCHES);
+    let played = parallel::watched(parts.len(), options.threads, &watch, |at| {
+        let made = match &parts[at] {
+            Part::Loop(members) => return loops::play(trace, members, engine, asked, options, &watch),
+            Part::Requests(one) => {
+                let made = horizontal::play(&trace.series()[*one], engine, asked, options);
+                made.into_iter().map(|decided| Made::of([(*one, decided)].into())).collect()
+            }
+            Part::Deployment(own) => joint::play(trace, own, engine, asked, options),
+        };
+        watch.add(STRETCHES);
+        made
     })?;
     let mut all: Vec<Made> = asked.iter().map(|_| Made::default()).collect();
     for part in played {

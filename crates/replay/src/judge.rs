@@ -2,7 +2,7 @@
 
 use crate::{
     Decisions, LIMITS, SeriesDecisions, Trace,
-    engine::SCALING,
+    engine::{SCALING, SIZING},
     quantity::{Kind, Quantity},
     replicas,
     score::{
@@ -42,7 +42,7 @@ impl Default for JudgeOptions {
     fn default() -> Self {
         Self {
             warmup_s: 86_400,
-            ours: "apportion".to_owned(),
+            ours: SIZING.to_owned(),
             seed: 0,
             threads: 1,
             replica_start_s: replicas::START_S,

@@ -5,7 +5,7 @@ use crate::{
     decisions::SeriesDecisions,
     deployment::{Deployment, deployments},
     engine::{self, Engine},
-    parallel::{self, Progress},
+    parallel::{self, Progress, Watch},
     peers::{self, Peer, Subject},
     quantity::Kind,
     replicas,
@@ -32,6 +32,8 @@ pub struct Options {
     pub standings: BTreeMap<String, Standing>,
     /// From asking for a replica until it serves, seconds (request rates only).
     pub replica_start_s: i64,
+    /// Ours plays memory a second time, with the limit that kills beside the one that slows.
+    pub both_limits: bool,
 }
 
 impl Default for Options {
@@ -44,6 +46,7 @@ impl Default for Options {
             node: None,
             standings: BTreeMap::new(),
             replica_start_s: replicas::START_S,
+            both_limits: true,
         }
     }
 }
@@ -159,9 +162,12 @@ pub fn run_at(
     match player {
         Player::Peer(peer) => {
             player.check(trace)?;
-            let decided = parallel::watched(trace.series().len(), options.threads, progress, |at| {
+            let watch = Watch::new(progress, trace.series().len());
+            let decided = parallel::watched(trace.series().len(), options.threads, &watch, |at| {
                 let series = &trace.series()[at];
-                if player.sizes(series) { play_peer(series, peer, margin, options) } else { Vec::new() }
+                let made = if player.sizes(series) { play_peer(series, peer, margin, options) } else { Vec::new() };
+                watch.add(1);
+                made
             })?;
             Ok(finished(trace, player, engine::Made::of(decided.into_iter().enumerate().collect()), options))
         }

@@ -112,7 +112,8 @@ pub fn what_if(
     with.said.push(said);
     let played = if options.node.is_some() { trace } else { &named };
     let worlds = worlds(played, &with, instruction);
-    let sides = sides(engine, &worlds, [before.clone(), Some(with)], options, progress);
+    let compared = Options { both_limits: false, ..options.clone() };
+    let sides = sides(engine, &worlds, [before.clone(), Some(with)], &compared, progress);
     engine.told = before;
     let sides = sides?;
     for (number, (demand, world)) in worlds.iter().enumerate() {

@@ -1,9 +1,10 @@
 //! Loops over some workloads of a trace, one for each margin, that go through time together: what is forecast does not depend on the
 //! margin, and so is forecast once for all of them.
 
-use super::{Engine, Hear, Made, Told, knob_of};
+use super::{Engine, Hear, Made, STRETCHES, Told, knob_of};
 use crate::{
     Decided, Options, Trace, TraceSeries,
+    parallel::Watch,
     past::{Past, Recorded},
     seldom::Seldom,
     world::{is_gone, is_over},
@@ -65,26 +66,32 @@ fn held<'a>(trace: &'a Trace, members: &[usize]) -> Vec<Held<'a>> {
 }
 
 /// What is decided of some workloads, asked for each of some shares over. Asked for the share of `options`, memory is played a second
-/// time, with both of its limits.
+/// time with both of its limits, where these are wanted. Where the watch breaks, the rest is left out.
 pub(super) fn play(
     trace: &Trace,
     members: &[usize],
     engine: &Engine<'_>,
     asked: &[f64],
     options: &Options,
+    watch: &Watch<'_>,
 ) -> Vec<Made> {
     let shared = Seldom::new(&*engine.forecaster, AT_ONCE_S);
     let one = |asked: &f64| Loop::new(held(trace, members), engine, &shared, *asked, options);
     let mut loops: Vec<Loop<'_>> = asked.iter().map(one).collect();
     let both = with_both_limits(held(trace, members));
-    let own = asked.iter().position(|asked| *asked == options.violation).filter(|_| !both.is_empty());
+    let own = asked.iter().position(|asked| *asked == options.violation);
+    let own = own.filter(|_| options.both_limits && !both.is_empty());
     loops.extend(own.map(|_| Loop::new(both, engine, &shared, options.violation, options)));
     let mut times: Vec<i64> = members.iter().flat_map(|at| trace.series()[*at].times_s.iter().copied()).collect();
     times.sort_unstable();
     times.dedup();
-    for now_s in times {
-        loops.iter_mut().for_each(|one| one.turn(now_s));
+    let stretches = times.chunks(times.len().div_ceil(STRETCHES).max(1));
+    let left = STRETCHES - stretches.len();
+    for stretch in stretches.take_while(|_| !watch.is_broken()) {
+        stretch.iter().for_each(|now_s| loops.iter_mut().for_each(|one| one.turn(*now_s)));
+        watch.add(1);
     }
+    watch.add(left);
     let both = own.and_then(|_| loops.pop());
     let mut all: Vec<Made> = loops
         .into_iter()

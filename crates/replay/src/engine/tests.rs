@@ -114,3 +114,23 @@ fn with_both_limits_little_is_killed() {
 fn share(tally: &Tally) -> f64 {
     f64::from(tally.over) / f64::from(tally.samples)
 }
+
+/// One loop may be the whole of a replay: it tells on the way how far it has come, and ends where it is told to.
+#[test]
+fn a_long_loop_tells_how_far_it_has_come() {
+    let engine = Engine::apportion("seasonal-naive", 6 * 3_600).unwrap();
+    let (trace, told) = (mixed(300), Mutex::new(Vec::new()));
+    let play = |ends_at: usize| {
+        let progress = |done: usize, total: usize| {
+            told.lock().unwrap().push((done, total));
+            if done < ends_at { std::ops::ControlFlow::Continue(()) } else { std::ops::ControlFlow::Break(()) }
+        };
+        let made = run(&trace, Player::Engine(&engine), &Options::default(), &progress);
+        (made.map(|_| ()), std::mem::take(&mut *told.lock().unwrap()))
+    };
+    let (made, told_all) = play(usize::MAX);
+    assert_eq!((made, told_all.last()), (Ok(()), Some(&(200, 200))));
+    assert!(told_all.len() > 90 && told_all.is_sorted(), "{told_all:?}");
+    let (made, told_some) = play(5);
+    assert_eq!((made, told_some.len() < 8), (Err(ReplayError::BrokenOff), true), "{told_some:?}");
+}

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     ClassRow, Example, Judged, Limits, Matched, Played, Point, Reading, Row, Sweep,
+    engine::{SCALING, SIZING},
     quantity::Kind,
     score::{bootstrap::Interval, class::Class, total::Scores},
     share::Claim,
@@ -66,11 +67,13 @@ fn lead(judged: &Judged) -> String {
 /// Ours on a metric (or the first policy, where ours was not played), in a sentence.
 fn in_short(judged: &Judged, metric: &str) -> Option<String> {
     let of_metric = || judged.rows.iter().filter(|row| row.metric == metric);
-    let row = of_metric().find(|row| row.policy.starts_with("apportion")).or_else(|| of_metric().next())?;
+    let named = |policy: &'static str| of_metric().find(|row| row.policy == policy);
+    let row = named(SIZING).or_else(|| named(SCALING)).or_else(|| of_metric().next())?;
     let (policy, scores) = (escape(&row.policy), &row.scores);
     let (below, over) = (scores.below_peak(), percent(scores.over));
     let (size, word) = (percent(below.abs()), if below < 0.0 { "more" } else { "less" });
-    let as_often = judged.matched.iter().filter(|matched| matched.metric == metric && matched.class.is_none());
+    let is_own = |matched: &&Matched| matched.metric == metric && matched.class.is_none() && row.policy == SIZING;
+    let as_often = judged.matched.iter().filter(is_own);
     let as_often: Vec<String> = as_often
         .filter_map(|matched| {
             let smaller = matched.smaller?;
