@@ -2,6 +2,7 @@
 
 use super::{control::Request, glue::StoreHistory, why::Why};
 use crate::ask::{Answered, StoreSources, ask};
+use crate::encoder_model::OnDemand;
 use crate::signals::Signals;
 use crate::tell::{self, Deed, Scene, Told, effect::WITHIN};
 use crate::web::{Action, ActionError, ActionErrorKind, Backend, DecisionQuery, ForecasterScore, Language, View};
@@ -10,7 +11,7 @@ use apportion_core::{
     Standing, Time, Window, WorkloadId, tick::Forecasts,
 };
 use apportion_host::store::{Access, Filter, Options, Store};
-use apportion_language::{reading::Reader, wording};
+use apportion_language::wording;
 use jiff::{Zoned, tz::TimeZone};
 use std::{
     collections::BTreeMap,
@@ -26,7 +27,7 @@ pub struct StoreBackend {
     store: Arc<Store>,
     requests: Mutex<mpsc::Sender<Request>>,
     forecasts: Mutex<BTreeMap<WorkloadId, Forecasts>>,
-    reader: &'static Reader,
+    reader: OnDemand,
     scene: Mutex<Scene>,
     signals: Arc<Signals>,
     why: Mutex<Why>,
@@ -39,7 +40,7 @@ impl StoreBackend {
         signals: Arc<Signals>,
         why: Why,
     ) -> anyhow::Result<Self> {
-        let (forecasts, scene, reader) = (Mutex::default(), Mutex::default(), crate::encoder_model::reader()?);
+        let (forecasts, scene, reader) = (Mutex::default(), Mutex::default(), OnDemand::new()?);
         Ok(Self { store, requests: Mutex::new(requests), forecasts, reader, scene, signals, why: Mutex::new(why) })
     }
 
@@ -59,7 +60,7 @@ impl StoreBackend {
         scene.configured.extend(also.iter().map(|name| (WorkloadId::new(name), Standing::default())));
         // As it is now, not as it was at the last turn: what was confirmed a moment ago counts.
         scene.said = self.store.instructions(Time::from_s(now.timestamp().as_second())).unwrap_or(scene.said);
-        tell::read(self.reader, text, now, &scene, &StoreHistory(Arc::clone(&self.store)))
+        tell::read(self.reader.get(), text, now, &scene, &StoreHistory(Arc::clone(&self.store)))
     }
 
     /// Takes the newest forecasts of the workloads that were looked at anew.
@@ -144,7 +145,7 @@ impl Backend for StoreBackend {
     fn ask(&self, text: &str, at: Time, zone: Option<&str>, view: &View) -> Answered {
         let forecast = |workload: &WorkloadId, metric: &Metric| self.forecast(workload, metric);
         let sources = StoreSources::new(Arc::clone(&self.store), forecast);
-        Answered::new(text, &ask(self.reader, text, &tell::zoned(at, zone), view, &sources))
+        Answered::new(text, &ask(self.reader.get(), text, &tell::zoned(at, zone), view, &sources))
     }
 
     fn instructions(&self) -> Vec<Instructed> {

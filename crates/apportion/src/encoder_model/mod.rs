@@ -66,34 +66,48 @@ pub fn folder() -> PathBuf {
     std::env::var_os("XDG_DATA_HOME").map_or_else(home, PathBuf::from).join("apportion/models")
 }
 
-/// The reader of sentences, loaded when it is first asked for: with the encoder where one was pulled, else with what is embedded.
-/// One that cannot be used is said aside, and changes nothing else.
+/// The reader of sentences of a command: with the encoder where one was pulled, else with what is embedded.
 ///
 /// # Errors
 /// The embedded weights are damaged.
 pub fn reader() -> anyhow::Result<&'static Reader> {
-    static READER: OnceLock<Reader> = OnceLock::new();
-    if let Some(reader) = READER.get() {
-        return Ok(reader);
-    }
-    let loaded = load()?;
-    Ok(READER.get_or_init(|| loaded))
+    static READER: OnceLock<OnDemand> = OnceLock::new();
+    let embedded = OnDemand::new()?;
+    Ok(READER.get_or_init(|| embedded).get())
 }
 
-fn load() -> anyhow::Result<Reader> {
+/// The reader of sentences of who may never be asked to read one: the encoder, where one was pulled, takes 97 MB and is loaded at the
+/// first sentence.
+pub struct OnDemand {
+    embedded: Reader,
+    whole: OnceLock<Reader>,
+}
+
+impl OnDemand {
+    /// With what is embedded.
+    ///
+    /// # Errors
+    /// The embedded weights are damaged.
+    pub fn new() -> anyhow::Result<Self> {
+        Ok(Self { embedded: Reader::embedded()?, whole: OnceLock::new() })
+    }
+
+    /// The reader. An encoder that cannot be used is said aside, and changes nothing else.
+    pub fn get(&self) -> &Reader {
+        self.whole.get_or_init(|| with_pulled(self.embedded.clone()))
+    }
+}
+
+fn with_pulled(embedded: Reader) -> Reader {
     let path = MODELS[0].path(&folder());
-    let embedded = Reader::embedded()?;
     if !path.exists() {
-        return Ok(embedded);
+        return embedded;
     }
-    match with_encoder(embedded.clone(), &path) {
-        Ok(reader) => Ok(reader),
-        Err(error) => {
-            let advice = format!("`apportion model pull {}` brings it anew", MODELS[0].name);
-            crate::commands::say_aside(&format!("apportion: reading without the encoder: {error:#}; {advice}"));
-            Ok(embedded)
-        }
-    }
+    with_encoder(embedded.clone(), &path).unwrap_or_else(|error| {
+        let advice = format!("`apportion model pull {}` brings it anew", MODELS[0].name);
+        crate::commands::say_aside(&format!("apportion: reading without the encoder: {error:#}; {advice}"));
+        embedded
+    })
 }
 
 fn with_encoder(reader: Reader, path: &Path) -> anyhow::Result<Reader> {
