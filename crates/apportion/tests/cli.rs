@@ -45,6 +45,11 @@ fn exit_statuses_and_remedies() {
     check(&["history"], 3, "no store yet; `apportion run` makes one");
     check(&["rollback", "--all"], 1, "its folder is not there; `apportion run` makes it, --store names another file");
     check(&["history", "--store", "/"], 1, "/: not a store of Apportion (it is a folder); name another file");
+    check(
+        &["history", "--store", "/dev/null"],
+        1,
+        "/dev/null: not a store of Apportion (it is a device, a pipe or a socket)",
+    );
     check(&["check", "--config", "none.toml"], 2, "none.toml: No such file");
     check(&["check", "--keys"], 0, "violation = 0.01");
     check(&["explain", "web"], 3, "no store yet");

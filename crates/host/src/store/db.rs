@@ -54,8 +54,12 @@ type FileId = (u64, u64);
 
 impl Db {
     pub(super) fn open(path: &Path, access: Access) -> Result<Self, OpenError> {
+        let is_other = std::fs::metadata(path).ok().filter(|found| !found.is_file());
+        if let Some(found) = is_other {
+            let what = if found.is_dir() { "it is a folder" } else { "it is a device, a pipe or a socket" };
+            return Err(OpenError::Foreign { path: path.to_owned(), what: what.to_owned() });
+        }
         match access {
-            _ if path.is_dir() => Err(OpenError::Foreign { path: path.to_owned(), what: "it is a folder".to_owned() }),
             Access::ReadWrite => Self::open_to_write(path),
             Access::ReadOnly => Self::open_to_read(path),
         }
@@ -67,7 +71,7 @@ impl Db {
         Self::prepared(connection, path, None, None)
     }
 
-    fn open_to_write(path: &Path) -> Result<Self, OpenError> {
+    pub(super) fn open_to_write(path: &Path) -> Result<Self, OpenError> {
         let lock = lock(path)?;
         // Made here, for SQLite would ask the umask; its other files get the rights of this one.
         let made = private().create_new(true).open(path);
@@ -108,10 +112,10 @@ impl Db {
         Ok(Self { connection, access: Access::ReadOnly, durability: Durability::Full, place: None, lock: None })
     }
 
-    /// The store opened anew, where another file than the open one lies at its place by now.
-    pub(super) fn anew(&self) -> Option<Result<Self, OpenError>> {
+    /// Its path, where another file than the open one lies there by now.
+    pub(super) fn replaced(&self) -> Option<PathBuf> {
         let (path, open) = self.place.as_ref()?;
-        file_id(path).filter(|found| found != open).map(|_| Self::open_to_write(path))
+        file_id(path).filter(|found| found != open).map(|_| path.clone())
     }
 
     /// Closed without its log being moved and removed: by its name that may be the log of another connection by now.
@@ -203,7 +207,7 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
 
 /// A reader needs the writer's shared memory beside the file. In a folder that may not be written, and with no writer about,
 /// the file alone is whole, and is read as something that does not change.
-fn open_read_only(path: &Path) -> rusqlite::Result<Connection> {
+pub(super) fn open_read_only(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
     let open = |query: &str| {
         let connection = Connection::open_with_flags(format!("file:{}{query}", escaped(path)), flags)?;

@@ -128,8 +128,9 @@ impl Inner {
             pending.write(transaction)?;
             write_workloads(transaction, known)?;
             write_journal(transaction, heads)
-        })?;
-        self.pending.clear();
+        });
+        self.pending.note(written.is_ok());
+        let written = written?;
         for known in self.known.values_mut().filter(|known| known.is_unwritten()) {
             known.written = Some(known.last_seen);
         }

@@ -12,10 +12,12 @@ use super::{
     error::{WriteError, broken},
 };
 use apportion_core::{
-    Decision, DecisionId, Harm, Knob, LoopState, Setting, TickReport, Time, Verdict, WorkloadId, time::DAY_S,
+    Decision, DecisionId, Harm, Knob, LoopState, Setting, TickReport, Time, Verdict, WorkloadId, stats::fnv1a,
+    time::DAY_S,
 };
 use rusqlite::{Connection, OptionalExtension, Result, Row};
 use serde::{Serialize, de::DeserializeOwned};
+use std::collections::BTreeSet;
 
 /// Version of the JSON of every record.
 const VERSION: i64 = 1;
@@ -50,8 +52,11 @@ impl Default for Filter {
 pub(super) struct Pending {
     decisions: Vec<Decision>,
     harms: Vec<(Time, Harm)>,
-    state: Option<String>,
+    pub(super) state: Option<String>,
     written_state: Option<String>,
+    /// Hashes of what the loop remembered at each commit that failed since the last that did not: such a one may have reached the disk
+    /// all the same.
+    tried_states: BTreeSet<u64>,
 }
 
 impl Pending {
@@ -77,11 +82,17 @@ impl Pending {
     pub(super) fn is_last_written(&self, db: &Connection) -> Result<bool> {
         let sql = "SELECT json FROM state WHERE name = ?1";
         let found: Option<String> = db.query_row(sql, [LOOP], |row| row.get(0)).optional()?;
-        Ok(self.written_state.is_some() && found == self.written_state)
+        let is_tried = |found: &String| self.tried_states.contains(&hash(found));
+        Ok(self.written_state.is_some() && (found == self.written_state || found.as_ref().is_some_and(is_tried)))
     }
 
-    /// All of it is in the file now.
-    pub(super) fn clear(&mut self) {
+    /// All of it is in the file now, or it is not known whether it is.
+    pub(super) fn note(&mut self, is_written: bool) {
+        if !is_written {
+            self.tried_states.extend(self.state.as_ref().map(hash));
+            return;
+        }
+        self.tried_states.clear();
         self.decisions.clear();
         self.harms.clear();
         self.written_state = self.state.take().or(self.written_state.take());
@@ -97,7 +108,8 @@ impl Pending {
 
     fn hold_state(&mut self, state: &LoopState) -> Result<()> {
         let json = serde_json::to_string(state).map_err(broken)?;
-        self.state = (self.written_state.as_deref() != Some(&json)).then_some(json);
+        let is_there = self.tried_states.is_empty() && self.written_state.as_deref() == Some(&json);
+        self.state = (!is_there).then_some(json);
         Ok(())
     }
 }
@@ -108,9 +120,9 @@ impl Inner {
             return Ok(());
         }
         let pending = &self.pending;
-        self.db.write("recording decisions", Durability::Full, |transaction| pending.write(transaction))?;
-        self.pending.clear();
-        Ok(())
+        let written = self.db.write("recording decisions", Durability::Full, |transaction| pending.write(transaction));
+        self.pending.note(written.is_ok());
+        written
     }
 }
 
@@ -305,12 +317,18 @@ fn check_same(db: &Connection, decision: &Decision) -> Result<()> {
 }
 
 fn write_harm(db: &Connection, time: Time, harm: &Harm) -> Result<()> {
+    // A commit that failed may have reached the disk all the same.
     let sql = "INSERT INTO harm (time_ms, decision, workload, knob, signal, before, now, after_s)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+        SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 WHERE NOT EXISTS (SELECT 1 FROM harm
+        WHERE time_ms = ?1 AND decision = ?2 AND workload = ?3 AND knob = ?4 AND signal = ?5)";
     let (workload, knob) = (harm.workload.as_str(), harm.knob.name());
     let row = (time.0, number(harm.of), workload, knob, &harm.signal, harm.before, harm.now, harm.after_s);
     db.prepare_cached(sql)?.execute(row)?;
     Ok(())
+}
+
+fn hash(text: &String) -> u64 {
+    fnv1a(text.bytes())
 }
 
 /// Deletes what is past its time.
