@@ -237,6 +237,13 @@ fn the_owner_needs_no_token_on_the_socket_and_nobody_else_may_connect() {
         answer.split(' ').nth(1).unwrap().to_owned()
     };
     assert_eq!(ask("localhost"), "200");
+    // As where the disk that it lay on is exchanged for another with the store.
+    std::fs::remove_file(&path).unwrap();
+    let is_back = (0..100).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        UnixStream::connect(&path).is_ok()
+    });
+    assert!(is_back && ask("localhost") == "200", "nobody is reached there");
     assert_eq!(ask("rebound.example"), "421");
     drop(stop);
     thread.join().unwrap();
