@@ -8,19 +8,7 @@ for tool in dpkg-deb strip; do
 done
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-passed=0 failed=0
-
-check() {
-  local what=$1
-  shift
-  if "$@" >"$folder/said" 2>&1; then
-    passed=$((passed + 1))
-  else
-    failed=$((failed + 1))
-    echo "FAILED: $what"
-    tail -n 20 "$folder/said"
-  fi
-}
+. tests/check.sh
 
 # As `check`, where the tool is there.
 check_by() {

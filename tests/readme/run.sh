@@ -3,21 +3,9 @@
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 folder=$(mktemp -d)
-passed=0 failed=0
+. tests/check.sh
 export APPORTION_STORE="$folder/apportion.db"
 trap 'kill %1 2>/dev/null; wait 2>/dev/null; rm -rf "$folder"' EXIT
-
-check() {
-  local what=$1
-  shift
-  if "$@" >"$folder/said" 2>&1; then
-    passed=$((passed + 1))
-  else
-    failed=$((failed + 1))
-    echo "FAILED: $what"
-    tail -n 20 "$folder/said"
-  fi
-}
 
 # The lines of the fenced blocks of one language.
 fenced() { awk -v fence="^ *\`\`\`$2\$" '$0 ~ fence {on = 1; next} /^ *```/ {on = 0} on' "$1"; }
