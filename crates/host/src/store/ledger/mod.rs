@@ -89,7 +89,7 @@ impl Pending {
     /// All of it is in the file now, or it is not known whether it is.
     pub(super) fn note(&mut self, is_written: bool) {
         if !is_written {
-            self.tried_states.extend(self.state.as_ref().map(hash));
+            self.tried_states.extend(self.state.as_deref().map(hash));
             return;
         }
         self.tried_states.clear();
@@ -327,7 +327,7 @@ fn write_harm(db: &Connection, time: Time, harm: &Harm) -> Result<()> {
     Ok(())
 }
 
-fn hash(text: &String) -> u64 {
+fn hash(text: &str) -> u64 {
     fnv1a(text.bytes())
 }
 
