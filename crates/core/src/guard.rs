@@ -1,6 +1,6 @@
 //! The only maker of an [`Admitted`] change. Executors take nothing else, so nothing is written that these rules let not
 //! through. Rules, in the order in which they are tried: known workload and knob, not our own group, no foreign hand,
-//! mode, hold, fresh telemetry, bounds, step limit, memory in use, dead band, enough seen, cool-down, blast radius.
+//! mode, hold, a pause after a failure, fresh telemetry, bounds, step limit, memory in use, dead band, enough seen, cool-down, blast radius.
 //!
 //! What gives more is let through where what takes away must wait: what must have been seen, cool-down and blast radius hold back cuts only, since
 //! withholding is what hurts. A knob outside the bounds that people gave is brought within them at once, past dead band and pace.
@@ -10,12 +10,14 @@
 //! A knob that nothing limited yet is first limited well above the greatest use seen, and then step by step. Throughput that nobody
 //! gave a bound for is never cut below [`Knob::least_unasked`]: a nightly backup is not to find what a quiet day was given.
 
+mod failures;
 mod memory;
 
 use crate::{
     Binding, Change, DecisionId, Knob, Outcome, Reason, Resource, Setting, Snapshot, Time, WorkloadId, WorkloadState,
     knob::Bounds, metric::name, workload::Mode,
 };
+use failures::Failures;
 use memory::KnobMemory;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -84,6 +86,13 @@ pub enum Refusal {
     Held {
         /// In their words.
         why: String,
+    },
+    /// It could not be set a while ago.
+    Failing {
+        /// What the machine said then.
+        error: String,
+        /// After how long it is tried again, seconds.
+        left_s: f64,
     },
     /// Its telemetry is too old to decide on.
     Stale {
@@ -175,6 +184,8 @@ pub struct Guard {
     pub limits: GuardLimits,
     knobs: BTreeMap<WorkloadId, BTreeMap<Knob, KnobMemory>>,
     cuts: Vec<(Time, WorkloadId)>,
+    #[serde(default)]
+    failures: Failures,
     /// Workloads that are gone, and since when.
     #[serde(default)]
     gone: BTreeMap<WorkloadId, Time>,
@@ -197,6 +208,7 @@ impl Guard {
         if !change.is_undo() || matches!(change.reason.binding, Binding::BoundOver { .. }) {
             check_standing(state, change.knob)?;
         }
+        self.failures.check(change, snapshot.now)?;
         let stood_before = change.is_undo() || change.is_set_again();
         if !stood_before && !change.reason.is_bound_alone() {
             self.check_fresh(change.knob, state, snapshot.now)?;
@@ -218,8 +230,9 @@ impl Guard {
 
     /// Remembers what came of an admitted change.
     pub fn note(&mut self, admitted: &Admitted, outcome: &Outcome, now: Time) {
+        self.failures.note(&admitted.change, outcome, now);
         let memory = self.memory(&admitted.change.workload, admitted.knob());
-        if admitted.change.is_set_again() {
+        if admitted.change.is_set_again() && !matches!(outcome, Outcome::Failed { .. }) {
             memory.tried_again(now);
         }
         match outcome {
@@ -272,6 +285,7 @@ impl Guard {
     /// A person hands the knobs of a workload over again after a foreign change.
     pub fn take_over(&mut self, workload: &WorkloadId) {
         self.knobs.remove(workload);
+        self.failures.forget(|failed| failed == workload);
     }
 
     /// The knobs that somebody else took, with what they were set to.
@@ -308,6 +322,7 @@ impl Guard {
             now.since_s(*since) < FORGET_AFTER_S
         });
         gone.retain(|workload, _| knobs.contains_key(workload));
+        self.failures.forget(|workload| !knobs.contains_key(workload));
         let period_s = self.limits.blast_period_s;
         self.cuts.iter_mut().for_each(|(time, _)| *time = (*time).min(now));
         self.cuts.retain(|(time, _)| now.since_s(*time) < period_s);

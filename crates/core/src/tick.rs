@@ -5,7 +5,7 @@ mod due;
 
 use crate::{
     Announced, Assessment, Change, Decision, DecisionId, Executor, Forecast, Forecaster, Guard, Harm, History, Knob,
-    Margins, Metric, Outcome, Policy, Setting, Snapshot, Standing, Time, Verdict, Watch, Window, WorkloadId,
+    Margins, Metric, Outcome, Policy, Refusal, Setting, Snapshot, Standing, Time, Verdict, Watch, Window, WorkloadId,
     WorkloadState, knob,
     traits::{AssessInput, ForecastInput},
     without_announced,
@@ -278,6 +278,11 @@ fn same_said(before: &(Verdict, Setting), now: &(Verdict, Setting), knob: Knob) 
         (Verdict::Refused { why: a }, Verdict::Refused { why: b }) => {
             std::mem::discriminant(a) == std::mem::discriminant(b)
         }
+        // Said when it failed.
+        (
+            Verdict::Admitted { outcome: Outcome::Failed { .. }, .. },
+            Verdict::Refused { why: Refusal::Failing { .. } },
+        ) => true,
         (Verdict::Admitted { outcome: a, .. }, Verdict::Admitted { outcome: b, .. }) => {
             std::mem::discriminant(a) == std::mem::discriminant(b)
         }

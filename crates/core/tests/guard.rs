@@ -445,3 +445,36 @@ fn what_is_taken_back_stays_within_what_people_allow() {
     assert_eq!(admit(&mut guard(), &back(Binding::TakeBack { of }), &snapshot), Ok(Setting::Value(1.5)));
     assert_eq!(admit(&mut guard(), &back(Binding::RolledBack { of }), &snapshot), Ok(Setting::Value(4.0)));
 }
+
+#[test]
+fn what_failed_waits_and_what_is_urgent_or_another_thing_does_not() {
+    let (mut guard, first) = (guard(), snapshot(vec![state("web", 2.0)]));
+    let (cut, raise) = (cpu("web", 2.0, 1.5), cpu("web", 2.0, 3.0));
+    let fail = |guard: &mut Guard, change: &Change, snapshot: &Snapshot| {
+        let admitted = guard.admit(DecisionId(1), change, snapshot).unwrap();
+        guard.note(&admitted, &Outcome::Failed { error: "EBUSY".to_owned() }, snapshot.now);
+    };
+    let at = |s: i64| {
+        let mut web = state("web", 2.0);
+        read(&mut web, name::CPU, NOW.plus_s(s), 0.5);
+        Snapshot { now: NOW.plus_s(s), ..snapshot(vec![web]) }
+    };
+    let waits = |left_s| Err(Refusal::Failing { error: "EBUSY".to_owned(), left_s });
+    fail(&mut guard, &cut, &first);
+    assert_eq!(admit(&mut guard, &cut, &at(5)), waits(15.0));
+    assert_eq!(admit(&mut guard, &raise, &at(5)), Ok(Setting::Value(3.0)), "a cut that fails withholds nothing");
+    for binding in [Binding::TakeBack { of: DecisionId(0) }, Binding::RolledBack { of: DecisionId(0) }] {
+        let back = Change { reason: Reason::only(binding), ..cut.clone() };
+        assert_eq!(admit(&mut guard, &back, &at(5)), Ok(Setting::Value(1.5)));
+    }
+    assert_eq!(admit(&mut guard, &cut, &at(-3_600)), Ok(Setting::Value(1.5)), "a clock set back puts nothing off");
+    let mut s = 20;
+    for pause_s in [40, 80, 160, 300, 300] {
+        fail(&mut guard, &cut, &at(s));
+        assert_eq!(admit(&mut guard, &cut, &at(s + pause_s - 1)), waits(1.0));
+        s += pause_s;
+    }
+    fail(&mut guard, &cut, &at(s));
+    guard.take_over(&"web".into());
+    assert_eq!(admit(&mut guard, &cut, &at(s + 1)), Ok(Setting::Value(1.5)), "a person asks for it");
+}

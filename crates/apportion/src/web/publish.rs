@@ -218,6 +218,7 @@ const fn refusal_name(refusal: &Refusal) -> &'static str {
         Refusal::ForeignChange { .. } => "foreign_change",
         Refusal::RecommendOnly => "recommend_only",
         Refusal::Held { .. } => "held",
+        Refusal::Failing { .. } => "failing",
         Refusal::Stale { .. } => "stale",
         Refusal::DeadBand { .. } => "dead_band",
         Refusal::TooYoung { .. } => "too_young",

@@ -96,7 +96,7 @@ export const EN = {
   'verdict.applied': 'applied', 'verdict.unchanged': 'unchanged', 'verdict.dry_run': 'dry run', 'verdict.drifted': 'drifted', 'verdict.failed': 'failed', 'verdict.refused': 'refused',
   'refusal.unknown_workload': 'workload is gone', 'refusal.unreachable': 'cannot be reached', 'refusal.own_group': 'own group', 'refusal.not_a_number': 'not a number',
   'refusal.foreign_change': 'changed by someone else', 'refusal.recommend_only': 'recommend only', 'refusal.held': 'held', 'refusal.stale': 'stale telemetry',
-  'refusal.dead_band': 'too small a change', 'refusal.too_young': 'too little seen yet', 'refusal.cool_down': 'changed too recently', 'refusal.blast_radius': 'too many cut at once',
+  'refusal.dead_band': 'too small a change', 'refusal.too_young': 'too little seen yet', 'refusal.cool_down': 'changed too recently', 'refusal.blast_radius': 'too many cut at once', 'refusal.failing': 'could not be set, tried again soon',
 
   'machine.title': 'Machine', 'machine.resources': 'What there is and who has it', 'machine.cpu': 'CPU', 'machine.memory': 'Memory', 'machine.storage': 'Storage', 'machine.network': 'Network',
   'machine.capacity.unknown': 'capacity unknown', 'machine.unlimited': '{count} without a limit', 'machine.saving': '{value} could be given back',

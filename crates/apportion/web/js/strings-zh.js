@@ -96,7 +96,7 @@ export const ZH = {
   'verdict.applied': '已应用', 'verdict.unchanged': '无变化', 'verdict.dry_run': '试运行', 'verdict.drifted': '已漂移', 'verdict.failed': '失败', 'verdict.refused': '已拒绝',
   'refusal.unknown_workload': '工作负载已消失', 'refusal.unreachable': '无法触及', 'refusal.own_group': '自身所在组', 'refusal.not_a_number': '不是数字',
   'refusal.foreign_change': '被他人更改', 'refusal.recommend_only': '仅建议', 'refusal.held': '已冻结', 'refusal.stale': '数据过期',
-  'refusal.dead_band': '变化太小', 'refusal.too_young': '观察时间不足', 'refusal.cool_down': '刚更改过', 'refusal.blast_radius': '同时削减过多',
+  'refusal.dead_band': '变化太小', 'refusal.too_young': '观察时间不足', 'refusal.cool_down': '刚更改过', 'refusal.blast_radius': '同时削减过多', 'refusal.failing': '设置失败，稍后重试',
 
   'machine.title': '主机', 'machine.resources': '资源总量与归属', 'machine.cpu': 'CPU', 'machine.memory': '内存', 'machine.storage': '存储', 'machine.network': '网络',
   'machine.capacity.unknown': '容量未知', 'machine.unlimited': '{count} 个未设上限', 'machine.saving': '可归还 {value}',

@@ -44,7 +44,7 @@ pub(super) struct KnobMemory {
     /// When it was last seen as we had set it.
     #[serde(default)]
     pub(super) in_force: Option<Time>,
-    /// When it was last set again, or that was tried.
+    /// When it was last set again.
     #[serde(default)]
     pub(super) again: Option<Time>,
 }
@@ -79,7 +79,7 @@ impl KnobMemory {
         self.is_lost(found) && is_lately(self.in_force, now) && !is_lately(self.again, now)
     }
 
-    /// It was set again, or that was tried.
+    /// It was set again, or found not to be lost.
     pub(super) const fn tried_again(&mut self, now: Time) {
         self.again = Some(now);
     }

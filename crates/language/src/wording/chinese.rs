@@ -63,6 +63,15 @@ fn verdict_word(told: &Told<'_>) -> &'static str {
     }
 }
 
+/// When what failed is tried again.
+const fn tried_again(binding: &Binding) -> &'static str {
+    match binding {
+        Binding::RolledBack { .. } => "随后请再次要求恢复",
+        Binding::TakeBack { .. } => "一小时内每一轮都会重试",
+        _ => "会间隔一段时间后重试，间隔从数秒逐渐加长到几分钟",
+    }
+}
+
 fn refusal_word(why: &Refusal) -> &'static str {
     match why {
         Refusal::UnknownWorkload => "已拒绝，该负载已不存在",
@@ -72,6 +81,7 @@ fn refusal_word(why: &Refusal) -> &'static str {
         Refusal::ForeignChange { .. } => "已拒绝，已被他人改动",
         Refusal::RecommendOnly => "仅作建议",
         Refusal::Held { .. } => "已拒绝，处于冻结中",
+        Refusal::Failing { .. } => "已拒绝，失败后等待重试",
         Refusal::Stale { .. } => "已拒绝，遥测数据过旧",
         Refusal::DeadBand { .. } => "已拒绝，变化太小",
         Refusal::TooYoung { .. } => "已拒绝，观察时间不足",
@@ -96,7 +106,8 @@ fn what(told: &Told<'_>) -> String {
                 told.setting(*found)
             ),
             Outcome::Failed { error } => {
-                format!("{subject}未能{done}：{error}。请检查该文件是否存在、Apportion 是否有写权限；稍后会重试。")
+                let again = tried_again(&told.decision.change.reason.binding);
+                format!("{subject}未能{done}：{error}。请检查其中所指是否存在、Apportion 是否有权改动；{again}。")
             }
         },
         Verdict::Refused { why: Refusal::RecommendOnly } => {
@@ -137,6 +148,9 @@ fn refusal(told: &Told<'_>, why: &Refusal) -> String {
         Refusal::Held { why } => format!("已拒绝：处于冻结中（“{why}”）。解除冻结后方可改动。"),
         Refusal::Stale { metric, age_s: Some(age_s) } => {
             format!("已拒绝：{metric} 是 {}前的数据，太旧，不足以决策。请检查数据来源。", told.duration(*age_s))
+        }
+        Refusal::Failing { error, left_s } => {
+            format!("已拒绝：此前设置失败（{error}），{}后重试。", told.duration(*left_s))
         }
         Refusal::Stale { metric, age_s: None } => {
             format!("已拒绝：从未读到 {metric}，无从决策。请检查数据来源。")

@@ -63,6 +63,15 @@ fn verdict_word(told: &Told<'_>) -> &'static str {
     }
 }
 
+/// When what failed is tried again.
+const fn tried_again(binding: &Binding) -> &'static str {
+    match binding {
+        Binding::RolledBack { .. } => "then ask again",
+        Binding::TakeBack { .. } => "it is tried again at every turn for an hour",
+        _ => "it is tried again after a pause, which grows from seconds to a few minutes",
+    }
+}
+
 fn refusal_word(why: &Refusal) -> &'static str {
     match why {
         Refusal::UnknownWorkload => "refused, the workload is gone",
@@ -72,6 +81,7 @@ fn refusal_word(why: &Refusal) -> &'static str {
         Refusal::ForeignChange { .. } => "refused, changed by someone else",
         Refusal::RecommendOnly => "recommended",
         Refusal::Held { .. } => "refused, on hold",
+        Refusal::Failing { .. } => "refused, waiting after a failure",
         Refusal::Stale { .. } => "refused, telemetry too old",
         Refusal::DeadBand { .. } => "refused, too small a change",
         Refusal::TooYoung { .. } => "refused, too little seen",
@@ -97,9 +107,9 @@ fn what(told: &Told<'_>) -> String {
                 told.setting(*found)
             ),
             Outcome::Failed { error } => format!(
-                "{subject} could not be {done}: {}. Check that the file exists and that Apportion may write it; it is \
-                 tried again later.",
-                error.trim_end_matches('.')
+                "{subject} could not be {done}: {}. Check that what is named there exists and that Apportion may change it; {}.",
+                error.trim_end_matches('.'),
+                tried_again(&told.decision.change.reason.binding)
             ),
         },
         Verdict::Refused { why: Refusal::RecommendOnly } => format!(
@@ -148,6 +158,11 @@ fn refusal(told: &Told<'_>, why: &Refusal) -> String {
             told.setting(*found)
         ),
         Refusal::Held { why } => format!("Refused: on hold (“{why}”). Lift the hold to allow changes."),
+        Refusal::Failing { error, left_s } => format!(
+            "Refused: it could not be set a while ago ({}); it is tried again in {}.",
+            error.trim_end_matches('.'),
+            told.duration(*left_s)
+        ),
         Refusal::Stale { metric, age_s: Some(age_s) } => {
             format!("Refused: {metric} is {} old, too old to decide on. Check its source.", told.duration(*age_s))
         }

@@ -175,6 +175,10 @@ impl Facts {
             Refusal::TooYoung { seen_s, needed_s } => {
                 self.numbers.extend([(Dimension::Seconds, *seen_s), (Dimension::Seconds, *needed_s)]);
             }
+            Refusal::Failing { error, left_s } => {
+                self.quote(error);
+                self.numbers.push((Dimension::Seconds, *left_s));
+            }
             Refusal::CoolDown { left_s } => self.numbers.push((Dimension::Seconds, *left_s)),
             Refusal::BlastRadius { changed, allowed } => {
                 self.count(*changed as u64);

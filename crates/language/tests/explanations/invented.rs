@@ -23,6 +23,7 @@ pub(crate) fn refusals(value: f64) -> Vec<Refusal> {
         Refusal::DeadBand { share: value / 1000.0 },
         Refusal::TooYoung { seen_s: value * 7.0, needed_s: 3_600.0 },
         Refusal::CoolDown { left_s: value * 10.0 },
+        Refusal::Failing { error: "nft -f -: No such file or directory".to_owned(), left_s: value * 5.0 },
         Refusal::BlastRadius { changed: 3, allowed: 2 },
     ]
 }

@@ -180,9 +180,9 @@ fn every_outcome() {
         checkout CPU 上限 2 核 → 1.6 核：未执行，其间已被他人改动
         决策 41，2026年11月22日周日 10:05。checkout 的 CPU 上限未能由 2 核降到 1.6 核：写入时其值为 4 核，说明已被他人改动，故未写入。请先确定由谁管理该上限。计划原本提出 1.4 核，护栏按其限度（单步幅度、上下限、当前用量）作了调整。决定因素：单步改动的最大幅度。
         checkout CPU limit 2 cores → 1.6 cores: failed
-        Decision 41, Sunday 22 November 2026 10:05. checkout: the CPU limit could not be lowered from 2 cores to 1.6 cores: /sys/fs/cgroup/x/cpu.max: permission denied (os error 13). Check that the file exists and that Apportion may write it; it is tried again later. The plan had asked for 1.4 cores; the guard let it go no further than its limits (size of a step, bounds, what is in use). What decided: the most that may change in one step.
+        Decision 41, Sunday 22 November 2026 10:05. checkout: the CPU limit could not be lowered from 2 cores to 1.6 cores: /sys/fs/cgroup/x/cpu.max: permission denied (os error 13). Check that what is named there exists and that Apportion may change it; it is tried again after a pause, which grows from seconds to a few minutes. The plan had asked for 1.4 cores; the guard let it go no further than its limits (size of a step, bounds, what is in use). What decided: the most that may change in one step.
         checkout CPU 上限 2 核 → 1.6 核：失败
-        决策 41，2026年11月22日周日 10:05。checkout 的 CPU 上限未能由 2 核降到 1.6 核：/sys/fs/cgroup/x/cpu.max: permission denied (os error 13)。请检查该文件是否存在、Apportion 是否有写权限；稍后会重试。计划原本提出 1.4 核，护栏按其限度（单步幅度、上下限、当前用量）作了调整。决定因素：单步改动的最大幅度。
+        决策 41，2026年11月22日周日 10:05。checkout 的 CPU 上限未能由 2 核降到 1.6 核：/sys/fs/cgroup/x/cpu.max: permission denied (os error 13)。请检查其中所指是否存在、Apportion 是否有权改动；会间隔一段时间后重试，间隔从数秒逐渐加长到几分钟。计划原本提出 1.4 核，护栏按其限度（单步幅度、上下限、当前用量）作了调整。决定因素：单步改动的最大幅度。
     "#]].assert_eq(&told.concat());
 }
 
@@ -245,6 +245,10 @@ fn every_refusal() {
         Decision 41, Sunday 22 November 2026 10:05. checkout: the CPU limit stays at 2 cores; 1.4 cores was proposed. Refused: it was changed a short while ago, and a cut has to wait 42.5 seconds more. What decided: recent use, as nothing better is known yet.
         checkout CPU 上限 2 核 → 1.4 核：已拒绝，冷却中
         决策 41，2026年11月22日周日 10:05。checkout 的 CPU 上限保持 2 核；提议的值为 1.4 核。已拒绝：刚改动过，还需等待 42.5 秒才能下调。决定因素：近期用量，暂无更好的依据。
+        checkout CPU limit 2 cores → 1.4 cores: refused, waiting after a failure
+        Decision 41, Sunday 22 November 2026 10:05. checkout: the CPU limit stays at 2 cores; 1.4 cores was proposed. Refused: it could not be set a while ago (nft -f -: No such file or directory); it is tried again in 21.2 seconds. What decided: recent use, as nothing better is known yet.
+        checkout CPU 上限 2 核 → 1.4 核：已拒绝，失败后等待重试
+        决策 41，2026年11月22日周日 10:05。checkout 的 CPU 上限保持 2 核；提议的值为 1.4 核。已拒绝：此前设置失败（nft -f -: No such file or directory），21.2 秒后重试。决定因素：近期用量，暂无更好的依据。
         checkout CPU limit 2 cores → 1.4 cores: refused, enough workloads cut for now
         Decision 41, Sunday 22 November 2026 10:05. checkout: the CPU limit stays at 2 cores; 1.4 cores was proposed. Refused: workloads cut in this period: 3, allowed: 2. The cut is tried again when the period is over. What decided: recent use, as nothing better is known yet.
         checkout CPU 上限 2 核 → 1.4 核：已拒绝，本周期下调的负载已够多

@@ -17,6 +17,10 @@ struct Link {
     is_unreadable: bool,
     /// What held the rate is gone as a whole.
     is_lost: bool,
+    /// Why no rate can be set.
+    refuses: Option<&'static str>,
+    /// Times that one was to be set.
+    tries: usize,
 }
 
 #[derive(Clone, Default)]
@@ -25,6 +29,10 @@ struct Network(Arc<Mutex<Link>>);
 impl Network {
     fn link(&self) -> MutexGuard<'_, Link> {
         self.0.lock().unwrap()
+    }
+
+    fn tries(&self) -> usize {
+        self.link().tries
     }
 
     fn nft(&self) -> Nft {
@@ -70,6 +78,10 @@ impl Executor for Network {
     }
     fn apply(&mut self, change: &Admitted) -> Outcome {
         let mut link = self.link();
+        link.tries += 1;
+        if let Some(error) = link.refuses {
+            return Outcome::Failed { error: error.to_owned() };
+        }
         (link.rate_bytes_per_s, link.is_lost) = (change.to().value(), false);
         Outcome::Applied { read_back: change.to() }
     }
@@ -141,6 +153,67 @@ fn a_rate_that_got_lost_is_set_again_and_said() {
     world.roll_back("/web").unwrap();
     assert_eq!((network.link().rate_bytes_per_s, world.changed()), (None, vec![]));
     assert!(made(&mut world, 50).iter().all(|decision| !decision.change.is_set_again()), "it is not lost any more");
+}
+
+const BOUND: &str =
+    "[[workloads]]\nmatch = \"/web\"\napply = true\nbounds = { network_send_max_bytes_per_s = [0, \"1Mi\"] }";
+
+/// Turns from `from` on, ten minutes of them: what was decided of rates.
+fn ten_minutes(world: &mut World, from: i64) -> Vec<Decision> {
+    let turns = from..from + 60;
+    let decisions = turns.flat_map(|turn| world.daemon.turn(START.plus_s(10 * turn)).report.decisions);
+    decisions.filter(|made| made.change.knob == Knob::NetworkSendMax).collect()
+}
+
+fn failure(made: &Decision) -> Option<&str> {
+    match &made.verdict {
+        Verdict::Admitted { outcome: Outcome::Failed { error }, .. } => Some(error),
+        _ => None,
+    }
+}
+
+#[test]
+fn a_first_rate_that_cannot_be_set_is_tried_with_growing_pauses() {
+    let (mut world, network) = managed(BOUND);
+    network.link().refuses = Some("nft -f -: No such file or directory");
+    let made = ten_minutes(&mut world, 1);
+    assert_eq!(network.tries(), 5, "at 0, 20, 60, 140 and 300 s");
+    let failures: Vec<_> = made.iter().map(failure).collect();
+    assert_eq!(failures, [Some("nft -f -: No such file or directory"); 2], "once for the bound, and once sized");
+    network.link().refuses = None;
+    let made = ten_minutes(&mut world, 61);
+    assert!(made.iter().any(Decision::is_applied) && network.link().rate_bytes_per_s == Some(MIB), "{made:?}");
+}
+
+#[test]
+fn a_lost_rate_that_cannot_be_set_is_tried_with_growing_pauses_and_stays_ours() {
+    let (mut world, network) = managed(BOUND);
+    (1..4).for_each(|turn| drop(world.daemon.turn(START.plus_s(10 * turn))));
+    let mut link = network.link();
+    (link.refuses, link.is_lost, link.rate_bytes_per_s, link.tries) = (Some("no module"), true, None, 0);
+    drop(link);
+    let made = ten_minutes(&mut world, 4);
+    assert_eq!(network.tries(), 5);
+    assert_eq!(made.iter().map(failure).collect::<Vec<_>>(), [Some("no module")]);
+    assert!(world.daemon.state().guard.ceded().next().is_none(), "nobody took it");
+    network.link().refuses = None;
+    let made = ten_minutes(&mut world, 64);
+    assert!(made[0].change.is_set_again() && made[0].is_applied(), "{made:?}");
+    assert_eq!(network.link().rate_bytes_per_s, Some(MIB));
+}
+
+#[test]
+fn a_person_does_not_wait_for_a_pause() {
+    let (mut world, network) = managed(BOUND);
+    (1..4).for_each(|turn| drop(world.daemon.turn(START.plus_s(10 * turn))));
+    network.link().refuses = Some("no module");
+    for _ in 0..2 {
+        let said = world.roll_back("/web").unwrap_err().what;
+        assert!(said.contains("no module"), "{said}");
+    }
+    network.link().refuses = None;
+    world.roll_back("/web").unwrap();
+    assert_eq!(network.link().rate_bytes_per_s, None);
 }
 
 #[test]

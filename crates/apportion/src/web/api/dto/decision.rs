@@ -2,7 +2,7 @@
 
 use super::{ReasonShown, SettingShown, unit};
 use crate::web::publish::labels;
-use apportion_core::{Decision, Knob, Outcome, Verdict};
+use apportion_core::{Decision, Knob, Outcome, Refusal, Verdict};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -66,7 +66,8 @@ impl DecisionShown {
 
 fn note(verdict: &Verdict) -> Option<String> {
     match verdict {
-        Verdict::Admitted { outcome: Outcome::Failed { error }, .. } => Some(error.clone()),
+        Verdict::Admitted { outcome: Outcome::Failed { error }, .. }
+        | Verdict::Refused { why: Refusal::Failing { error, .. } } => Some(error.clone()),
         _ => None,
     }
 }
