@@ -474,6 +474,12 @@ fn what_failed_waits_and_what_is_urgent_or_another_thing_does_not() {
         assert_eq!(admit(&mut guard, &cut, &at(s + pause_s - 1)), waits(1.0));
         s += pause_s;
     }
+    // More that is withheld hurts meanwhile.
+    for pause_s in [20, 40, 60, 60] {
+        fail(&mut guard, &raise, &at(s));
+        assert_eq!(admit(&mut guard, &raise, &at(s + pause_s - 1)), waits(1.0));
+        s += pause_s;
+    }
     fail(&mut guard, &cut, &at(s));
     guard.take_over(&"web".into());
     assert_eq!(admit(&mut guard, &cut, &at(s + 1)), Ok(Setting::Value(1.5)), "a person asks for it");

@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 
 /// The pause after the first failure, seconds; each further one doubles it.
 const FIRST_PAUSE_S: f64 = 20.0;
-/// No pause is longer, seconds.
+/// No pause is longer, seconds; of what gives more, which hurts as long as it is withheld, shorter.
 const LONGEST_PAUSE_S: f64 = 300.0;
+const LONGEST_RAISE_PAUSE_S: f64 = 60.0;
 
 /// The last failures of one knob in a row.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -63,7 +64,8 @@ impl Failures {
         let Some(failure) = failure.filter(|failure| !is_urgent && failure.sort == Sort::of(change)) else {
             return Ok(());
         };
-        let pause_s = (FIRST_PAUSE_S * 2.0_f64.powi(failure.times - 1)).min(LONGEST_PAUSE_S);
+        let longest_s = if failure.sort == Sort::Raise { LONGEST_RAISE_PAUSE_S } else { LONGEST_PAUSE_S };
+        let pause_s = (FIRST_PAUSE_S * 2.0_f64.powi(failure.times - 1)).min(longest_s);
         // A clock that was set back puts nothing off.
         let left_s = pause_s - now.since_s(failure.last).abs();
         if left_s > 0.0 { Err(Refusal::Failing { error: failure.error.clone(), left_s }) } else { Ok(()) }
